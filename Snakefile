@@ -1,0 +1,35 @@
+"""Scores machine-unlearning methods with the NeurIPS 2023 Unlearning Challenge metric.
+
+snakemake                                  everything in the configuration
+snakemake results/score_<method>.json      one method; builds only what is missing
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/unlearn.smk"
+include: "workflow/rules/losses.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/leaderboard.csv",
+        f"{RESULTS}/leaderboard.md",
+        expand(f"{RESULTS}/score_{{method}}.json", method=PLAN.scored_methods),
+        expand(f"{RESULTS}/samples_{{method}}.parquet", method=PLAN.scored_methods),
+
+
+onsuccess:
+    print(finished_message())

@@ -1,0 +1,586 @@
+"""The configuration: what may stand in it, its defaults, and messages for what may not.
+
+`read_yaml` reads a file, `merge` lays one mapping over another, `parse` turns the result into a frozen
+`Config` or raises one `ConfigError` that lists every problem. The Snakefile imports this module while it is
+parsed, so nothing heavy is imported here. `python -m unlearning_metric.config` prints the JSON schema.
+"""
+
+import copy
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+DataSource = Literal["digits", "npz"]
+ForgetStrategy = Literal["random", "class"]
+ModelName = Literal["digits_cnn", "mlp"]
+
+DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
+FORGET_STRATEGIES: tuple[str, ...] = get_args(ForgetStrategy)
+MODELS: tuple[str, ...] = get_args(ModelName)
+
+METHOD_NAME = r"^[A-Za-z0-9_]+$"
+DEFAULT_WIDTH = 32
+# What YAML 1.1 reads as text although every other language reads a number.
+EXPONENT_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used. `str()` is the whole message, ready to print."""
+
+
+def _number_from_text(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _empty_mapping_for_none(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _empty_list_for_none(value: Any) -> Any:
+    return [] if value is None else value
+
+
+Number = Annotated[float, BeforeValidator(_number_from_text)]
+PositiveInt = Annotated[int, Field(gt=0)]
+MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
+Hyperparameters = Annotated[
+    dict[str, Any],
+    BeforeValidator(_empty_mapping_for_none, json_schema_input_type=dict[str, Any] | None),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Data(_Section):
+    """Where the images come from and how many of them are used."""
+
+    source: DataSource = Field(description="Data set to load.")
+    path: str | None = Field(
+        None, min_length=1, description="File to read; for the source npz, and only there."
+    )
+    train_size: PositiveInt | None = Field(None, description="Training images to use; null uses all of them.")
+    test_size: PositiveInt | None = Field(None, description="Test images to use; null uses all of them.")
+    validation_size: int = Field(0, ge=0, description="Validation images to set aside; 0 sets none aside.")
+
+
+class Forget(_Section):
+    """Which training examples are to be forgotten."""
+
+    strategy: ForgetStrategy = Field(
+        description="How the forget set is drawn: random examples, or examples of one class."
+    )
+    count: PositiveInt | None = Field(None, description="Size of a random forget set, in examples.")
+    fraction: Number | None = Field(
+        None, gt=0, lt=1, description="Size of a random forget set, as a share of the training set."
+    )
+    label: int | None = Field(None, ge=0, description="Class to forget; for the strategy class.")
+
+
+class Model(_Section):
+    """The classifier."""
+
+    name: ModelName = Field(description="Architecture.")
+    hidden: list[PositiveInt] = Field(
+        default_factory=list,
+        description="Widths of the hidden layers of mlp; an empty list gives a linear classifier.",
+    )
+    width: int = Field(DEFAULT_WIDTH, gt=0, description="Channels of the first layer of digits_cnn.")
+
+
+class Training(_Section):
+    """The recipe which trains the original and every retrained model."""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="Optimizer.")
+    lr: Number = Field(gt=0, description="Peak learning rate.")
+    momentum: Number = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    weight_decay: Number = Field(5e-4, ge=0, description="Weight decay.")
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field(
+        "one_cycle", description="Course of the learning rate over the steps."
+    )
+    warmup: Number = Field(
+        0.25, ge=0, lt=1, description="Share of the steps in which the learning rate rises, for one_cycle."
+    )
+    epochs: int = Field(gt=0, description="Passes over the training examples.")
+    batch_size: int = Field(gt=0, description="Examples per step.")
+    label_smoothing: Number = Field(0.0, ge=0, lt=1, description="Label smoothing of the cross-entropy loss.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass.")
+
+
+class Config(_Section):
+    """Configuration of one experiment."""
+
+    experiment_seed: int = Field(0, ge=0, description="Seed from which every random stream is derived.")
+    copies: int = Field(64, ge=4, description="Retrained models, and unlearned copies per method.")
+    shard_size: int = Field(32, ge=1, description="Models handled by one job; divides copies.")
+    originals: int = Field(
+        1, ge=1, description="Original models; copy i of a method starts from original i % originals."
+    )
+    results: str = Field("results", min_length=1, description="Folder for everything the workflow writes.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
+    ceiling: Literal["split", "retrain"] = Field(
+        "split",
+        description="Source of the ceiling: half-splits of the retrained models, or the method retrain.",
+    )
+    data: Data = Field(description="Where the images come from and how many of them are used.")
+    forget: Forget = Field(description="Which training examples are to be forgotten.")
+    probe_size: int = Field(100, ge=1, description="Retain examples whose outputs are dumped.")
+    model: Model = Field(description="The classifier.")
+    training: Training = Field(description="The recipe which trains the original and the retrained models.")
+    delta: Number = Field(1e-5, gt=0, lt=1, description="Delta of (epsilon, delta)-unlearning.")
+    efficiency_limit: Number = Field(
+        0.2, gt=0, description="Largest accepted time of a method, as a share of the time of retraining."
+    )
+    methods: Annotated[
+        dict[MethodName, Hyperparameters],
+        BeforeValidator(
+            _empty_mapping_for_none, json_schema_input_type=dict[MethodName, Hyperparameters] | None
+        ),
+    ] = Field(
+        default_factory=dict,
+        description="Hyper-parameters of a method by its name; what is left out keeps the method's default.",
+    )
+    skip: Annotated[
+        list[str], BeforeValidator(_empty_list_for_none, json_schema_input_type=list[str] | None)
+    ] = Field(default_factory=list, description="Methods which are not run unless asked for by name.")
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> "Config":
+        problems = _cross_field_problems(self.model_dump(), bad_keys=set())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def _shards_divide_copies(copies: int, shard_size: int) -> str | None:
+    if copies % shard_size == 0:
+        return None
+    below, above = copies // shard_size * shard_size, (copies // shard_size + 1) * shard_size
+    choices = f"{below} or {above}" if below >= 4 else str(above)
+    return (
+        f"copies: {copies} is not a multiple of shard_size ({shard_size}). Set copies to {choices}, "
+        f"or shard_size to a divisor of {copies}."
+    )
+
+
+def _half_splits_are_equal(copies: int, shard_size: int, ceiling: str) -> str | None:
+    if ceiling == "split" and copies % 2 and copies % shard_size == 0:
+        return (
+            f"copies: {copies} is odd, and ceiling: split compares two equal halves of the retrained models. "
+            "Choose an even multiple of shard_size, or set ceiling: retrain."
+        )
+    return None
+
+
+def _originals_fit_copies(originals: int, copies: int) -> str | None:
+    if originals > copies:
+        return f"originals: {originals} is more than copies ({copies}); the surplus would never be used."
+    return None
+
+
+def _path_fits_source(source: str, path: str | None) -> str | None:
+    if source == "npz" and path is None:
+        return "data.path: missing; data.source npz needs the file to read, e.g. path: data/mine.npz"
+    if source != "npz" and path is not None:
+        return (
+            f"data.path: {_shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
+        )
+    return None
+
+
+def _forget_size_fits_strategy(
+    strategy: str, count: int | None, fraction: float | None, label: int | None
+) -> str | None:
+    given = {
+        name: value
+        for name, value in (("count", count), ("fraction", fraction), ("label", label))
+        if value is not None
+    }
+    written = ", ".join(f"{name}: {value}" for name, value in given.items()) or "none of the three"
+    if strategy == "random" and ("label" in given or len(given) != 1):
+        return f"forget: strategy random needs either count or fraction and no label; given: {written}."
+    if strategy == "class" and set(given) != {"label"}:
+        return f"forget: strategy class needs label and neither count nor fraction; given: {written}."
+    return None
+
+
+def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | None) -> str | None:
+    if strategy == "random" and count is not None and train_size is not None and count >= train_size:
+        return (
+            f"forget.count: {count} is a forget set as large as the training set (data.train_size is "
+            f"{train_size}), so nothing is left to retain. Expected at most {train_size - 1}."
+        )
+    return None
+
+
+def _hidden_fits_model(name: str, hidden: list[int]) -> str | None:
+    if hidden and name != "mlp":
+        return (
+            f"model.hidden: {_shown(hidden)} is only for the model mlp, and model.name is {name}. Remove it."
+        )
+    return None
+
+
+def _width_fits_model(name: str, width: int) -> str | None:
+    if name != "digits_cnn" and width != DEFAULT_WIDTH:
+        return f"model.width: {width} is only for the model digits_cnn, and model.name is {name}. Remove it."
+    return None
+
+
+_CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ...] = (
+    (("copies", "shard_size"), _shards_divide_copies),
+    (("copies", "shard_size", "ceiling"), _half_splits_are_equal),
+    (("originals", "copies"), _originals_fit_copies),
+    (("data.source", "data.path"), _path_fits_source),
+    (("forget.strategy", "forget.count", "forget.fraction", "forget.label"), _forget_size_fits_strategy),
+    (("forget.strategy", "forget.count", "data.train_size"), _forget_leaves_retain),
+    (("model.name", "model.hidden"), _hidden_fits_model),
+    (("model.name", "model.width"), _width_fits_model),
+)
+
+
+def _cross_field_problems(raw: dict, bad_keys: set[str]) -> list[str]:
+    """Run each check whose fields are all sound, so that one wrong field does not hide other problems."""
+    problems = []
+    for keys, check in _CROSS_FIELD_CHECKS:
+        if any(_overlap(key, bad) for key in keys for bad in bad_keys):
+            continue
+        problem = check(*(_value_or_default(raw, key) for key in keys))
+        if problem is not None:
+            problems.append(problem)
+    return problems
+
+
+def _overlap(key: str, other: str) -> bool:
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
+
+
+def _value_or_default(raw: dict, key: str) -> Any:
+    section: Any = Config
+    node: Any = raw
+    for part in key.split("."):
+        field = section.model_fields[part]
+        node = node[part] if part in node else field.get_default(call_default_factory=True)
+        section = field.annotation
+    return node
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """`yaml.SafeLoader` which refuses a key given twice instead of silently keeping the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        first_lines: dict[str, int] = {}
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key_node.value in first_lines:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key_node.value!r} is given twice, first in line "
+                    f"{first_lines[key_node.value]}",
+                    problem_mark=key_node.start_mark,
+                )
+            first_lines[key_node.value] = key_node.start_mark.line + 1
+        return super().construct_mapping(node, deep=deep)
+
+
+# Part of PyYAML's own words -> what to do about it.
+_YAML_HINTS = {
+    "given twice": "keep one of the two lines",
+    "\\t": "YAML refuses tabs for indentation; use spaces",
+    "mapping values are not allowed": "check the indentation of this line and the one above, and put text "
+    "which contains a colon in quotes",
+    "could not find expected ':'": "a key without its colon, or a colon without a space after it, on this "
+    "line or the one above",
+    "expected <block end>": "this line is indented differently from its neighbours, or a quote or bracket "
+    "above is not closed",
+    "expected ',' or": "a bracket is opened and not closed, or a comma is missing",
+    "while scanning a quoted": "a quote is opened and not closed",
+    "found unexpected end of stream": "a quote or bracket is opened and not closed",
+    "could not determine a constructor": "tags that begin with ! are not supported; put the text in quotes",
+    "single document": "one document per file; remove the line ---",
+}
+_YAML_GENERAL_HINT = "check the indentation, quotes, brackets and colons of this line and the one above"
+
+
+def read_yaml(path: str | Path) -> dict:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, is not YAML (with line, column, the line itself and a hint), gives a key
+        twice, or holds something other than a mapping.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file. Check the path; it is relative to {Path.cwd()}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(_yaml_slip(path, text, error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(
+            f"{path}, line {line}: holds the control character {chr(error.character)!r}, which YAML refuses. "
+            "Remove it."
+        ) from None
+    if raw is None:
+        raise ConfigError(f"{path}: is empty. Expected lines of the form key: value.")
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected lines of the form key: value, found {_shown(raw)}.")
+    return raw
+
+
+def _yaml_slip(path: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    words = f"{error.context or ''} {error.problem or ''}"
+    hint = next((hint for part, hint in _YAML_HINTS.items() if part in words), _YAML_GENERAL_HINT)
+    lines = text.splitlines()
+    offending = lines[mark.line] if mark.line < len(lines) else ""
+    visible = offending.replace("\t", " ")
+    return "\n".join(
+        [
+            f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}",
+            f"    {visible}",
+            f"    {' ' * mark.column}^",
+            f"Hint: {hint}.",
+        ]
+    )
+
+
+def merge(base: dict, override: dict) -> dict:
+    """Lay `override` over `base`, mapping by mapping, and return a new mapping; both stay as they are."""
+    merged = copy.deepcopy(base)
+    for key, value in override.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
+    """Check a raw configuration and return it with its defaults filled in.
+
+    Parameters
+    ----------
+    raw : dict
+        As `read_yaml` or Snakemake's `config` gives it.
+    known_methods : iterable of str
+        Names of the method files.
+    source : str
+        Where `raw` comes from, for the message.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem: the key, its value, what is allowed.
+    """
+    schema = json_schema()
+    problems: list[str] = []
+    bad_keys: set[str] = set()
+    config = None
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            if error["type"] == "value_error" and not error["loc"]:
+                continue  # Config's own cross-field check, which is repeated below field by field
+            bad_keys.add(".".join(str(part) for part in error["loc"]))
+            problems.append(_field_problem(error, schema))
+    if "" not in bad_keys:
+        problems += _cross_field_problems(raw, bad_keys)
+        problems += _method_problems(raw, sorted(set(known_methods)))
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError("\n".join([f"{source} has {count}:", *(f"  - {problem}" for problem in problems)]))
+    assert config is not None
+    return config
+
+
+def unknown_method_message(name: str, known: Iterable[str]) -> str:
+    """Say that no method file has this name, which there are, and how to add one."""
+    known = sorted(set(known))
+    parts = [f"Unknown method {name!r}. Known: {', '.join(known) or 'none'}."]
+    suggestion = _closest(name, known)
+    if suggestion is not None:
+        parts.append(f"Did you mean {suggestion!r}?")
+    if re.fullmatch(METHOD_NAME, name):
+        parts.append(f"To add it, create methods/{name}.py")
+    else:
+        parts.append("The name of a method may hold only letters, digits and underscores.")
+    return " ".join(parts)
+
+
+def json_schema() -> dict:
+    """Return the JSON schema of the configuration."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _method_problems(raw: dict, known: list[str]) -> list[str]:
+    problems = []
+    methods = raw.get("methods")
+    for name, hyperparameters in methods.items() if isinstance(methods, dict) else ():
+        if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
+            continue  # already reported as a key of the wrong form
+        if name not in known:
+            problems.append(f"methods.{name}: {unknown_method_message(name, known)}")
+        for key, value in hyperparameters.items() if isinstance(hyperparameters, dict) else ():
+            # A method's own types are not known here, and text would only fail inside the job.
+            if isinstance(value, str) and EXPONENT_NUMBER.fullmatch(value):
+                problems.append(
+                    f"methods.{name}.{key}: YAML reads {value} as text, not as a number. "
+                    f"Write {_with_point(value)}"
+                )
+    skip = raw.get("skip")
+    for name in skip if isinstance(skip, list) else ():
+        if isinstance(name, str) and name not in known:
+            problems.append(f"skip: {unknown_method_message(name, known)}")
+    if raw.get("ceiling") == "retrain" and "retrain" not in known:
+        problems.append(
+            "ceiling: retrain needs the method file methods/retrain.py, which is missing. "
+            "Restore it, or set ceiling: split."
+        )
+    return problems
+
+
+def _with_point(number: str) -> str:
+    """Write 1e3 as 1.0e+3, the form which YAML 1.1 reads as a number."""
+    mantissa, exponent = re.split("[eE]", number)
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    return f"{mantissa}e{exponent if exponent[0] in '+-' else f'+{exponent}'}"
+
+
+def _field_problem(error: Any, schema: dict) -> str:
+    """One line for one error of pydantic: the key, its value, what is allowed."""
+    location = error["loc"]
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return _unknown_key(location, schema)
+    if kind == "invalid_key" or location[-1:] == ("[key]",):
+        section, key = location[: -2 if location[-1] == "[key]" else -1], error["input"]
+        rule = "only letters, digits and underscores" if section == ("methods",) else "text"
+        quotes = "" if isinstance(key, str) else " Put it in quotes."
+        return f"{_dotted(section) or 'top level'}: {_shown(key)} cannot be a key. Expected {rule}.{quotes}"
+    node = _schema_at(location, schema)
+    expected = _expected(node, schema)
+    if kind == "missing":
+        return f"{_dotted(location)}: missing. Expected {expected}."
+    value = error["input"]
+    message = f"{_dotted(location) or 'top level'}: {_shown(value)} is not allowed. Expected {expected}."
+    choices = _without_null(node, schema).get("enum", ())
+    suggestion = _closest(value, choices) if isinstance(value, str) else None
+    if suggestion is not None:
+        return f"{message} Did you mean {suggestion!r}?"
+    if isinstance(value, str) and _without_null(node, schema).get("type") == "integer":
+        return f"{message} Write digits only, without quotes."
+    return message
+
+
+def _unknown_key(location: tuple, schema: dict) -> str:
+    *section, key = location
+    known = list(_without_null(_schema_at(tuple(section), schema), schema)["properties"])
+    suggestion = _closest(str(key), known)
+    if suggestion is None:
+        elsewhere = [dotted for dotted in field_keys() if dotted.split(".")[-1] == key]
+        suggestion = elsewhere[0] if elsewhere else None
+    question = f" Did you mean {suggestion!r}?" if suggestion is not None else ""
+    place = f"Keys of {_dotted(tuple(section))}" if section else "Known keys"
+    return f"{_dotted(location)}: unknown key.{question} {place}: {', '.join(known)}."
+
+
+def field_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """Return the dotted key of every field, e.g. `training.lr`, in the order of the models."""
+    keys = []
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += field_keys(field.annotation, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+def _schema_at(location: tuple, schema: dict) -> dict:
+    node = schema
+    for part in location:
+        node = _without_null(node, schema)
+        if isinstance(part, int):
+            node = node["items"]
+        elif part in node.get("properties", {}):
+            node = node["properties"][part]
+        else:
+            node = next(iter(node["patternProperties"].values()))
+    return node
+
+
+def _without_null(node: dict, schema: dict) -> dict:
+    if "anyOf" in node:
+        node = next(choice for choice in node["anyOf"] if choice.get("type") != "null")
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node
+
+
+_TYPE_WORDS = {"integer": "an integer", "number": "a number", "string": "text", "object": "a mapping"}
+_BOUND_WORDS = {
+    "minimum": "of at least",
+    "exclusiveMinimum": "above",
+    "maximum": "of at most",
+    "exclusiveMaximum": "below",
+}
+
+
+def _expected(node: dict, schema: dict) -> str:
+    """What a field accepts, in words, from its JSON schema."""
+    nullable = any(choice.get("type") == "null" for choice in node.get("anyOf", ()))
+    node = _without_null(node, schema)
+    if "enum" in node:
+        words = f"one of {', '.join(node['enum'])}"
+    elif node["type"] == "array":
+        words = f"a list in which each item is {_expected(node['items'], schema)}"
+    elif "properties" in node:
+        words = f"a mapping with keys among {', '.join(node['properties'])}"
+    else:
+        bounds = " and ".join(
+            f"{word} {node[bound]:g}" for bound, word in _BOUND_WORDS.items() if bound in node
+        )
+        words = " ".join(filter(None, [_TYPE_WORDS[node["type"]], bounds]))
+        words = f"{words} that is not empty" if node.get("minLength") else words
+    return f"{words}, or null" if nullable else words
+
+
+def _closest(name: str, choices: Iterable[str]) -> str | None:
+    by_lower = {choice.lower(): choice for choice in choices}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[matches[0]] if matches else None
+
+
+def _dotted(location: tuple) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _shown(value: Any) -> str:
+    """A value the way it looks in YAML, cut to a readable length."""
+    text = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2, sort_keys=True))

@@ -1,0 +1,107 @@
+"""Which device a run uses, and how a job prepares its process for it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for is not there."""
+
+
+def resolve(device: str) -> str:
+    """``"cpu"`` or ``"cuda"`` for ``auto | cpu | cuda``, without importing torch (it costs seconds)."""
+    if device != "auto":
+        return device
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in {"", "-1"}:
+        return "cpu"
+    return "cuda" if gpu_ids() else "cpu"
+
+
+def gpu_ids() -> list[str]:
+    """Identifiers of the NVIDIA GPUs this process may use, from the environment or the driver's files."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [part.strip() for part in visible.split(",") if part.strip() not in {"", "-1"}]
+    numbers = sorted(int(path.name[6:]) for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit())
+    return [str(position) for position, _ in enumerate(numbers)]
+
+
+def claim_gpu(wait_seconds: float = 600.0) -> IO[str]:
+    """Take one GPU for this process and show it no other; keep the returned file open to keep the GPU.
+
+    Snakemake counts GPUs but hands out no identifiers, so jobs agree among themselves by file locks on the
+    host's own disk; the kernel drops a lock with its process. Call it before torch is imported.
+
+    Raises
+    ------
+    DeviceError
+        If no GPU is found, or none becomes free in time.
+    """
+    import fcntl
+
+    ids = gpu_ids()
+    if not ids:
+        raise DeviceError(
+            "device is cuda, but this host shows no NVIDIA GPU. Set device: cpu (or auto), or run where there is one."
+        )
+    folder = Path(tempfile.gettempdir()) / f"unlearning-metric-gpu-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        for identifier in ids:
+            lock = open(folder / f"{identifier.replace('/', '_')}.lock", "w")  # noqa: SIM115 (held on purpose)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            os.environ["CUDA_VISIBLE_DEVICES"] = identifier
+            return lock
+        if time.monotonic() > deadline:
+            raise DeviceError(
+                f"no GPU became free in {wait_seconds:.0f} s (GPUs {', '.join(ids)}; locks in {folder}). More jobs "
+                "run at once than there are GPUs: start Snakemake with --resources gpu=<number of GPUs>."
+            )
+        time.sleep(0.2)
+
+
+def limit_threads(threads: int) -> None:
+    """Bind every numeric library to ``threads`` threads; call it before the first of them is imported.
+
+    Default thread counts collapse as soon as another job is busy: spinning workers cost a factor of 5 to 100.
+    """
+    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA"):
+        os.environ[f"{name}_NUM_THREADS"] = str(threads)
+
+
+def prepare(device: str, threads: int) -> IO[str] | None:
+    """Set threads, allocator and GPU of a job that uses torch; returns the GPU's lock, if any, to be held."""
+    limit_threads(threads)
+    lock = claim_gpu() if device == "cuda" else None
+    _keep_freed_memory()
+    import torch
+
+    torch.set_num_threads(threads)
+    # The same choice of kernels every time: results must repeat bit by bit on one machine.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    return lock
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks: it otherwise returns and re-faults the activations at every step."""
+    try:
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 2**31 - 1)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+        libc.mallopt(-2, 256 << 20)  # M_TOP_PAD
+    except (OSError, AttributeError):
+        # Another C library: slower, not wrong.
+        return

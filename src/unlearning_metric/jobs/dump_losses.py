@@ -1,0 +1,86 @@
+"""A shard of models -> per-example outputs in parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.dumps import ACCURACIES, ROLES, rows
+from unlearning_metric.forget import Split
+from unlearning_metric.models import build_model
+from unlearning_metric.outputs import model_outputs
+from unlearning_metric.progress import LOGGER, Progress
+from unlearning_metric.store import StoreError, read_models, read_npz, write_parquet
+from unlearning_metric.training import make_dataset
+
+
+def dump_losses(
+    dataset: Path | str,
+    dataset_key: str,
+    split: Path | str,
+    split_key: str,
+    shard: Path | str,
+    shard_key: str,
+    models: list[int],
+    model_settings: dict[str, Any],
+    out: Path | str,
+    device: str,
+    key: str,
+) -> None:
+    """Evaluate every model of a shard, in fp32 and eval mode, on forget, probe, validation and test examples.
+
+    Accuracies are counted over all retain and all test examples and kept for each model in the header.
+    """
+    data, header = read_npz(dataset, dataset_key)
+    arrays, split_header = read_npz(split, split_key)
+    indices = Split(**arrays)
+    if indices.order_hash() != split_header["order"]:
+        raise StoreError(f"{split} is damaged: its index sets do not fit their own hash. Delete it and run again.")
+    states, shard_header = read_models(shard, shard_key)
+    if list(states) != models:
+        raise StoreError(
+            f"{shard} holds models {list(states)}, its name says {models[0]}..{models[-1]}. Delete it and run again."
+        )
+    by_role = indices.arrays()
+    datasets = {
+        name: make_dataset(data, "test" if name == "test" else "train", by_role[name], device)
+        for name in ("retain", "forget", "validation", "test")
+    }
+    # The probe is a part of the retain set: its rows are taken from there.
+    probe = np.searchsorted(indices.retain, indices.probe)
+    model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0).to(device)
+    progress = Progress("evaluated", len(states))
+    outputs, diverged = {}, []
+    accuracy: dict[str, list[float]] = {name: [] for name in ACCURACIES}
+    for index, state in states.items():
+        model.load_state_dict(state)
+        signals, bad = model_outputs(model, datasets)
+        if bad:
+            diverged.append(index)
+        for name in ACCURACIES:
+            correct = signals[name]["correct"]
+            # Without validation examples there is no such accuracy; 0 stands for none in the header.
+            accuracy[name].append(float(correct.mean()) if len(correct) else 0.0)
+        signals["probe"] = {name: values[probe] for name, values in signals["retain"].items()}
+        outputs[index] = signals
+        progress.step()
+    if diverged:
+        LOGGER.warning("%d of %d models diverged: %s", len(diverged), len(states), diverged)
+    labels = {
+        role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES
+    }
+    write_parquet(
+        out,
+        rows(outputs, by_role, labels),
+        {
+            "key": key,
+            "role": shard_header["role"],
+            "models": models,
+            "order": split_header["order"],
+            "accuracy": accuracy,
+            "diverged": diverged,
+            "run": shard_header["run"],
+        },
+    )

@@ -1,0 +1,57 @@
+"""Dumps of both sides -> score_<method>.json and samples_<method>.parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.dumps import load_ensemble
+from unlearning_metric.progress import LOGGER, commit, run_record
+from unlearning_metric.score import score_document
+from unlearning_metric.store import write_json, write_parquet
+
+
+def score_method(
+    dumps: dict[str, list[str]],
+    keys: dict[str, str],
+    out: Path | str,
+    samples_out: Path | str,
+    method: str,
+    settings: dict[str, Any],
+    key: str,
+) -> None:
+    """Score a method and write both files.
+
+    Parameters
+    ----------
+    dumps : files of ``retrained``, ``unlearned``, ``originals`` and, where the ceiling is a second set of
+        retrained models, ``ceiling``
+    keys : the key the dumps of each name must carry
+    settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
+    """
+    counts = {name: settings["originals" if name == "originals" else "copies"] for name in dumps}
+    sides = {name: load_ensemble(paths, keys[name], counts[name]) for name, paths in dumps.items()}
+    run = {
+        "scored": {**run_record("cpu"), "commit": commit()},
+        "shards": {name: side.runs for name, side in sides.items()},
+        "files": dumps,
+    }
+    document, samples = score_document(
+        method,
+        sides["retrained"],
+        sides["unlearned"],
+        sides["originals"],
+        sides.get("ceiling"),
+        settings,
+        {**keys, "score": key},
+        run,
+    )
+    for warning in document["warnings"]:
+        LOGGER.warning("warning: %s", warning)
+    write_parquet(samples_out, samples, {"key": key, "method": method})
+    write_json(out, document)
+    section = document["challenge"]
+    LOGGER.info(
+        "%s: forgetting score %.4f (floor %.4f, ceiling %.4f), final score %s",
+        method, section["forgetting_score"], section["floor"], section["ceiling"], section["final_score"],
+    )  # fmt: skip

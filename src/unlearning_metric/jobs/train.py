@@ -1,0 +1,53 @@
+"""dataset.npz, split.npz -> a shard of models trained from scratch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.store import read_npz, write_models
+from unlearning_metric.training import make_dataset, train_models
+
+#: role -> the index sets its models are trained on
+TRAINING_SETS = {"full": ("retain", "forget"), "retain": ("retain",)}
+
+
+def train_shard(
+    dataset: Path | str,
+    dataset_key: str,
+    split: Path | str,
+    split_key: str,
+    out: Path | str,
+    role: str,
+    models: list[int],
+    settings: dict[str, Any],
+    device: str,
+    key: str,
+) -> None:
+    """Train the models of one shard of a role: ``full`` on retain and forget set, ``retain`` without the latter.
+
+    Parameters
+    ----------
+    models : model indices of the shard
+    settings : ``experiment_seed``, ``model`` and ``training`` of the configuration
+    """
+    data, header = read_npz(dataset, dataset_key)
+    indices, _ = read_npz(split, split_key)
+    chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
+    examples = make_dataset(data, "train", chosen, device)
+    progress = Progress(role, len(models))
+    states, seconds = train_models(
+        examples,
+        settings["model"],
+        header["num_classes"],
+        settings["training"],
+        settings["experiment_seed"],
+        role,
+        models,
+        progress.step,
+    )
+    record = {**run_record(device), "seconds": [seconds[index] for index in models]}
+    write_models(out, states, {"key": key, "role": role, "models": models, "run": record})

@@ -1,0 +1,182 @@
+"""Keys: what an artifact was made from, as one hash.
+
+A key hashes a rule's own slice of the configuration, the code that can change its numbers, and the keys of its
+inputs. Rules carry it in ``params`` (so Snakemake reruns exactly what changed, whatever the file times say) and
+artifacts carry it in their headers (so files that do not belong together are refused).
+
+Code enters as its parsed source without docstrings and comments: a comment must not retrain anything, a
+changed loss must not go unseen.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "unlearning_metric"
+PACKAGE_ROOT = Path(__file__).resolve().parent
+
+#: Modules that cannot change a number: they move bytes, check input or talk to people.
+PLUMBING = frozenset({"__init__", "config", "devices", "keys", "plan", "progress", "store"})
+
+
+def digest(value: Any) -> str:
+    """Hash of a JSON-serialisable value: 16 hexadecimal digits, independent of the order of mappings."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(node: Any) -> Any:
+    """A syntax tree as nested lists. Empty fields are left out, since Python versions differ in them."""
+    if isinstance(node, ast.AST):
+        fields = []
+        for name, value in ast.iter_fields(node):
+            if name in {"ctx", "type_comment", "kind", "type_ignores"} or value is None or value == []:
+                # A constant's None is a value, not an absent field.
+                if not (isinstance(node, ast.Constant) and name == "value"):
+                    continue
+            fields.append([name, _canonical(value)])
+        return [type(node).__name__, *fields]
+    if isinstance(node, list):
+        return [_canonical(item) for item in node]
+    return f"{type(node).__name__}:{node!r}"
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [
+                statement
+                for statement in node.body
+                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+            ]
+    return tree
+
+
+def source_fingerprint(source: str) -> str:
+    """Fingerprint of Python source: blind to comments, docstrings and formatting.
+
+    Raises
+    ------
+    SyntaxError
+        If the source does not parse.
+    """
+    return digest(_canonical(_without_docstrings(ast.parse(source))))
+
+
+@cache
+def _file_fingerprint(path: Path, stamp: tuple[int, int]) -> str:
+    data = path.read_bytes()
+    try:
+        return source_fingerprint(data.decode())
+    except (SyntaxError, UnicodeDecodeError, ValueError):
+        # A broken method file must stop the job that runs it, with its own message, not every other rule.
+        return hashlib.sha256(data).hexdigest()[:16]
+
+
+def file_fingerprint(path: Path | str) -> str:
+    """Fingerprint of a Python file; of its bytes where it does not parse."""
+    path = Path(path).resolve()
+    stat = path.stat()
+    return _file_fingerprint(path, (stat.st_mtime_ns, stat.st_size))
+
+
+def content_fingerprint(path: Path | str) -> str:
+    """Fingerprint of a user's data file: its bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def _module_file(parts: list[str]) -> Path | None:
+    base = PACKAGE_ROOT.joinpath(*parts)
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imported_package_files(path: Path) -> set[Path]:
+    """Files of this package that one file imports, anywhere in its source (lazy imports too)."""
+    found: set[Path] = set()
+    package = list(path.parent.relative_to(PACKAGE_ROOT).parts) if path.is_relative_to(PACKAGE_ROOT) else []
+    for node in ast.walk(ast.parse(path.read_text())):
+        targets: list[list[str]] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            targets = [name[1:] for name in names if name[0] == PACKAGE]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module.split(".") if node.module else []
+            if node.level:
+                base = package[: len(package) - (node.level - 1)] + module
+            elif module[:1] == [PACKAGE]:
+                base = module[1:]
+            else:
+                continue
+            targets = [base, *([*base, alias.name] for alias in node.names)]
+        for parts in targets:
+            # Importing a.b runs a/__init__.py too.
+            for length in range(1, len(parts) + 1):
+                file = _module_file(parts[:length])
+                if file is not None:
+                    found.add(file)
+    return found
+
+
+def reached_modules(entry: Path | str) -> list[Path]:
+    """Package files that ``entry`` reaches by imports, less the plumbing, sorted."""
+    todo, seen = [Path(entry).resolve()], set()
+    while todo:
+        path = todo.pop()
+        if path in seen or (path.is_relative_to(PACKAGE_ROOT) and path.stem in PLUMBING - {"__init__"}):
+            continue
+        seen.add(path)
+        todo.extend(_imported_package_files(path))
+    root_init = PACKAGE_ROOT / "__init__.py"
+    return sorted(path for path in seen if path != root_init)
+
+
+@cache
+def code_fingerprint(entry: Path | str) -> str:
+    """Fingerprint of a script and of every package module it reaches that can change a number."""
+    entry = Path(entry).resolve()
+    parts = {}
+    for path in reached_modules(entry):
+        inside = path.is_relative_to(PACKAGE_ROOT)
+        name = path.relative_to(PACKAGE_ROOT).as_posix() if inside else path.name
+        parts[name] = file_fingerprint(path)
+    return digest(parts)
+
+
+def method_fingerprint(path: Path | str) -> str:
+    """Fingerprint of a method file and of the ``_*.py`` files beside it that it imports."""
+    todo, seen = [Path(path).resolve()], {}
+    while todo:
+        file = todo.pop()
+        if file.name in seen:
+            continue
+        seen[file.name] = file_fingerprint(file)
+        try:
+            tree = ast.parse(file.read_text())
+        except (SyntaxError, UnicodeDecodeError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                helper = file.parent / f"{name}.py"
+                if name.startswith("_") and helper.is_file():
+                    todo.append(helper)
+    return digest({"own": seen.pop(Path(path).name), "helpers": seen})
+
+
+def key(settings: Mapping[str, Any], code: str, inputs: Iterable[str] = ()) -> str:
+    """Key of an artifact: hash of its settings, the code behind it and the keys of its inputs (in order)."""
+    return digest({"settings": settings, "code": code, "inputs": list(inputs)})

@@ -1,0 +1,95 @@
+"""Score documents -> one table, best final score first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from unlearning_metric.store import StoreError, read_json, write_text
+
+
+def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
+    """What one score document contributes to the table."""
+    challenge, utility, efficiency = (document[name] for name in ("challenge", "utility", "efficiency"))
+    return {
+        "method": document["method"],
+        "final_score": challenge["final_score"],
+        "final_score_clipped": challenge["final_score_clipped"],
+        "forgetting_score": challenge["forgetting_score"],
+        "relative": challenge["relative"],
+        "floor": challenge["floor"],
+        "ceiling": challenge["ceiling"],
+        "retain_ratio": utility["retain"]["ratio"],
+        "test_ratio": utility["test"]["ratio"],
+        "forget_ratio": utility["forget"]["ratio"],
+        "time_ratio": efficiency["ratio"],
+        "within_limit": efficiency["within_limit"],
+        "infinite": challenge["n_infinite"],
+        "peaky": challenge["n_peaky"],
+        "undefined": challenge["n_undefined"],
+        "diverged": len(document["diverged"]),
+        "copies": document["copies"],
+    }
+
+
+def leaderboard(documents: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """The table, ranked by final score; methods without one come last.
+
+    Raises
+    ------
+    StoreError
+        If the documents were not scored against the same retrained models: a score at another N, or on other
+        data, is not comparable.
+    """
+    documents = list(documents)
+    references = {(d["provenance"]["keys"]["retrained"], d["copies"]) for d in documents}
+    if len(references) > 1:
+        raise StoreError(
+            "the score documents do not belong together: "
+            + "; ".join(f"{d['method']}: N = {d['copies']}" for d in documents)
+            + ". Scores against other retrained models, or another number of them, cannot share a leaderboard."
+        )
+    table = pd.DataFrame([leaderboard_row(document) for document in documents])
+    table = table.sort_values(["final_score", "method"], ascending=[False, True], na_position="last")
+    table.insert(0, "rank", range(1, len(table) + 1))
+    return table.reset_index(drop=True)
+
+
+def _cell(value: Any, column: str) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "-"
+    if isinstance(value, bool) or column == "within_limit":
+        return "yes" if value else "NO"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def markdown(table: pd.DataFrame, documents: list[dict[str, Any]]) -> str:
+    """The table as Markdown, under a line that says what was run."""
+    first = documents[0]
+    shown = [
+        "rank", "method", "final_score", "forgetting_score", "relative", "floor", "ceiling",
+        "retain_ratio", "test_ratio", "forget_ratio", "time_ratio", "within_limit",
+    ]  # fmt: skip
+    cells = [[name.replace("_", " ") for name in shown]]
+    cells += [[_cell(row[name], name) for name in shown] for row in table.to_dict("records")]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(shown))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
+    head = (
+        f"{first['dataset']}, {first['model']}, N = {first['copies']} models a side, "
+        f"{first['forget']['size']} forget examples ({first['forget']['strategy']}), "
+        f"{first['originals']} original{'s' if first['originals'] > 1 else ''}. "
+        "Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling."
+    )
+    return f"{head}\n\n" + "\n".join(lines) + "\n"
+
+
+def write_leaderboard(scores: Iterable[Path | str], csv: Path | str, md: Path | str) -> None:
+    """Read score documents and write the table as CSV (full precision) and Markdown."""
+    documents = [read_json(path) for path in scores]
+    table = leaderboard(documents)
+    write_text(csv, table.to_csv(index=False, lineterminator="\n"))
+    write_text(md, markdown(table, documents))

@@ -1,0 +1,287 @@
+"""The forgetting score of the NeurIPS 2023 Machine Unlearning Challenge, on the challenge's threshold grid.
+
+Sources: [R] "Evaluation for the NeurIPS Machine Unlearning Competition" (2023); [C] the published scoring code,
+google-deepmind/unlearning_evaluation, ``metric.py``. Values equal those of [C]. Two things differ by intent: an
+example without a usable threshold is NaN and counted, where an assertion of [C] fails, and confidences beyond
++-50,000 are refused (those of [C] cannot pass +-104).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unlearning_metric.metrics import _challenge_kernel as kernel
+
+DELTA = 1e-5
+EPSILON_CAP = 50.0
+BUCKET_WIDTH = 0.5
+# The threshold grid has a step of 0.01: beyond this its size leaves the integers that float32 can count.
+LARGEST_CONFIDENCE = 50_000.0
+
+
+@dataclass(frozen=True)
+class ChallengeResult:
+    """What the challenge's forgetting score is made of.
+
+    Attributes
+    ----------
+    epsilons : float64 [examples]
+        Per-example epsilon in nats, within [0, 50]; NaN where undefined.
+    points : float64 [examples]
+        Bucket points within [0, 1].
+    forgetting_score : float
+        F, the mean of `points`.
+    peaky : bool [examples]
+        One side's range is below 1 % of the other's: epsilon is 50 and no attack was run.
+    infinite : bool [examples]
+        Some threshold separates the two sides without error: epsilon is 50.
+    undefined : bool [examples]
+        No threshold survived: epsilon is NaN and the example has 0 points.
+    """
+
+    epsilons: NDArray[np.float64]
+    points: NDArray[np.float64]
+    forgetting_score: float
+    peaky: NDArray[np.bool_]
+    infinite: NDArray[np.bool_]
+    undefined: NDArray[np.bool_]
+
+
+def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) -> ChallengeResult:
+    """Epsilons, points and forgetting score of one method, and which examples are special.
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Logit-scaled confidence of each forget example under each model; same shape; cast to float64.
+    delta : float in (0, 1)
+
+    Returns
+    -------
+    ChallengeResult
+
+    Raises
+    ------
+    ValueError
+        If an input is not 2-D or has no examples, the shapes differ, there are fewer than 2 models, a value is
+        not finite or beyond +-50,000, or `delta` is outside (0, 1).
+
+    References
+    ----------
+    [R] EPSREF and "Computing the forgetting quality"; [C] ``_get_epsilons`` and
+    ``compute_forget_score_from_confs``.
+    """
+    _check_delta(delta)
+    retrained = _confidences(retrained, "retrained")
+    unlearned = _confidences(unlearned, "unlearned")
+    _check_same_shape(retrained, unlearned)
+
+    models, examples = retrained.shape
+    log_room, log_rate = _log_tables(models, delta)
+    epsilons = np.empty(examples, dtype=np.float64)
+    kinds = np.empty(examples, dtype=np.int8)
+    kernel.grid_epsilons(
+        np.sort(retrained.T, axis=1),
+        np.sort(unlearned.T, axis=1),
+        np.median(retrained, axis=0) > np.median(unlearned, axis=0),
+        log_room,
+        log_rate,
+        EPSILON_CAP,
+        epsilons,
+        kinds,
+    )
+    points = challenge_points(epsilons, models)
+    return ChallengeResult(
+        epsilons=epsilons,
+        points=points,
+        forgetting_score=float(points.mean()),
+        peaky=kinds == kernel.PEAKY,
+        infinite=kinds == kernel.INFINITE,
+        undefined=kinds == kernel.UNDEFINED,
+    )
+
+
+def challenge_epsilons(
+    retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA
+) -> NDArray[np.float64]:
+    """Per-example epsilon: the most telling single threshold or interval of the challenge's grid.
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Logit-scaled confidence; same shape; cast to float64.
+    delta : float in (0, 1)
+
+    Returns
+    -------
+    float64 [examples]
+        In nats, within [0, 50]; 50 where a side is peaky or the sides are separable, NaN where undefined.
+
+    Raises
+    ------
+    ValueError
+        As `challenge`.
+
+    References
+    ----------
+    [R] EPSREF; [C] ``_get_epsilons``.
+    """
+    return challenge(retrained, unlearned, delta).epsilons
+
+
+def challenge_score(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) -> float:
+    """Forgetting score F: the mean of the bucket points over examples, within [0, 1].
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Logit-scaled confidence; same shape; cast to float64.
+    delta : float in (0, 1)
+
+    Raises
+    ------
+    ValueError
+        As `challenge`.
+
+    References
+    ----------
+    [C] ``compute_forget_score_from_confs``.
+    """
+    return challenge(retrained, unlearned, delta).forgetting_score
+
+
+def challenge_points(epsilons: ArrayLike, copies: int) -> NDArray[np.float64]:
+    """Bucket points: 1 for epsilon below 0.5, half of it for each further 0.5, 0 past the last bucket.
+
+    Parameters
+    ----------
+    epsilons : array [examples]
+        In nats; NaN is worth 0 points.
+    copies : int
+        Models a side, N. The last bucket ends at ``ceil(ln(N - 1))``, so N = 2 has none.
+
+    Returns
+    -------
+    float64 [examples]
+
+    Raises
+    ------
+    ValueError
+        If `copies` is below 2.
+
+    References
+    ----------
+    [R] FQREF (13 buckets at N = 512); [C] ``compute_forget_score_from_confs``
+    (makes 14, the last of which no epsilon reaches).
+    """
+    if copies < 2:
+        raise ValueError(f"copies is {copies}: the bucket points need at least 2 models a side")
+    buckets = int(math.ceil(math.log(copies - 1)) / BUCKET_WIDTH)
+    bucket = np.maximum(np.floor(np.asarray(epsilons, dtype=np.float64) / BUCKET_WIDTH), 0.0)
+    # A comparison with NaN is false, so an undefined epsilon lands in no bucket.
+    return np.where(bucket < buckets, np.exp2(-np.where(bucket < buckets, bucket, 0.0)), 0.0)
+
+
+def split_ceiling(
+    retrained: ArrayLike, seed: int | np.random.SeedSequence, splits: int = 10, delta: float = DELTA
+) -> float:
+    """Forgetting score of retrained models against retrained models: what perfect unlearning would get.
+
+    The models are split at random into two halves, which are scored as if one were a method; the mean over
+    `splits` splits. Each half has ``models // 2`` models (with an odd number, one sits out each time).
+
+    Parameters
+    ----------
+    retrained : array [models, examples]
+        Logit-scaled confidence; at least 4 models; cast to float64.
+    seed : int or numpy.random.SeedSequence
+        Equal seeds give equal splits.
+    splits : int
+        At least 1.
+    delta : float in (0, 1)
+
+    Returns
+    -------
+    float
+        Within [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 4 models or `splits` is below 1, and as `challenge`.
+    """
+    _check_delta(delta)
+    retrained = _confidences(retrained, "retrained")
+    models = retrained.shape[0]
+    if models < 4:
+        raise ValueError(
+            f"retrained has {models} models: splitting them in halves needs at least 4, train more of them"
+        )
+    if splits < 1:
+        raise ValueError(f"splits is {splits}: ask for at least 1 split")
+    generator = np.random.default_rng(seed)
+    half = models // 2
+    scores = np.empty(splits)
+    for split in range(splits):
+        order = generator.permutation(models)
+        scores[split] = challenge_score(retrained[order[:half]], retrained[order[half : 2 * half]], delta)
+    return float(scores.mean())
+
+
+def _log_tables(models: int, delta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``ln(1 - delta - k / models)`` and ``ln(k / models)`` for k = 0 .. models, in float32 as in [C]."""
+    rate = np.arange(models + 1, dtype=np.float32) / np.float32(models)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(np.float32(1 - delta) - rate), np.log(rate)
+
+
+def _check_delta(delta: float) -> None:
+    if not 0.0 < delta < 1.0:
+        raise ValueError(f"delta is {delta}: it must lie strictly between 0 and 1, such as {DELTA}")
+
+
+def _confidences(values: ArrayLike, side: str) -> NDArray[np.float64]:
+    """`values` as a checked float64 array [models, examples]; `side` names it in errors."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2:
+        raise ValueError(f"{side} has shape {array.shape}: pass a 2-D array [models, examples]")
+    models, examples = array.shape
+    if models < 2:
+        raise ValueError(f"{side} has {models} models: epsilon needs at least 2 a side, train more of them")
+    if examples < 1:
+        raise ValueError(f"{side} has no examples: pass the confidences of at least 1 forget example")
+    _refuse(~np.isfinite(array), array, side, "is not finite: look for a diverged model and leave it out")
+    _refuse(
+        np.abs(array) > LARGEST_CONFIDENCE,
+        array,
+        side,
+        f"is beyond +-{LARGEST_CONFIDENCE:,.0f}, too far for a threshold grid with step 0.01: look for a "
+        "diverged model",
+    )
+    return array
+
+
+def _refuse(bad: NDArray[np.bool_], array: NDArray[np.float64], side: str, problem: str) -> None:
+    if bad.any():
+        model, example = np.argwhere(bad)[0]
+        raise ValueError(
+            f"{side}: confidence {array[model, example]} of model {model}, example {example} {problem} "
+            f"({int(bad.sum())} such values)"
+        )
+
+
+def _check_same_shape(retrained: NDArray[np.float64], unlearned: NDArray[np.float64]) -> None:
+    if retrained.shape[1] != unlearned.shape[1]:
+        raise ValueError(
+            f"retrained has {retrained.shape[1]} examples and unlearned has {unlearned.shape[1]}: "
+            "record both on the same forget examples, in the same order"
+        )
+    if retrained.shape[0] != unlearned.shape[0]:
+        raise ValueError(
+            f"retrained has {retrained.shape[0]} models and unlearned has {unlearned.shape[0]}: "
+            "the challenge's score needs equally many, leave out the surplus"
+        )

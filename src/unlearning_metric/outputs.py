@@ -1,0 +1,90 @@
+"""What is recorded of one model for each example (metric page, section 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning_metric.loaders import ImageDataset, ImageLoader
+
+#: Logit-scaled confidence of a diverged model: ln(1e-45), where the published code's clamp saturates.
+DIVERGED_CONFIDENCE = -103.6
+
+EVALUATION_BATCH = 512
+
+
+def signals(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Per-example signals from logits.
+
+    Parameters
+    ----------
+    logits : float [examples, classes], finite
+    labels : int [examples]
+
+    Returns
+    -------
+    dict of arrays [examples]
+        ``loss`` cross-entropy in nats; ``confidence`` z_y - logsumexp(z_k, k != y), float64; ``logit`` z_y;
+        ``prediction`` argmax; ``correct`` prediction equals label.
+    """
+    z = np.asarray(logits, dtype=np.float64)
+    rows = np.arange(len(z))
+    own = z[rows, labels]
+    others = z.copy()
+    others[rows, labels] = -np.inf
+    top = others.max(axis=1)
+    confidence = own - (top + np.log(np.exp(others - top[:, None]).sum(axis=1)))
+    prediction = z.argmax(axis=1)
+    return {
+        # Cross-entropy is softplus of minus the confidence: exact where 1 - p underflows.
+        "loss": np.logaddexp(0.0, -confidence),
+        "confidence": confidence,
+        "logit": own,
+        "prediction": prediction.astype(np.int32),
+        "correct": prediction == labels,
+    }
+
+
+@torch.no_grad()
+def predict(model: nn.Module, dataset: ImageDataset) -> np.ndarray:
+    """Logits [examples, classes], float32, in the data set's order; eval mode, no augmentation."""
+    model.eval()
+    batches = [model(images).float() for images, _ in ImageLoader(dataset, EVALUATION_BATCH)]
+    return torch.cat(batches).cpu().numpy() if batches else np.empty((0, 0), dtype=np.float32)
+
+
+def model_outputs(
+    model: nn.Module, datasets: dict[str, ImageDataset]
+) -> tuple[dict[str, dict[str, np.ndarray]], bool]:
+    """Signals of one model on several named sets of examples, and whether the model diverged.
+
+    A model with a non-finite parameter, buffer or output counts as wrong everywhere, with
+    ``DIVERGED_CONFIDENCE``: it stays in the ensemble and is counted.
+    """
+    logits = {name: predict(model, dataset) for name, dataset in datasets.items()}
+    finite = all(np.isfinite(values).all() for values in logits.values()) and all(
+        bool(torch.isfinite(tensor).all())
+        for tensor in model.state_dict().values()
+        if tensor.is_floating_point()
+    )
+    result = {}
+    for name, dataset in datasets.items():
+        count = len(dataset)
+        if count == 0:
+            result[name] = signals(np.empty((0, 2)), np.empty(0, dtype=np.int64)) if finite else _diverged(0)
+        elif finite:
+            result[name] = signals(logits[name], dataset.labels.cpu().numpy())
+        else:
+            result[name] = _diverged(count)
+    return result, not finite
+
+
+def _diverged(count: int) -> dict[str, np.ndarray]:
+    return {
+        "loss": np.full(count, -DIVERGED_CONFIDENCE),
+        "confidence": np.full(count, DIVERGED_CONFIDENCE),
+        "logit": np.full(count, DIVERGED_CONFIDENCE),
+        "prediction": np.full(count, -1, dtype=np.int32),
+        "correct": np.zeros(count, dtype=bool),
+    }

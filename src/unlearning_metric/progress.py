@@ -1,0 +1,115 @@
+"""What a job tells the person who waits for it, and what it records about itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+LOGGER = logging.getLogger("unlearning_metric")
+
+
+@contextmanager
+def job_log(path: Path | str) -> Iterator[logging.Logger]:
+    """Send this job's log lines to its log file and to the terminal; an exception is written to both."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield LOGGER
+    except Exception:
+        # The terminal gets the traceback from the interpreter.
+        LOGGER.removeHandler(handlers[1])
+        LOGGER.exception("failed")
+        raise
+    finally:
+        for handler in handlers:
+            LOGGER.removeHandler(handler)
+            if handler is handlers[0]:
+                handler.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+class Progress:
+    """Logs ``model i of n``, seconds a model and time left, at most every ``interval`` seconds."""
+
+    def __init__(self, what: str, total: int, interval: float = 5.0) -> None:
+        self.what, self.total, self.interval = what, total, interval
+        self._start = self._last = time.monotonic()
+        self._done = 0
+
+    def step(self) -> None:
+        """One model is finished."""
+        self._done += 1
+        now = time.monotonic()
+        if self._done in (1, self.total) or now - self._last >= self.interval:
+            self._last = now
+            each = (now - self._start) / self._done
+            left = _clock(each * (self.total - self._done))
+            LOGGER.info(
+                "%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left
+            )
+
+
+def run_record(device: str) -> dict[str, Any]:
+    """Where and with what a job ran: never part of a key or of a canonical document."""
+    versions = {"python": platform.python_version()}
+    for package in ("unlearning-metric", "torch", "numpy", "scikit-learn", "numba"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    record: dict[str, Any] = {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "device": device,
+        "versions": versions,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    if device == "cuda":
+        import torch
+
+        record["gpu"] = torch.cuda.get_device_name(0)
+        record["gpu_id"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return record
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package is installed from, if it is one."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None if answer.returncode == 0 else None
+
+
+def summary(leaderboard: Path | str, lines: int = 12) -> str:
+    """Where the leaderboard is and how it begins."""
+    path = Path(leaderboard)
+    if not path.exists():
+        return ""
+    text = path.read_text(encoding="utf-8").splitlines()
+    more = f"\n... and {len(text) - lines} more lines" if len(text) > lines else ""
+    return f"\nLeaderboard: {path}\n\n" + "\n".join(text[:lines]) + more

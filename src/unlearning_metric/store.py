@@ -1,0 +1,158 @@
+"""Files of the workflow: written whole or not at all, each with a header that says what it is.
+
+Everything is written under a temporary name in the same folder and renamed, so a killed job leaves no
+half-written result. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HEADER = "unlearning_metric"
+
+
+class StoreError(RuntimeError):
+    """A file is damaged, or does not belong to this run."""
+
+
+def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
+    """Call ``write(temporary path)``, flush to disk, then rename to ``path``."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; results are meant to be shared as far as the umask allows.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_header(path: Path | str, header: Mapping[str, Any] | None, key: str | None) -> dict[str, Any]:
+    if header is None:
+        raise StoreError(f"{path} has no header: it was not written by this workflow. Delete it and run again.")
+    if key is not None and header.get("key") != key:
+        raise StoreError(
+            f"{path} was made from another configuration, code or data: its key is {header.get('key')}, "
+            f"this run needs {key}. Delete it, or name another results folder, and run again."
+        )
+    return dict(header)
+
+
+def _damaged(path: Path | str, error: Exception) -> StoreError:
+    return StoreError(f"{path} cannot be read ({type(error).__name__}: {error}). Delete it and run again.")
+
+
+def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
+    """Write arrays and a JSON header as one compressed npz."""
+    payload = {**arrays, HEADER: np.array(json.dumps(header))}
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as stream:
+            np.savez_compressed(stream, **payload)
+
+    write_atomically(path, write)
+
+
+def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and header of an npz.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, has no header, or ``key`` is given and differs.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:
+        raise _damaged(path, error) from error
+    text = arrays.pop(HEADER, None)
+    return arrays, _check_header(path, json.loads(str(text)) if text is not None else None, key)
+
+
+def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], header: Mapping[str, Any]) -> None:
+    """Write the state dicts of several models, by model index, as one safetensors file."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{index:04d}/{name}": tensor.detach().to("cpu").contiguous()
+        for index, state in states.items()
+        for name, tensor in state.items()
+    }
+    metadata = {HEADER: json.dumps(header)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def read_models(path: Path | str, key: str | None = None) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
+    """State dicts by model index, and the header. Raises as `read_npz` does."""
+    from safetensors import safe_open
+
+    states: dict[int, dict[str, Any]] = {}
+    try:
+        with safe_open(path, framework="pt") as archive:
+            metadata = archive.metadata() or {}
+            for name in archive.keys():  # noqa: SIM118 (not a mapping)
+                index, tensor_name = name.split("/", 1)
+                states.setdefault(int(index), {})[tensor_name] = archive.get_tensor(name)
+    except Exception as error:
+        raise _damaged(path, error) from error
+    text = metadata.get(HEADER)
+    header = _check_header(path, json.loads(text) if text else None, key)
+    if sorted(states) != header["models"]:
+        raise StoreError(f"{path} holds models {sorted(states)}, its header says {header['models']}. Delete it.")
+    return dict(sorted(states.items())), header
+
+
+def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+    """Write columns (arrays of one length) and a JSON header as one parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(dict(columns)).replace_schema_metadata({HEADER: json.dumps(header)})
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def read_parquet(path: Path | str, key: str | None = None):
+    """A pandas frame and the header of a parquet file. Raises as `read_npz` does."""
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except Exception as error:
+        raise _damaged(path, error) from error
+    text = (table.schema.metadata or {}).get(HEADER.encode())
+    header = _check_header(path, json.loads(text) if text else None, key)
+    return table.to_pandas(ignore_metadata=True), header
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text as UTF-8."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path | str, document: Any) -> None:
+    """Write a document as indented JSON with sorted keys. NaN and infinity are refused: they are no JSON."""
+    write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON document."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from error

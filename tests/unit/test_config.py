@@ -1,0 +1,359 @@
+"""What the configuration accepts, and what its messages say about the rest."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unlearning_metric import config
+
+ROOT = Path(__file__).resolve().parents[2]
+KNOWN = ("finetune", "identity", "reset_head", "retrain")
+
+
+@pytest.fixture
+def raw() -> dict:
+    return config.read_yaml(ROOT / "config" / "config.yaml")
+
+
+def message(raw: dict, known: tuple[str, ...] = KNOWN) -> str:
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse(raw, known)
+    text = str(caught.value)
+    assert "pydantic" not in text
+    assert "http" not in text
+    return text
+
+
+def only_problem(raw: dict, known: tuple[str, ...] = KNOWN) -> str:
+    header, *problems = message(raw, known).splitlines()
+    assert header == "config/config.yaml has 1 problem:"
+    assert len(problems) == 1
+    return problems[0]
+
+
+def changed(raw: dict, key: str, value: object) -> dict:
+    override: object = value
+    for part in reversed(key.split(".")):
+        override = {part: override}
+    return config.merge(raw, override)
+
+
+def test_default_configuration_parses(raw):
+    parsed = config.parse(raw, KNOWN)
+    assert (parsed.copies, parsed.shard_size, parsed.forget.count) == (64, 32, 72)
+    assert parsed.methods["finetune"] == {"lr": 0.1, "epochs": 3, "schedule": "one_cycle"}
+
+
+def test_left_out_keys_get_their_defaults():
+    parsed = config.parse(
+        {
+            "data": {"source": "digits"},
+            "forget": {"strategy": "class", "label": 3},
+            "model": {"name": "mlp"},
+            "training": {"lr": 1, "epochs": 2, "batch_size": 8},
+        },
+        KNOWN,
+    )
+    assert (parsed.copies, parsed.originals, parsed.ceiling) == (64, 1, "split")
+    assert (parsed.delta, parsed.efficiency_limit, parsed.training.weight_decay) == (1e-5, 0.2, 5e-4)
+    assert (parsed.methods, parsed.skip, parsed.model.hidden) == ({}, [], [])
+
+
+def test_resolved_configuration_parses_again(raw):
+    parsed = config.parse(raw, KNOWN)
+    assert config.parse(parsed.model_dump(), KNOWN) == parsed
+
+
+def test_configuration_cannot_be_changed(raw):
+    with pytest.raises(ValueError, match="frozen"):
+        config.parse(raw, KNOWN).copies = 128
+
+
+def test_direct_construction_checks_fields_against_each_other(raw):
+    with pytest.raises(ValueError, match="not a multiple of shard_size"):
+        config.Config(**{**raw, "copies": 65})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("copies", [64], "copies: [64] is not allowed. Expected an integer of at least 4."),
+        ("copies", 64.0, "copies: 64.0 is not allowed. Expected an integer of at least 4."),
+        ("copies", "64", 'copies: "64" is not allowed. Expected an integer of at least 4. Write digits only'),
+        ("copies", True, "copies: true is not allowed. Expected an integer of at least 4."),
+        ("copies", None, "copies: null is not allowed."),
+        ("training.lr", True, "training.lr: true is not allowed. Expected a number above 0."),
+        ("training.lr", "fast", 'training.lr: "fast" is not allowed. Expected a number above 0.'),
+        ("training.lr", -0.1, "training.lr: -0.1 is not allowed. Expected a number above 0."),
+        ("training.lr", float("nan"), "training.lr: NaN is not allowed."),
+        ("training.momentum", 1, "Expected a number of at least 0 and below 1."),
+        ("experiment_seed", -1, "experiment_seed: -1 is not allowed. Expected an integer of at least 0."),
+        ("results", "", 'results: "" is not allowed. Expected text that is not empty.'),
+        ("data.train_size", 0, "data.train_size: 0 is not allowed. Expected an integer above 0, or null."),
+        ("model.hidden", [64, -1], "model.hidden[1]: -1 is not allowed. Expected an integer above 0."),
+        ("training", None, "training: null is not allowed. Expected a mapping with keys among optimizer, lr"),
+        ("methods.finetune", 3, "methods.finetune: 3 is not allowed. Expected a mapping, or null."),
+    ],
+)
+def test_wrong_value_is_named_with_what_is_allowed(raw, key, value, expected):
+    assert expected in only_problem(changed(raw, key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "suggestion"),
+    [
+        ("data.source", "digit", "Expected one of digits, npz. Did you mean 'digits'?"),
+        ("model.name", "digits_cn", "Expected one of digits_cnn, mlp. Did you mean 'digits_cnn'?"),
+        ("forget.strategy", "Random", "Expected one of random, class. Did you mean 'random'?"),
+        ("training.schedule", "onecycle", "Did you mean 'one_cycle'?"),
+        ("device", "gpu0", "Expected one of auto, cpu, cuda."),
+    ],
+)
+def test_unknown_name_is_answered_with_the_known_ones(raw, key, value, suggestion):
+    problem = only_problem(changed(raw, key, value))
+    assert f'{key}: "{value}" is not allowed.' in problem
+    assert suggestion in problem
+
+
+def test_unknown_key_is_answered_with_the_nearest(raw):
+    assert "copys: unknown key. Did you mean 'copies'?" in only_problem({**raw, "copys": 64})
+
+
+def test_unknown_nested_key_is_answered_with_the_nearest(raw):
+    problem = only_problem(changed(raw, "training.momentun", 0.9))
+    assert (
+        "training.momentun: unknown key. Did you mean 'momentum'? Keys of training: optimizer, lr" in problem
+    )
+
+
+def test_key_of_another_section_is_answered_with_its_place(raw):
+    assert "lr: unknown key. Did you mean 'training.lr'?" in only_problem({**raw, "lr": 0.1})
+
+
+def test_missing_key_is_named_with_what_is_expected(raw):
+    del raw["training"]["epochs"]
+    assert "training.epochs: missing. Expected an integer above 0." in only_problem(raw)
+
+
+def test_key_which_is_not_text_is_refused(raw):
+    assert "top level: true cannot be a key. Expected text. Put it in quotes." in only_problem(
+        {**raw, True: 1}
+    )
+
+
+def test_copies_must_be_a_multiple_of_shard_size(raw):
+    problem = only_problem(changed(raw, "copies", 65))
+    assert "copies: 65 is not a multiple of shard_size (32). Set copies to 64 or 96" in problem
+
+
+def test_half_splits_need_an_even_number_of_copies(raw):
+    odd = {**raw, "copies": 5, "shard_size": 5}
+    assert "copies: 5 is odd" in only_problem(odd)
+    assert config.parse({**odd, "ceiling": "retrain"}, KNOWN).copies == 5
+
+
+def test_originals_must_not_exceed_copies(raw):
+    assert "originals: 65 is more than copies (64)" in only_problem(changed(raw, "originals", 65))
+
+
+@pytest.mark.parametrize("count", [500, 501])
+def test_forget_set_must_leave_something_to_retain(raw, count):
+    problem = only_problem(changed(raw, "forget.count", count))
+    assert f"forget.count: {count} is a forget set as large as the training set" in problem
+    assert "Expected at most 499." in problem
+
+
+def test_forget_set_may_leave_a_single_example(raw):
+    assert config.parse(changed(raw, "forget.count", 499), KNOWN).forget.count == 499
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        {"strategy": "random"},
+        {"strategy": "random", "count": 7, "fraction": 0.1},
+        {"strategy": "random", "count": 7, "label": 1},
+        {"strategy": "class"},
+        {"strategy": "class", "label": 1, "count": 7},
+        {"strategy": "class", "label": 1, "fraction": 0.1},
+    ],
+)
+def test_forget_size_must_fit_the_strategy(raw, forget):
+    assert f"forget: strategy {forget['strategy']} needs" in only_problem({**raw, "forget": forget})
+
+
+def test_npz_needs_a_path_and_digits_takes_none(raw):
+    assert "data.path: missing" in only_problem(changed(raw, "data.source", "npz"))
+    assert 'data.path: "a.npz" is not used by data.source digits' in only_problem(
+        changed(raw, "data.path", "a.npz")
+    )
+    assert config.parse(changed(raw, "data", {"source": "npz", "path": "a.npz"}), KNOWN).data.path == "a.npz"
+
+
+def test_model_refuses_the_options_of_another(raw):
+    assert "model.hidden: [8] is only for the model mlp" in only_problem(changed(raw, "model.hidden", [8]))
+    mlp = {**raw, "model": {"name": "mlp", "width": 8}}
+    assert "model.width: 8 is only for the model digits_cnn" in only_problem(mlp)
+
+
+def test_unknown_method_in_methods(raw):
+    problem = only_problem(changed(raw, "methods.finetun", {"lr": 1}))
+    assert (
+        "methods.finetun: Unknown method 'finetun'. Known: finetune, identity, reset_head, retrain."
+        in problem
+    )
+    assert "Did you mean 'finetune'? To add it, create methods/finetun.py" in problem
+
+
+def test_unknown_method_in_skip(raw):
+    assert "skip: Unknown method 'identiti'." in only_problem({**raw, "skip": ["identiti"]})
+
+
+def test_method_name_must_be_fit_for_a_path(raw):
+    problem = only_problem(changed(raw, "methods", {"../x": None}))
+    assert 'methods: "../x" cannot be a key. Expected only letters, digits and underscores.' in problem
+
+
+def test_method_without_hyperparameters_may_be_left_empty(raw):
+    assert config.parse(changed(raw, "methods.identity", None), KNOWN).methods["identity"] == {}
+
+
+def test_ceiling_of_retrained_models_needs_the_method(raw):
+    retrain = {**raw, "ceiling": "retrain"}
+    assert config.parse(retrain, KNOWN).ceiling == "retrain"
+    assert "methods/retrain.py, which is missing" in only_problem(retrain, ("finetune", "reset_head"))
+
+
+def test_numbers_with_an_exponent_are_numbers(raw, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("training: {lr: 1e-3}\ndelta: 1e-6\n")
+    parsed = config.parse(config.merge(raw, config.read_yaml(file)), KNOWN)
+    assert (parsed.training.lr, parsed.delta) == (0.001, 1e-6)
+
+
+@pytest.mark.parametrize(("text", "advice"), [("1e-3", "1.0e-3"), ("2.5e4", "2.5e+4")])
+def test_exponent_among_hyperparameters_is_refused_with_a_form_that_works(raw, tmp_path, text, advice):
+    problem = only_problem(changed(raw, "methods.finetune.lr", text))
+    assert f"methods.finetune.lr: YAML reads {text} as text, not as a number. Write {advice}" in problem
+    file = tmp_path / "config.yaml"
+    file.write_text(f"lr: {advice}\n")
+    assert config.read_yaml(file)["lr"] == float(text)
+
+
+def test_integers_are_accepted_for_floats(raw):
+    lr = config.parse(changed(raw, "training.lr", 1), KNOWN).training.lr
+    assert isinstance(lr, float)
+    assert lr == 1.0
+
+
+def test_every_problem_is_reported_at_once(raw):
+    raw |= {"copies": 65, "skip": ["typo"], "probe": 3}
+    raw["training"] |= {"lr": -1, "optimizer": "sdg"}
+    raw["forget"]["count"] = 500
+    text = message(raw)
+    assert text.startswith("config/config.yaml has 6 problems:")
+    for key in ("copies", "skip", "probe", "training.lr", "training.optimizer", "forget.count"):
+        assert f"  - {key}: " in text
+
+
+def test_message_names_its_source(raw):
+    with pytest.raises(config.ConfigError, match=r"^config/cifar10\.yaml has 1 problem:"):
+        config.parse({**raw, "copies": 0}, KNOWN, source="config/cifar10.yaml")
+
+
+def yaml_message(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(config.ConfigError) as caught:
+        config.read_yaml(file)
+    return str(caught.value).replace(f"{file}", "config.yaml")
+
+
+def test_yaml_slip_is_shown_with_its_place(tmp_path):
+    text = yaml_message(tmp_path, "copies: 64\nresults: a: b\n")
+    where, line, pointer, hint = text.splitlines()
+    assert where.startswith("config.yaml, line 2, column 11: ")
+    assert line == "    results: a: b"
+    assert pointer.index("^") - 4 == 10
+    assert hint.startswith("Hint: check the indentation")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("data:\n\tsource: digits\n", "YAML refuses tabs"),
+        ("skip: [a, b\ncopies: 64\n", "bracket is opened and not closed"),
+        ("results: 'a\n", "quote"),
+        ("results: !python/name:os.system x\n", "tags that begin with ! are not supported"),
+        ("a: 1\nb 2\nc: 3\n", "a key without its colon"),
+    ],
+)
+def test_yaml_slip_comes_with_a_hint(tmp_path, text, hint):
+    message = yaml_message(tmp_path, text)
+    assert re.match(r"config\.yaml, line \d, column \d+: ", message)
+    assert hint in message.splitlines()[-1]
+
+
+def test_duplicate_key_is_refused_with_both_lines(tmp_path):
+    text = yaml_message(tmp_path, "training:\n  lr: 1\n  epochs: 2\n  lr: 3\n")
+    assert text.startswith("config.yaml, line 4, column 3: the key 'lr' is given twice, first in line 2\n")
+
+
+def test_missing_empty_and_unfit_files_have_their_own_messages(tmp_path):
+    with pytest.raises(config.ConfigError, match="no such file"):
+        config.read_yaml(tmp_path / "absent.yaml")
+    assert "is empty" in yaml_message(tmp_path, "# nothing\n")
+    assert "expected lines of the form key: value, found [1]" in yaml_message(tmp_path, "- 1\n")
+    assert "control character" in yaml_message(tmp_path, "a: \x01\n")
+
+
+def test_merge_overrides_key_by_key_and_leaves_its_arguments_alone():
+    base = {"a": {"x": 1, "y": [1]}, "b": 2}
+    override = {"a": {"y": [2]}, "c": {"z": 3}}
+    before = copy.deepcopy((base, override))
+    merged = config.merge(base, override)
+    assert merged == {"a": {"x": 1, "y": [2]}, "b": 2, "c": {"z": 3}}
+    merged["a"]["y"].append(0)
+    merged["c"]["z"] = 0
+    assert (base, override) == before
+
+
+def test_unknown_method_message_says_how_to_add_it():
+    assert config.unknown_method_message("typo", ["b", "a"]) == (
+        "Unknown method 'typo'. Known: a, b. To add it, create methods/typo.py"
+    )
+
+
+def test_schema_file_is_in_sync():
+    file = ROOT / "workflow" / "schemas" / "config.schema.json"
+    assert file.read_text(encoding="utf-8") == (
+        json.dumps(config.json_schema(), indent=2, sort_keys=True) + "\n"
+    ), "regenerate it: python -m unlearning_metric.config > workflow/schemas/config.schema.json"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [config.Config, config.Data, config.Forget, config.Model, config.Training],
+    ids=lambda c: c.__name__,
+)
+def test_every_field_is_described(section):
+    assert [name for name, field in section.model_fields.items() if not field.description] == []
+
+
+def test_readme_explains_exactly_the_fields():
+    readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z_.]+)` \|", readme, flags=re.MULTILINE) == config.field_keys()
+
+
+def test_importing_config_stays_light():
+    program = (
+        "import sys, unlearning_metric.config;"
+        "print(sorted({'torch', 'torchvision', 'sklearn', 'numpy'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,42 @@
+"""Data source -> dataset.npz -> split.npz."""
+
+
+rule prepare_data:
+    output:
+        f"{RESULTS}/data/dataset.npz",
+    log:
+        f"{RESULTS}/logs/prepare_data.log",
+    params:
+        key=PLAN.data_key,
+        settings=CONFIG.data.model_dump(mode="json"),
+        experiment_seed=CONFIG.experiment_seed,
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    conda:
+        "../../envs/unlearning.yaml"
+    script:
+        "../scripts/prepare_data.py"
+
+
+rule split_data:
+    input:
+        dataset=ancient(f"{RESULTS}/data/dataset.npz"),
+    output:
+        f"{RESULTS}/data/split.npz",
+    log:
+        f"{RESULTS}/logs/split_data.log",
+    params:
+        key=PLAN.split_key,
+        dataset_key=PLAN.data_key,
+        settings=PLAN.split_settings,
+        experiment_seed=CONFIG.experiment_seed,
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../../envs/unlearning.yaml"
+    script:
+        "../scripts/split_data.py"

@@ -1,0 +1,27 @@
+"""All score documents -> leaderboard."""
+
+
+localrules:
+    leaderboard,
+
+
+rule leaderboard:
+    input:
+        scores=ancient(
+            expand(f"{RESULTS}/score_{{method}}.json", method=PLAN.scored_methods)
+        ),
+    output:
+        csv=f"{RESULTS}/leaderboard.csv",
+        md=f"{RESULTS}/leaderboard.md",
+    log:
+        f"{RESULTS}/logs/leaderboard.log",
+    params:
+        key=PLAN.leaderboard_key(),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/unlearning.yaml"
+    script:
+        "../scripts/leaderboard.py"

@@ -1,0 +1,26 @@
+"""dataset.npz, split.npz -> original models (full) and retrained models (retain), in shards."""
+
+
+rule train:
+    input:
+        dataset=ancient(f"{RESULTS}/data/dataset.npz"),
+        split=ancient(f"{RESULTS}/data/split.npz"),
+    output:
+        f"{RESULTS}/models/{{role}}/{{shard}}.safetensors",
+    log:
+        f"{RESULTS}/logs/train/{{role}}/{{shard}}.log",
+    params:
+        key=lambda wildcards: PLAN.training_key(wildcards.role),
+        dataset_key=PLAN.data_key,
+        split_key=PLAN.split_key,
+        settings=PLAN.training_settings,
+    threads: 1
+    resources:
+        gpu=GPUS,
+        device=DEVICE,
+        mem_mb=4000,
+        runtime=lambda wildcards: shard_minutes(wildcards.shard),
+    conda:
+        "../../envs/unlearning.yaml"
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,25 @@
+"""A shard of models -> per-example outputs in parquet."""
+
+from snakemake.script import snakemake
+
+from unlearning_metric.devices import prepare
+from unlearning_metric.plan import shard_models
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0]):
+    gpu = prepare(snakemake.resources.device, snakemake.threads)
+    from unlearning_metric.jobs.dump_losses import dump_losses
+
+    dump_losses(
+        dataset=snakemake.input.dataset,
+        dataset_key=snakemake.params.dataset_key,
+        split=snakemake.input.split,
+        split_key=snakemake.params.split_key,
+        shard=snakemake.input.models,
+        shard_key=snakemake.params.models_key,
+        models=shard_models(snakemake.wildcards.shard),
+        model_settings=snakemake.params.model_settings,
+        out=snakemake.output[0],
+        device=snakemake.resources.device,
+        key=snakemake.params.key,
+    )

@@ -1,0 +1,14 @@
+"""Data source -> dataset.npz."""
+
+from snakemake.script import snakemake
+
+from unlearning_metric.devices import limit_threads
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0]):
+    limit_threads(snakemake.threads)
+    from unlearning_metric.jobs.prepare_data import prepare_data
+
+    prepare_data(
+        snakemake.output[0], snakemake.params.settings, snakemake.params.experiment_seed, snakemake.params.key
+    )

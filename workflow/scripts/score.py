@@ -1,0 +1,21 @@
+"""Dumps of both sides -> score document and per-example table."""
+
+from snakemake.script import snakemake
+
+from unlearning_metric.devices import limit_threads
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0]):
+    limit_threads(snakemake.threads)
+    from unlearning_metric.jobs.score import score_method
+
+    keys = dict(snakemake.params.dump_keys)
+    score_method(
+        dumps={name: list(snakemake.input.get(name)) for name in keys},
+        keys=keys,
+        out=snakemake.output.score,
+        samples_out=snakemake.output.samples,
+        method=snakemake.wildcards.method,
+        settings=snakemake.params.settings,
+        key=snakemake.params.key,
+    )

@@ -1,0 +1,19 @@
+"""dataset.npz -> split.npz."""
+
+from snakemake.script import snakemake
+
+from unlearning_metric.devices import limit_threads
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0]):
+    limit_threads(snakemake.threads)
+    from unlearning_metric.jobs.split_data import split_data
+
+    split_data(
+        snakemake.input.dataset,
+        snakemake.params.dataset_key,
+        snakemake.output[0],
+        snakemake.params.settings,
+        snakemake.params.experiment_seed,
+        snakemake.params.key,
+    )

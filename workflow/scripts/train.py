@@ -1,0 +1,24 @@
+"""dataset.npz, split.npz -> a shard of models trained from scratch."""
+
+from snakemake.script import snakemake
+
+from unlearning_metric.devices import prepare
+from unlearning_metric.plan import shard_models
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0]):
+    gpu = prepare(snakemake.resources.device, snakemake.threads)
+    from unlearning_metric.jobs.train import train_shard
+
+    train_shard(
+        dataset=snakemake.input.dataset,
+        dataset_key=snakemake.params.dataset_key,
+        split=snakemake.input.split,
+        split_key=snakemake.params.split_key,
+        out=snakemake.output[0],
+        role=snakemake.wildcards.role,
+        models=shard_models(snakemake.wildcards.shard),
+        settings=snakemake.params.settings,
+        device=snakemake.resources.device,
+        key=snakemake.params.key,
+    )

@@ -1,0 +1,27 @@
+"""Original models, a method file -> a shard of unlearned models."""
+
+from snakemake.script import snakemake
+
+from unlearning_metric.devices import prepare
+from unlearning_metric.plan import shard_models
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0]):
+    gpu = prepare(snakemake.resources.device, snakemake.threads)
+    from unlearning_metric.jobs.unlearn import unlearn_shard
+
+    unlearn_shard(
+        dataset=snakemake.input.dataset,
+        dataset_key=snakemake.params.dataset_key,
+        split=snakemake.input.split,
+        split_key=snakemake.params.split_key,
+        originals=list(snakemake.input.originals),
+        originals_key=snakemake.params.originals_key,
+        method_file=snakemake.input.method,
+        out=snakemake.output[0],
+        method=snakemake.wildcards.method,
+        models=shard_models(snakemake.wildcards.shard),
+        settings=snakemake.params.settings,
+        device=snakemake.resources.device,
+        key=snakemake.params.key,
+    )
