@@ -5,8 +5,8 @@ Run from the repository root, on one thread:
     OMP_NUM_THREADS=1 python benchmarks/challenge_metric.py
 
 The reference is the one of the tests (``tests/unit/metrics/reference_challenge.py``): numpy masks, one row of
-400 intervals at a time. Both run in this process on the same arrays. The compile (or load) of the kernel happens
-in a warm-up call before anything is timed.
+400 intervals at a time. Both run in this process on the same arrays. The compile (or load) of the kernel
+happens in a warm-up call before anything is timed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ REPEATS = 20
 EXAMPLES = 1000
 SPREAD = 2.0  # standard deviation of the confidences
 SHIFT = 0.5
-
-
 REFERENCE_FOLDER = Path(__file__).parents[1] / "tests" / "unit" / "metrics"
 
 

@@ -88,6 +88,6 @@ GPUS = 1 if DEVICE == "cuda" else 0
 
 wildcard_constraints:
     method="[A-Za-z0-9_]+",
-    shard=r"\d{4,}-\d{4,}",
+    shard="[0-9]+-[0-9]+",
     role="full|retain",
     group=r"full|retain|unlearn/[A-Za-z0-9_]+",

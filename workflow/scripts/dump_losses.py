@@ -1,7 +1,5 @@
 """A shard of models -> per-example outputs in parquet."""
 
-from snakemake.script import snakemake
-
 from unlearning_metric.devices import prepare
 from unlearning_metric.plan import shard_models
 from unlearning_metric.progress import job_log

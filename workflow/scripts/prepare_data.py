@@ -1,7 +1,5 @@
 """Data source -> dataset.npz."""
 
-from snakemake.script import snakemake
-
 from unlearning_metric.devices import limit_threads
 from unlearning_metric.progress import job_log
 

@@ -1,7 +1,5 @@
 """dataset.npz, split.npz -> a shard of models trained from scratch."""
 
-from snakemake.script import snakemake
-
 from unlearning_metric.devices import prepare
 from unlearning_metric.plan import shard_models
 from unlearning_metric.progress import job_log

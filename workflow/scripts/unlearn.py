@@ -1,7 +1,5 @@
 """Original models, a method file -> a shard of unlearned models."""
 
-from snakemake.script import snakemake
-
 from unlearning_metric.devices import prepare
 from unlearning_metric.plan import shard_models
 from unlearning_metric.progress import job_log

@@ -1,9 +1,9 @@
 """Compiled search for the largest epsilon over the challenge's threshold grid.
 
 The published code ([C] google-deepmind/unlearning_evaluation, ``metric.py``) builds a mask of all models for
-each of about 160,000 intervals. Here both sides come sorted and a threshold is counted with a pointer that walks
-along them, which yields the same integers. Everything that is rounded (grids, rates, logarithms) is rounded as
-there: no ``fastmath``, and the logarithms are looked up in float32 tables that numpy made.
+each of about 160,000 intervals. Here both sides come sorted and a threshold is counted with a pointer that
+walks along them, which yields the same integers. Everything that is rounded (grids, rates, logarithms) is
+rounded as there: no ``fastmath``, and the logarithms are looked up in float32 tables that numpy made.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def single_threshold(low, high, step, count, index):
     """Point `index` of ``torch.linspace(low, high, count)``; `low`, `high` and `step` are float32.
 
     torch steps up from `low` in the first half and down from `high` in the second, with a fused multiply-add.
-    The product of a float32 and an index below 2**24 is exact in float64, so float64 arithmetic rounded at the
-    end equals the fused operation (but for double rounding, about once in 2**29 points).
+    The product of a float32 and an index below 2**24 is exact in float64, so float64 arithmetic rounded at
+    the end equals the fused operation (but for double rounding, about once in 2**29 points).
     """
     if index < count // 2:
         return np.float32(np.float64(low) + np.float64(step) * index)

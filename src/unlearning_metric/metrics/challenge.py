@@ -1,9 +1,9 @@
 """The forgetting score of the NeurIPS 2023 Machine Unlearning Challenge, on the challenge's threshold grid.
 
-Sources: [R] "Evaluation for the NeurIPS Machine Unlearning Competition" (2023); [C] the published scoring code,
-google-deepmind/unlearning_evaluation, ``metric.py``. Values equal those of [C]. Two things differ by intent: an
-example without a usable threshold is NaN and counted, where an assertion of [C] fails, and confidences beyond
-+-50,000 are refused (those of [C] cannot pass +-104).
+Sources: [R] "Evaluation for the NeurIPS Machine Unlearning Competition" (2023); [C] the published scoring
+code, google-deepmind/unlearning_evaluation, ``metric.py``. Values equal those of [C]. Two things differ by
+intent: an example without a usable threshold is NaN and counted, where an assertion of [C] fails, and
+confidences beyond +-50,000 are refused (those of [C] cannot pass +-104).
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) 
     Raises
     ------
     ValueError
-        If an input is not 2-D or has no examples, the shapes differ, there are fewer than 2 models, a value is
-        not finite or beyond +-50,000, or `delta` is outside (0, 1).
+        If an input is not 2-D or has no examples, the shapes differ, there are fewer than 2 models, a value
+        is not finite or beyond +-50,000, or `delta` is outside (0, 1).
 
     References
     ----------
-    [R] EPSREF and "Computing the forgetting quality"; [C] ``_get_epsilons`` and
+    [R] and "Computing the forgetting quality"; [C] ``_get_epsilons`` and
     ``compute_forget_score_from_confs``.
     """
     _check_delta(delta)
@@ -128,7 +128,7 @@ def challenge_epsilons(
 
     References
     ----------
-    [R] EPSREF; [C] ``_get_epsilons``.
+    [R]; [C] ``_get_epsilons``.
     """
     return challenge(retrained, unlearned, delta).epsilons
 
@@ -175,7 +175,7 @@ def challenge_points(epsilons: ArrayLike, copies: int) -> NDArray[np.float64]:
 
     References
     ----------
-    [R] FQREF (13 buckets at N = 512); [C] ``compute_forget_score_from_confs``
+    [R] (13 buckets at N = 512); [C] ``compute_forget_score_from_confs``
     (makes 14, the last of which no epsilon reaches).
     """
     if copies < 2:

@@ -1,8 +1,8 @@
-"""The challenge's metric written out with masks, step by step as published: slow, meant to be obviously right.
+"""The challenge's metric written out with masks, step by step as published: slow, to be obviously right.
 
 Follows [R] "Evaluation for the NeurIPS Machine Unlearning Competition" and [C] ``metric.py`` of
-google-deepmind/unlearning_evaluation. One row of intervals (one right end, 400 left ends) is masked at a time to
-bound the memory.
+google-deepmind/unlearning_evaluation. One row of intervals (one right end, 400 left ends) is masked at a
+time to bound the memory.
 """
 
 from __future__ import annotations

@@ -153,11 +153,9 @@ def test_narrow_side_within_a_gap_of_the_other_is_infinite_by_an_interval():
 
 
 def test_example_without_a_surviving_threshold_is_undefined_and_gets_no_points():
-    # Of the first example's models only the lower ones can be told apart by a threshold above the pooled minimum,
-    # and each rule calls both upper ones the same: some error is always 0.
-    lower, upper = column(0.0, 0.0, 0.0, 0.008), column(0.0, 0.0, 0.008, 0.008)
-    result = challenge(np.hstack([lower, normal(2, 4, 1)]), np.hstack([upper, normal(3, 4, 1)]))
-    print(result)
+    # The first example's values lie closer together than the grid step, and no threshold falls between them.
+    lower, upper = column(0.0, 0.0, 0.004), column(0.0, 0.004, 0.004)
+    result = challenge(np.hstack([lower, normal(2, 3, 1)]), np.hstack([upper, normal(3, 3, 1)]))
     assert result.undefined.tolist() == [True, False]
     assert np.isnan(result.epsilons[0])
     assert result.points[0] == 0.0
@@ -165,8 +163,8 @@ def test_example_without_a_surviving_threshold_is_undefined_and_gets_no_points()
 
 
 def test_tied_medians_make_the_unlearned_side_positive():
-    # Both medians are 0. "Unlearned iff >= -5" errs on 4 and 1 of 7 models, epsilon ln 3; "retrained iff" gains
-    # nothing, and the intervals, about as long as the range of 80, reach no further than the outermost models.
+    # Both medians are 0. "Unlearned iff >= -5" errs on 4 and 1 of 7 models, epsilon ln 3; "retrained iff"
+    # gains nothing, and the intervals, about as long as the range of 80, cut off the outermost models only.
     retrained = column(-40.0, -9.0, -9.0, 0.0, 0.0, 0.0, 40.0)
     unlearned = column(-40.0, 0.0, 0.0, 0.0, 9.0, 9.0, 40.0)
     assert np.median(retrained) == np.median(unlearned)
