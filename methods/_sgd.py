@@ -6,9 +6,7 @@ from torch import nn
 
 def descend(model, loader, epochs, lr, momentum, weight_decay, schedule):
     """Train ``model`` in place with cross-entropy; ``schedule`` is ``constant``, ``cosine`` or ``one_cycle``."""
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
     steps = epochs * len(loader)
     schedulers = {
         "constant": lambda: torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),

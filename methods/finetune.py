@@ -9,8 +9,6 @@ Known weakness: a few gentle steps barely spread the copies, so their law is far
 from _sgd import descend
 
 
-def unlearn(
-    model, retain_loader, epochs=1, lr=0.002, momentum=0.9, weight_decay=5e-4, schedule="constant"
-):
+def unlearn(model, retain_loader, epochs=1, lr=0.002, momentum=0.9, weight_decay=5e-4, schedule="constant"):
     descend(model, retain_loader, epochs, lr, momentum, weight_decay, schedule)
     return model

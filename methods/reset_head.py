@@ -9,9 +9,7 @@ from _sgd import descend
 from torch import nn
 
 
-def unlearn(
-    model, retain_loader, epochs=1, lr=0.002, momentum=0.9, weight_decay=5e-4, schedule="constant"
-):
+def unlearn(model, retain_loader, epochs=1, lr=0.002, momentum=0.9, weight_decay=5e-4, schedule="constant"):
     head = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     head.reset_parameters()
     descend(model, retain_loader, epochs, lr, momentum, weight_decay, schedule)

@@ -68,9 +68,7 @@ class Data(_Section):
     """Where the images come from and how many of them are used."""
 
     source: DataSource = Field(description="Data set to load.")
-    path: str | None = Field(
-        None, min_length=1, description="File to read; for the source npz, and only there."
-    )
+    path: str | None = Field(None, min_length=1, description="File to read; for the source npz, and only there.")
     train_size: PositiveInt | None = Field(None, description="Training images to use; null uses all of them.")
     test_size: PositiveInt | None = Field(None, description="Test images to use; null uses all of them.")
     validation_size: int = Field(0, ge=0, description="Validation images to set aside; 0 sets none aside.")
@@ -145,16 +143,14 @@ class Config(_Section):
     )
     methods: Annotated[
         dict[MethodName, Hyperparameters],
-        BeforeValidator(
-            _empty_mapping_for_none, json_schema_input_type=dict[MethodName, Hyperparameters] | None
-        ),
+        BeforeValidator(_empty_mapping_for_none, json_schema_input_type=dict[MethodName, Hyperparameters] | None),
     ] = Field(
         default_factory=dict,
         description="Hyper-parameters of a method by its name; what is left out keeps the method's default.",
     )
-    skip: Annotated[
-        list[str], BeforeValidator(_empty_list_for_none, json_schema_input_type=list[str] | None)
-    ] = Field(default_factory=list, description="Methods which are not run unless asked for by name.")
+    skip: Annotated[list[str], BeforeValidator(_empty_list_for_none, json_schema_input_type=list[str] | None)] = Field(
+        default_factory=list, description="Methods which are not run unless asked for by name."
+    )
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> "Config":
@@ -194,9 +190,7 @@ def _path_fits_source(source: str, path: str | None) -> str | None:
     if source == "npz" and path is None:
         return "data.path: missing; data.source npz needs the file to read, e.g. path: data/mine.npz"
     if source != "npz" and path is not None:
-        return (
-            f"data.path: {_shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
-        )
+        return f"data.path: {_shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
     return None
 
 
@@ -204,9 +198,7 @@ def _forget_size_fits_strategy(
     strategy: str, count: int | None, fraction: float | None, label: int | None
 ) -> str | None:
     given = {
-        name: value
-        for name, value in (("count", count), ("fraction", fraction), ("label", label))
-        if value is not None
+        name: value for name, value in (("count", count), ("fraction", fraction), ("label", label)) if value is not None
     }
     written = ", ".join(f"{name}: {value}" for name, value in given.items()) or "none of the three"
     if strategy == "random" and ("label" in given or len(given) != 1):
@@ -227,9 +219,7 @@ def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | No
 
 def _hidden_fits_model(name: str, hidden: list[int]) -> str | None:
     if hidden and name != "mlp":
-        return (
-            f"model.hidden: {_shown(hidden)} is only for the model mlp, and model.name is {name}. Remove it."
-        )
+        return f"model.hidden: {_shown(hidden)} is only for the model mlp, and model.name is {name}. Remove it."
     return None
 
 
@@ -287,8 +277,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 continue
             if key_node.value in first_lines:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key_node.value!r} is given twice, first in line "
-                    f"{first_lines[key_node.value]}",
+                    problem=f"the key {key_node.value!r} is given twice, first in line {first_lines[key_node.value]}",
                     problem_mark=key_node.start_mark,
                 )
             first_lines[key_node.value] = key_node.start_mark.line + 1
@@ -338,8 +327,7 @@ def read_yaml(path: str | Path) -> dict:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
-            f"{path}, line {line}: holds the control character {chr(error.character)!r}, which YAML refuses. "
-            "Remove it."
+            f"{path}, line {line}: holds the control character {chr(error.character)!r}, which YAML refuses. Remove it."
         ) from None
     if raw is None:
         raise ConfigError(f"{path}: is empty. Expected lines of the form key: value.")
@@ -446,8 +434,7 @@ def _method_problems(raw: dict, known: list[str]) -> list[str]:
             # A method's own types are not known here, and text would only fail inside the job.
             if isinstance(value, str) and EXPONENT_NUMBER.fullmatch(value):
                 problems.append(
-                    f"methods.{name}.{key}: YAML reads {value} as text, not as a number. "
-                    f"Write {_with_point(value)}"
+                    f"methods.{name}.{key}: YAML reads {value} as text, not as a number. Write {_with_point(value)}"
                 )
     skip = raw.get("skip")
     for name in skip if isinstance(skip, list) else ():
@@ -558,9 +545,7 @@ def _expected(node: dict, schema: dict) -> str:
     elif "properties" in node:
         words = f"a mapping with keys among {', '.join(node['properties'])}"
     else:
-        bounds = " and ".join(
-            f"{word} {node[bound]:g}" for bound, word in _BOUND_WORDS.items() if bound in node
-        )
+        bounds = " and ".join(f"{word} {node[bound]:g}" for bound, word in _BOUND_WORDS.items() if bound in node)
         words = " ".join(filter(None, [_TYPE_WORDS[node["type"]], bounds]))
         words = f"{words} that is not empty" if node.get("minLength") else words
     return f"{words}, or null" if nullable else words

@@ -81,15 +81,12 @@ def _stratified(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.n
     short = size - quota.sum()
     quota[np.argsort(-(exact - quota), kind="stable")[:short]] += 1
     chosen = [
-        rng.permutation(np.flatnonzero(labels == label))[:number]
-        for label, number in zip(classes, quota, strict=True)
+        rng.permutation(np.flatnonzero(labels == label))[:number] for label, number in zip(classes, quota, strict=True)
     ]
     return np.concatenate(chosen)
 
 
-def make_split(
-    y_train: np.ndarray, y_test: np.ndarray, settings: dict[str, Any], experiment_seed: int
-) -> Split:
+def make_split(y_train: np.ndarray, y_test: np.ndarray, settings: dict[str, Any], experiment_seed: int) -> Split:
     """Choose training, validation, forget, probe and test examples.
 
     Parameters

@@ -36,10 +36,12 @@ def _canonical(node: Any) -> Any:
     if isinstance(node, ast.AST):
         fields = []
         for name, value in ast.iter_fields(node):
-            if name in {"ctx", "type_comment", "kind", "type_ignores"} or value is None or value == []:
-                # A constant's None is a value, not an absent field.
-                if not (isinstance(node, ast.Constant) and name == "value"):
-                    continue
+            if name in {"ctx", "type_comment", "kind", "type_ignores"}:
+                continue
+            # A constant's None is a value, not an absent field.
+            absent = value is None or value == []
+            if absent and not (isinstance(node, ast.Constant) and name == "value"):
+                continue
             fields.append([name, _canonical(value)])
         return [type(node).__name__, *fields]
     if isinstance(node, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def mlp(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes
     """Fully connected layers with ReLU on the flattened image."""
     sizes = [math.prod(image_shape), *settings["hidden"]]
     layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
 
@@ -43,9 +44,7 @@ MODELS: dict[str, Callable[[dict[str, Any], tuple[int, int, int], int], nn.Modul
 }
 
 
-def build_model(
-    settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int, seed: int
-) -> nn.Module:
+def build_model(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
     """A freshly initialised model in channels-last memory; the global random state is left as it was.
 
     Parameters

@@ -54,9 +54,7 @@ def predict(model: nn.Module, dataset: ImageDataset) -> np.ndarray:
     return torch.cat(batches).cpu().numpy() if batches else np.empty((0, 0), dtype=np.float32)
 
 
-def model_outputs(
-    model: nn.Module, datasets: dict[str, ImageDataset]
-) -> tuple[dict[str, dict[str, np.ndarray]], bool]:
+def model_outputs(model: nn.Module, datasets: dict[str, ImageDataset]) -> tuple[dict[str, dict[str, np.ndarray]], bool]:
     """Signals of one model on several named sets of examples, and whether the model diverged.
 
     A model with a non-finite parameter, buffer or output counts as wrong everywhere, with
@@ -64,9 +62,7 @@ def model_outputs(
     """
     logits = {name: predict(model, dataset) for name, dataset in datasets.items()}
     finite = all(np.isfinite(values).all() for values in logits.values()) and all(
-        bool(torch.isfinite(tensor).all())
-        for tensor in model.state_dict().values()
-        if tensor.is_floating_point()
+        bool(torch.isfinite(tensor).all()) for tensor in model.state_dict().values() if tensor.is_floating_point()
     )
     result = {}
     for name, dataset in datasets.items():

@@ -62,9 +62,7 @@ class Progress:
             self._last = now
             each = (now - self._start) / self._done
             left = _clock(each * (self.total - self._done))
-            LOGGER.info(
-                "%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left
-            )
+            LOGGER.info("%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left)
 
 
 def run_record(device: str) -> dict[str, Any]:

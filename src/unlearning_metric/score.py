@@ -16,6 +16,8 @@ SCHEMA_VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
 COARSE_SPREAD = 1.0
+#: ln(1e-45), which the published code adds inside its logarithms (google-deepmind/unlearning_evaluation).
+SATURATION = 103.6
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
@@ -32,9 +34,17 @@ def _ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator > 0 else None
 
 
+def saturated(ensemble: Ensemble) -> np.ndarray:
+    """Confidence [models, examples] within +-103.6, where the published code's logarithms saturate.
+
+    A model that went far astray without diverging thus counts as a diverged one does.
+    """
+    return np.clip(ensemble.confidence, -SATURATION, SATURATION)
+
+
 def repeat_originals(originals: Ensemble, copies: int) -> np.ndarray:
     """Confidence [copies, examples] of doing nothing: copy i is original ``i % originals``."""
-    return originals.confidence[np.arange(copies) % len(originals)]
+    return saturated(originals)[np.arange(copies) % len(originals)]
 
 
 def _challenge_section(
@@ -53,8 +63,7 @@ def _challenge_section(
         "ceiling": ceiling,
         "relative": _ratio(score, ceiling),
         "epsilon_quantiles": {
-            f"{quantile:g}": float(np.quantile(defined, quantile)) if len(defined) else None
-            for quantile in QUANTILES
+            f"{quantile:g}": float(np.quantile(defined, quantile)) if len(defined) else None for quantile in QUANTILES
         },
         "points_histogram": {f"{value:g}": int(count) for value, count in zip(values, counts, strict=True)},
         "n_infinite": int(result.infinite.sum()),
@@ -118,13 +127,14 @@ def score_document(
     samples : columns of the per-example table, arrays [examples]
     """
     copies, delta = len(retrained), settings["delta"]
-    result = challenge(retrained.confidence, unlearned.confidence, delta)
-    floor = challenge_score(retrained.confidence, repeat_originals(originals, copies), delta)
+    reference = saturated(retrained)
+    result = challenge(reference, saturated(unlearned), delta)
+    floor = challenge_score(reference, repeat_originals(originals, copies), delta)
     if ceiling_models is None:
         seed = Streams(settings["experiment_seed"], "ceiling").integer("splits")
-        ceiling = split_ceiling(retrained.confidence, seed, delta=delta)
+        ceiling = split_ceiling(reference, seed, delta=delta)
     else:
-        ceiling = challenge_score(retrained.confidence, ceiling_models.confidence, delta)
+        ceiling = challenge_score(reference, saturated(ceiling_models), delta)
 
     utility = _utility_section(retrained, unlearned)
     section = _challenge_section(result, retrained, floor, ceiling, utility)

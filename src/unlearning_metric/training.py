@@ -121,6 +121,4 @@ def train_models(
 
 def make_dataset(data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str) -> ImageDataset:
     """The examples ``indices`` of pool ``part`` ("train" or "test") of a stored data set, on ``device``."""
-    return ImageDataset(
-        data[f"x_{part}"][indices], data[f"y_{part}"][indices], data["mean"], data["std"], device
-    )
+    return ImageDataset(data[f"x_{part}"][indices], data[f"y_{part}"][indices], data["mean"], data["std"], device)

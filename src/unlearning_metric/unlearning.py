@@ -220,9 +220,7 @@ def run_copies(
         try:
             result = method(**arguments, **options)
         except Exception as error:
-            raise MethodError(
-                f"method {name} failed on copy {index}: {type(error).__name__}: {error}"
-            ) from error
+            raise MethodError(f"method {name} failed on copy {index}: {type(error).__name__}: {error}") from error
         synchronize(device.type)
         seconds[index] = time.perf_counter() - start
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.

@@ -7,6 +7,4 @@ with job_log(snakemake.log[0]):
     limit_threads(snakemake.threads)
     from unlearning_metric.jobs.prepare_data import prepare_data
 
-    prepare_data(
-        snakemake.output[0], snakemake.params.settings, snakemake.params.experiment_seed, snakemake.params.key
-    )
+    prepare_data(snakemake.output[0], snakemake.params.settings, snakemake.params.experiment_seed, snakemake.params.key)

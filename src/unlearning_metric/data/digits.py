@@ -27,8 +27,6 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
             f"{classes}..{len(images) - classes}."
         )
     seed = int(rng.integers(2**31))
-    train, test = train_test_split(
-        np.arange(len(images)), test_size=test_size, stratify=labels, random_state=seed
-    )
+    train, test = train_test_split(np.arange(len(images)), test_size=test_size, stratify=labels, random_state=seed)
     train, test = np.sort(train), np.sort(test)
     return ImageData(images[train], labels[train], images[test], labels[test])

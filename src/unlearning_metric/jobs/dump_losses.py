@@ -68,9 +68,7 @@ def dump_losses(
         progress.step()
     if diverged:
         LOGGER.warning("%d of %d models diverged: %s", len(diverged), len(states), diverged)
-    labels = {
-        role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES
-    }
+    labels = {role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES}
     write_parquet(
         out,
         rows(outputs, by_role, labels),

@@ -49,9 +49,7 @@ def unlearn_shard(
         base = build_model(settings["model"], data["x_train"].shape[1:], num_classes, seed=0)
         base.load_state_dict(state)
         bases.append(base.to(device).eval())
-    sets = {
-        name: make_dataset(data, "train", indices[name], device) for name in ("retain", "forget", "validation")
-    }
+    sets = {name: make_dataset(data, "train", indices[name], device) for name in ("retain", "forget", "validation")}
     trained_on = np.concatenate([indices["retain"], indices["forget"]])
     progress = Progress(method, len(models))
     unlearned, seconds = run_copies(

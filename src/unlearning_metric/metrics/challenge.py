@@ -105,9 +105,7 @@ def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) 
     )
 
 
-def challenge_epsilons(
-    retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA
-) -> NDArray[np.float64]:
+def challenge_epsilons(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) -> NDArray[np.float64]:
     """Per-example epsilon: the most telling single threshold or interval of the challenge's grid.
 
     Parameters

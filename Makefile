@@ -1,0 +1,44 @@
+# make run     set up everything, run the default experiment to the end
+# make test    set up everything, pass the linters and the tests
+# make bench   print the speed figures of benchmarks/README.md
+# make clean   remove the virtual environment (results stay)
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+# One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
+export OMP_NUM_THREADS := 1
+
+.PHONY: run test lint bench install clean
+.DEFAULT_GOAL := run
+
+run: install
+	$(BIN)/snakemake
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	    f"Python 3.11 to 3.13 is needed, {sys.executable} is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 10
+
+bench: .venv/installed-test
+	$(BIN)/python benchmarks/challenge_metric.py
+
+clean:
+	rm -rf .venv
