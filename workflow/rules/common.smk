@@ -63,7 +63,10 @@ def model_file(group, shard):
 
 def dump_files(group):
     """Dumps of all shards of a group of models."""
-    return [f"{RESULTS}/losses/{group}/{shard}.parquet" for shard in PLAN.group_shards(group)]
+    return [
+        f"{RESULTS}/losses/{group}/{shard}.parquet"
+        for shard in PLAN.group_shards(group)
+    ]
 
 
 def score_inputs(wildcards):

@@ -6,16 +6,16 @@ rule prepare_data:
         f"{RESULTS}/data/dataset.npz",
     log:
         f"{RESULTS}/logs/prepare_data.log",
-    params:
-        key=PLAN.data_key,
-        settings=CONFIG.data.model_dump(mode="json"),
-        experiment_seed=CONFIG.experiment_seed,
+    conda:
+        "../../envs/unlearning.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-    conda:
-        "../../envs/unlearning.yaml"
+    params:
+        key=PLAN.data_key,
+        settings=CONFIG.data.model_dump(mode="json"),
+        experiment_seed=CONFIG.experiment_seed,
     script:
         "../scripts/prepare_data.py"
 
@@ -27,16 +27,16 @@ rule split_data:
         f"{RESULTS}/data/split.npz",
     log:
         f"{RESULTS}/logs/split_data.log",
+    conda:
+        "../../envs/unlearning.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         key=PLAN.split_key,
         dataset_key=PLAN.data_key,
         settings=PLAN.split_settings,
         experiment_seed=CONFIG.experiment_seed,
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    conda:
-        "../../envs/unlearning.yaml"
     script:
         "../scripts/split_data.py"

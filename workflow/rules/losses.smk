@@ -10,19 +10,19 @@ rule dump_losses:
         f"{RESULTS}/losses/{{group}}/{{shard}}.parquet",
     log:
         f"{RESULTS}/logs/dump_losses/{{group}}/{{shard}}.log",
-    params:
-        key=lambda wildcards: PLAN.dump_key(wildcards.group),
-        dataset_key=PLAN.data_key,
-        split_key=PLAN.split_key,
-        models_key=lambda wildcards: PLAN.models_key(wildcards.group),
-        model_settings=CONFIG.model.model_dump(mode="json"),
+    conda:
+        "../../envs/unlearning.yaml"
     threads: 1
     resources:
         gpu=GPUS,
         device=DEVICE,
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/unlearning.yaml"
+    params:
+        key=lambda wildcards: PLAN.dump_key(wildcards.group),
+        dataset_key=PLAN.data_key,
+        split_key=PLAN.split_key,
+        models_key=lambda wildcards: PLAN.models_key(wildcards.group),
+        model_settings=CONFIG.model.model_dump(mode="json"),
     script:
         "../scripts/dump_losses.py"

@@ -15,13 +15,13 @@ rule leaderboard:
         md=f"{RESULTS}/leaderboard.md",
     log:
         f"{RESULTS}/logs/leaderboard.log",
-    params:
-        key=PLAN.leaderboard_key(),
+    conda:
+        "../../envs/unlearning.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/unlearning.yaml"
+    params:
+        key=PLAN.leaderboard_key(),
     script:
         "../scripts/leaderboard.py"

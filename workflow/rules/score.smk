@@ -9,15 +9,15 @@ rule score:
         samples=f"{RESULTS}/samples_{{method}}.parquet",
     log:
         f"{RESULTS}/logs/score_{{method}}.log",
-    params:
-        key=lambda wildcards: PLAN.score_key(wildcards.method),
-        dump_keys=lambda wildcards: PLAN.score_keys(wildcards.method),
-        settings=lambda wildcards: PLAN.score_settings(wildcards.method),
+    conda:
+        "../../envs/unlearning.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../../envs/unlearning.yaml"
+    params:
+        key=lambda wildcards: PLAN.score_key(wildcards.method),
+        dump_keys=lambda wildcards: PLAN.score_keys(wildcards.method),
+        settings=lambda wildcards: PLAN.score_settings(wildcards.method),
     script:
         "../scripts/score.py"

@@ -9,18 +9,18 @@ rule train:
         f"{RESULTS}/models/{{role}}/{{shard}}.safetensors",
     log:
         f"{RESULTS}/logs/train/{{role}}/{{shard}}.log",
-    params:
-        key=lambda wildcards: PLAN.training_key(wildcards.role),
-        dataset_key=PLAN.data_key,
-        split_key=PLAN.split_key,
-        settings=PLAN.training_settings,
+    conda:
+        "../../envs/unlearning.yaml"
     threads: 1
     resources:
         gpu=GPUS,
         device=DEVICE,
         mem_mb=4000,
         runtime=lambda wildcards: shard_minutes(wildcards.shard),
-    conda:
-        "../../envs/unlearning.yaml"
+    params:
+        key=lambda wildcards: PLAN.training_key(wildcards.role),
+        dataset_key=PLAN.data_key,
+        split_key=PLAN.split_key,
+        settings=PLAN.training_settings,
     script:
         "../scripts/train.py"

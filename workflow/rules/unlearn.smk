@@ -11,19 +11,19 @@ rule unlearn:
         f"{RESULTS}/models/unlearn/{{method}}/{{shard}}.safetensors",
     log:
         f"{RESULTS}/logs/unlearn/{{method}}/{{shard}}.log",
-    params:
-        key=lambda wildcards: PLAN.unlearning_key(wildcards.method),
-        dataset_key=PLAN.data_key,
-        split_key=PLAN.split_key,
-        originals_key=PLAN.training_key("full"),
-        settings=lambda wildcards: PLAN.unlearning_settings(wildcards.method),
+    conda:
+        "../../envs/unlearning.yaml"
     threads: 1
     resources:
         gpu=GPUS,
         device=DEVICE,
         mem_mb=4000,
         runtime=lambda wildcards: shard_minutes(wildcards.shard),
-    conda:
-        "../../envs/unlearning.yaml"
+    params:
+        key=lambda wildcards: PLAN.unlearning_key(wildcards.method),
+        dataset_key=PLAN.data_key,
+        split_key=PLAN.split_key,
+        originals_key=PLAN.training_key("full"),
+        settings=lambda wildcards: PLAN.unlearning_settings(wildcards.method),
     script:
         "../scripts/unlearn.py"
