@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
@@ -103,11 +104,29 @@ def commit() -> str | None:
     return answer.stdout.strip() or None if answer.returncode == 0 else None
 
 
-def summary(leaderboard: Path | str, lines: int = 12) -> str:
-    """Where the leaderboard is and how it begins."""
-    path = Path(leaderboard)
-    if not path.exists():
-        return ""
-    text = path.read_text(encoding="utf-8").splitlines()
-    more = f"\n... and {len(text) - lines} more lines" if len(text) > lines else ""
-    return f"\nLeaderboard: {path}\n\n" + "\n".join(text[:lines]) + more
+def summary(results: Path | str, lines: int = 12) -> str:
+    """What a finished run shows: scores that the leaderboard does not hold yet, then where it is and its first lines.
+
+    Parameters
+    ----------
+    results : the results folder
+    lines : how many lines of the leaderboard to show
+    """
+    results = Path(results)
+    board = results / "leaderboard.md"
+    made = board.stat().st_mtime if board.exists() else 0.0
+    shown = []
+    for path in sorted(results.glob("score_*.json")):
+        if path.stat().st_mtime > made:
+            challenge = json.loads(path.read_text(encoding="utf-8"))["challenge"]
+            shown.append(
+                f"{path}: forgetting score {challenge['forgetting_score']:.4f} "
+                f"(floor {challenge['floor']:.4f}, ceiling {challenge['ceiling']:.4f})"
+            )
+    if shown:
+        shown.append("Not in the leaderboard yet: run `snakemake` to build it.")
+    if board.exists():
+        text = board.read_text(encoding="utf-8").splitlines()
+        more = [f"... and {len(text) - lines} more lines"] if len(text) > lines else []
+        shown += ["", f"Leaderboard: {board}", "", *text[:lines], *more]
+    return "\n".join(shown)

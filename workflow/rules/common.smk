@@ -77,8 +77,8 @@ def score_inputs(wildcards):
 
 
 def finished_message():
-    """What the user sees at the end: where the leaderboard is, and its first lines."""
-    return summary(f"{RESULTS}/leaderboard.md")
+    """What the user sees at the end."""
+    return summary(RESULTS)
 
 
 METHODS = find_methods(ROOT / "methods")

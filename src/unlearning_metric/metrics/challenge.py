@@ -72,8 +72,7 @@ def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) 
 
     References
     ----------
-    [R] and "Computing the forgetting quality"; [C] ``_get_epsilons`` and
-    ``compute_forget_score_from_confs``.
+    [R]; [C] ``_get_epsilons`` and ``compute_forget_score_from_confs``.
     """
     _check_delta(delta)
     retrained = _confidences(retrained, "retrained")

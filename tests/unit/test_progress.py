@@ -1,0 +1,45 @@
+import json
+import logging
+import os
+
+import pytest
+
+from unlearning_metric.progress import Progress, job_log, summary
+
+CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
+
+
+def test_a_shards_log_says_which_model_of_how_many_seconds_a_model_and_time_left(tmp_path):
+    with job_log(tmp_path / "deep" / "job.log"):
+        progress = Progress("retain", 3, interval=0.0)
+        for _ in range(3):
+            progress.step()
+    lines = (tmp_path / "deep" / "job.log").read_text().splitlines()
+    assert len(lines) == 3
+    assert "retain: model 2 of 3" in lines[1]
+    assert "s a model" in lines[1]
+    assert "0:00:00 left" in lines[2]
+
+
+def test_an_exception_stands_in_the_log_and_reaches_the_caller(tmp_path):
+    with pytest.raises(ZeroDivisionError), job_log(tmp_path / "job.log"):
+        _ = 1 / 0
+    assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
+    assert not logging.getLogger("unlearning_metric").handlers
+
+
+def test_summary_shows_the_leaderboard_and_scores_that_are_newer(tmp_path):
+    assert summary(tmp_path) == ""
+    board = tmp_path / "leaderboard.md"
+    board.write_text("\n".join(f"line {i}" for i in range(20)))
+    old, new = tmp_path / "score_old.json", tmp_path / "score_new.json"
+    for path in (old, new):
+        path.write_text(json.dumps(CHALLENGE))
+    os.utime(old, (1, 1))
+    os.utime(board, (2, 2))
+    text = summary(tmp_path, lines=5)
+    assert str(board) in text
+    assert "line 4" in text
+    assert "line 5" not in text
+    assert "score_new.json: forgetting score 0.1250 (floor 0.0000, ceiling 0.1800)" in text
+    assert "score_old" not in text
