@@ -140,6 +140,52 @@ def read_parquet(path: Path | str, key: str | None = None):
     return table.to_pandas(ignore_metadata=True), header
 
 
+def stored_key(path: Path | str) -> str | None:
+    """Key in the header of a npz, safetensors, parquet or score file; None where there is no readable one.
+
+    Reads the header alone, and without torch: the Snakefile asks for every file while it is parsed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return None
+    try:
+        return _KEY_READERS[path.suffix](path)
+    # Any damage means: not the file that this run needs. The job that reads it whole says what is wrong.
+    except Exception:
+        return None
+
+
+def _npz_key(path: Path) -> str:
+    with np.load(path, allow_pickle=False) as archive:
+        return json.loads(str(archive[HEADER]))["key"]
+
+
+def _safetensors_key(path: Path) -> str:
+    with open(path, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("truncated")
+        return json.loads(json.loads(stream.read(length))["__metadata__"][HEADER])["key"]
+
+
+def _parquet_key(path: Path) -> str:
+    import pyarrow.parquet as pq
+
+    return json.loads(pq.read_schema(path).metadata[HEADER.encode()])["key"]
+
+
+def _score_key(path: Path) -> str:
+    return json.loads(path.read_text(encoding="utf-8"))["provenance"]["keys"]["score"]
+
+
+_KEY_READERS: dict[str, Callable[[Path], str]] = {
+    ".npz": _npz_key,
+    ".safetensors": _safetensors_key,
+    ".parquet": _parquet_key,
+    ".json": _score_key,
+}
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write text as UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

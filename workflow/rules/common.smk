@@ -18,6 +18,7 @@ from unlearning_metric import config as configuration
 from unlearning_metric import devices
 from unlearning_metric.plan import Plan, find_methods, shard_models
 from unlearning_metric.progress import summary
+from unlearning_metric.store import stored_key
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -48,6 +49,25 @@ def shard_minutes(shard):
     return 30 + 10 * len(shard_models(shard))
 
 
+def current(path, key):
+    """An input file; its time counts only where its key is not the one this run needs.
+
+    `ancient` hides old files behind it from Snakemake, and with them a rebuild of the file in this very run:
+    so a file that is about to be rebuilt must not be ancient, or nothing after it would follow.
+    """
+    return ancient(path) if stored_key(path) == key else path
+
+
+def dataset_file():
+    """The data set."""
+    return current(f"{RESULTS}/data/dataset.npz", PLAN.data_key)
+
+
+def split_file():
+    """The index sets."""
+    return current(f"{RESULTS}/data/split.npz", PLAN.split_key)
+
+
 def method_input(wildcards):
     """The file of a method; an unknown name stops before any job starts."""
     try:
@@ -58,13 +78,15 @@ def method_input(wildcards):
 
 def model_file(group, shard):
     """File of a shard of models."""
-    return f"{RESULTS}/models/{group}/{shard}.safetensors"
+    path = f"{RESULTS}/models/{group}/{shard}.safetensors"
+    return current(path, PLAN.models_key(group))
 
 
 def dump_files(group):
     """Dumps of all shards of a group of models."""
+    key = PLAN.dump_key(group)
     return [
-        f"{RESULTS}/losses/{group}/{shard}.parquet"
+        current(f"{RESULTS}/losses/{group}/{shard}.parquet", key)
         for shard in PLAN.group_shards(group)
     ]
 
@@ -73,7 +95,15 @@ def score_inputs(wildcards):
     """Dumps of every side of a method's score."""
     method_input(wildcards)
     groups = PLAN.score_groups(wildcards.method)
-    return {name: ancient(dump_files(group)) for name, group in groups.items()}
+    return {name: dump_files(group) for name, group in groups.items()}
+
+
+def score_files():
+    """Score documents of the leaderboard."""
+    return [
+        current(f"{RESULTS}/score_{method}.json", PLAN.score_key(method))
+        for method in PLAN.scored_methods
+    ]
 
 
 def finished_message():

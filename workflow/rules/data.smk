@@ -22,7 +22,7 @@ rule prepare_data:
 
 rule split_data:
     input:
-        dataset=ancient(f"{RESULTS}/data/dataset.npz"),
+        dataset=dataset_file(),
     output:
         f"{RESULTS}/data/split.npz",
     log:

@@ -3,9 +3,9 @@
 
 rule dump_losses:
     input:
-        dataset=ancient(f"{RESULTS}/data/dataset.npz"),
-        split=ancient(f"{RESULTS}/data/split.npz"),
-        models=ancient(f"{RESULTS}/models/{{group}}/{{shard}}.safetensors"),
+        dataset=dataset_file(),
+        split=split_file(),
+        models=lambda wildcards: model_file(wildcards.group, wildcards.shard),
     output:
         f"{RESULTS}/losses/{{group}}/{{shard}}.parquet",
     log:

@@ -7,9 +7,7 @@ localrules:
 
 rule leaderboard:
     input:
-        scores=ancient(
-            expand(f"{RESULTS}/score_{{method}}.json", method=PLAN.scored_methods)
-        ),
+        scores=score_files(),
     output:
         csv=f"{RESULTS}/leaderboard.csv",
         md=f"{RESULTS}/leaderboard.md",

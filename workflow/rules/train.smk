@@ -3,8 +3,8 @@
 
 rule train:
     input:
-        dataset=ancient(f"{RESULTS}/data/dataset.npz"),
-        split=ancient(f"{RESULTS}/data/split.npz"),
+        dataset=dataset_file(),
+        split=split_file(),
     output:
         f"{RESULTS}/models/{{role}}/{{shard}}.safetensors",
     log:

@@ -3,9 +3,9 @@
 
 rule unlearn:
     input:
-        dataset=ancient(f"{RESULTS}/data/dataset.npz"),
-        split=ancient(f"{RESULTS}/data/split.npz"),
-        originals=ancient([model_file("full", shard) for shard in PLAN.original_shards]),
+        dataset=dataset_file(),
+        split=split_file(),
+        originals=[model_file("full", shard) for shard in PLAN.original_shards],
         method=method_input,
     output:
         f"{RESULTS}/models/unlearn/{{method}}/{{shard}}.safetensors",
