@@ -75,6 +75,8 @@ STRATEGIES: dict[str, Callable[[np.ndarray, dict[str, Any], np.random.Generator]
 
 def _stratified(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """``size`` positions whose class shares follow those of ``labels`` (largest remainders first)."""
+    if size == 0:
+        return np.empty(0, dtype=np.int64)
     classes, counts = np.unique(labels, return_counts=True)
     exact = counts * (size / len(labels))
     quota = np.floor(exact).astype(int)

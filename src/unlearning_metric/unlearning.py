@@ -142,7 +142,8 @@ def _finish(model: nn.Module, result: Any, base: nn.Module, name: str) -> dict[s
             f"method {name} returned a model of another form (first difference: {(wrong + extra)[0]}). "
             "It must have the original's tensors, since it is scored as that network."
         )
-    return {key: state[key].detach().to("cpu", wanted[key].dtype) for key in wanted}
+    # A copy: a method may hold on to its module and change it in the next call.
+    return {key: state[key].detach().to("cpu", wanted[key].dtype, copy=True) for key in wanted}
 
 
 def run_copies(

@@ -1,0 +1,214 @@
+"""Keys: what changes them, and what must not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from unlearning_metric import keys
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+SOURCE = '''"""Doc."""
+
+import math
+
+
+def area(radius, scale=None, *rest, flag=False):
+    """Area."""
+    if scale is None:
+        scale = 1
+    return [math.pi * radius**2 * scale for _ in rest if flag]
+'''
+
+
+def changed(old: str, new: str) -> str:
+    assert SOURCE.count(old) == 1
+    return SOURCE.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("# remark\n" + changed("scale = 1\n", "scale = 1  # one\n"), id="comment"),
+        pytest.param(changed('"""Area."""', '"""Other words."""'), id="function docstring"),
+        pytest.param(changed('    """Area."""\n', ""), id="docstring removed"),
+        pytest.param(changed('"""Doc."""', '"""Other."""'), id="module docstring"),
+        pytest.param(changed("math.pi * radius**2", "(math.pi\n        * radius ** 2)"), id="formatting"),
+    ],
+)
+def test_comments_docstrings_and_formatting_leave_the_fingerprint(source):
+    assert keys.source_fingerprint(source) == keys.source_fingerprint(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("scale = 1\n", "scale = 2\n", id="constant"),
+        pytest.param("scale = 1\n", "scale = 1.0\n", id="type of a constant"),
+        pytest.param("scale = 1\n", "scale = True\n", id="one to True"),
+        pytest.param("radius**2", "radius*2", id="operator"),
+        pytest.param("scale=None", "scale=0", id="default None to 0"),
+        pytest.param("is None", "is 0", id="compared None to 0"),
+        pytest.param("is None", "is not None", id="comparison"),
+        pytest.param("math.pi", "math.e", id="name"),
+        pytest.param(" if flag]", "]", id="condition dropped"),
+        pytest.param("*rest, flag=False", "flag=False, *rest", id="order of parameters"),
+    ],
+)
+def test_a_change_that_can_change_a_number_changes_the_fingerprint(old, new):
+    assert keys.source_fingerprint(changed(old, new)) != keys.source_fingerprint(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("x = a[1:]", "x = a[:1]"), ("return None", "return 0"), ("x = {**a}", "x = {None: a}"), ("x = -a", "x = +a")],
+)
+def test_small_but_real_differences_are_seen(one, other):
+    wrap = "def f(a):\n    {}\n"
+    assert keys.source_fingerprint(wrap.format(one)) != keys.source_fingerprint(wrap.format(other))
+
+
+def test_fingerprints_are_the_same_on_every_python():
+    # Syntax trees gain fields from one Python version to the next; the fingerprint must not follow them.
+    assert keys.source_fingerprint(SOURCE) == "939b7280d2a454ea"
+    assert keys.digest({"b": 1, "a": [1.5, None]}) == "cf0c4895ed707baa"
+
+
+def test_digest_ignores_the_order_of_mappings_but_not_of_lists():
+    assert keys.digest({"a": 1, "b": 2}) == keys.digest({"b": 2, "a": 1})
+    assert keys.digest([1, 2]) != keys.digest([2, 1])
+
+
+def test_digest_refuses_what_has_no_json_form():
+    with pytest.raises(ValueError, match="JSON"):
+        keys.digest({"lr": float("nan")})
+
+
+def test_a_key_depends_on_settings_code_and_inputs_in_their_order():
+    base = keys.key({"lr": 1}, "code", ["a", "b"])
+    assert base == keys.key({"lr": 1}, "code", iter(["a", "b"]))
+    others = [
+        keys.key({"lr": 2}, "code", ["a", "b"]),
+        keys.key({"lr": 1}, "edoc", ["a", "b"]),
+        keys.key({"lr": 1}, "code", ["b", "a"]),
+        keys.key({"lr": 1}, "code", ["a"]),
+    ]
+    assert len({base, *others}) == 5
+
+
+@pytest.fixture
+def methods(tmp_path):
+    (tmp_path / "mine.py").write_text("from _helper import go\n\n\ndef unlearn(model):\n    go(model, 1)\n")
+    (tmp_path / "_helper.py").write_text("import _deeper\n\n\ndef go(model, x):\n    return _deeper.y * x\n")
+    (tmp_path / "_deeper.py").write_text("y = 1\n")
+    (tmp_path / "_unrelated.py").write_text("y = 1\n")
+    (tmp_path / "other.py").write_text("def unlearn(model):\n    return model\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["mine.py", "_helper.py", "_deeper.py"])
+def test_editing_a_method_or_a_helper_it_imports_changes_its_fingerprint(methods, name):
+    before = keys.method_fingerprint(methods / "mine.py")
+    with open(methods / name, "a") as stream:
+        stream.write("ADDED = 1\n")
+    assert keys.method_fingerprint(methods / "mine.py") != before
+
+
+@pytest.mark.parametrize("name", ["_unrelated.py", "other.py"])
+def test_editing_an_unrelated_file_leaves_a_methods_fingerprint(methods, name):
+    before = keys.method_fingerprint(methods / "mine.py")
+    with open(methods / name, "a") as stream:
+        stream.write("ADDED = 1\n")
+    assert keys.method_fingerprint(methods / "mine.py") == before
+
+
+def test_a_comment_in_a_helper_leaves_a_methods_fingerprint(methods):
+    before = keys.method_fingerprint(methods / "mine.py")
+    with open(methods / "_helper.py", "a") as stream:
+        stream.write("# a remark\n")
+    assert keys.method_fingerprint(methods / "mine.py") == before
+
+
+def test_a_method_that_does_not_parse_still_has_a_fingerprint_of_its_bytes(methods):
+    (methods / "mine.py").write_text("def unlearn(:\n")
+    before = keys.method_fingerprint(methods / "mine.py")
+    (methods / "mine.py").write_text("def unlearn(:  \n")
+    assert keys.method_fingerprint(methods / "mine.py") != before
+
+
+def reached(script: str) -> set[str]:
+    files = keys.reached_modules(SCRIPTS / f"{script}.py")
+    return {path.relative_to(keys.PACKAGE_ROOT).as_posix() for path in files if keys.PACKAGE_ROOT in path.parents}
+
+
+def test_training_reaches_what_trains_and_not_the_metric():
+    modules = reached("train")
+    assert {"jobs/train.py", "training.py", "models.py", "loaders.py", "seeds.py"} <= modules
+    assert "metrics/challenge.py" not in modules
+    assert "score.py" not in modules
+
+
+def test_scoring_reaches_the_metric_and_its_kernel_and_not_the_training():
+    modules = reached("score")
+    assert {"score.py", "metrics/challenge.py", "metrics/_challenge_kernel.py", "dumps.py"} <= modules
+    assert not {"training.py", "models.py", "unlearning.py"} & modules
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
+def test_plumbing_is_never_part_of_a_key(script):
+    plumbing = {f"{name}.py" for name in ("config", "devices", "keys", "plan", "progress", "store", "__init__")}
+    assert not plumbing & reached(script)
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of package and scripts that may be edited."""
+    package = tmp_path / "unlearning_metric"
+    shutil.copytree(keys.PACKAGE_ROOT, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(keys, "PACKAGE_ROOT", package)
+    return tmp_path
+
+
+def codes(tree: Path) -> dict[str, str]:
+    keys.code_fingerprint.cache_clear()
+    return {name: keys.code_fingerprint(tree / "scripts" / f"{name}.py") for name in ("train", "unlearn", "score")}
+
+
+@pytest.mark.parametrize(
+    ("module", "scripts"),
+    [
+        ("training.py", {"train", "unlearn"}),
+        ("unlearning.py", {"unlearn"}),
+        ("metrics/challenge.py", {"score"}),
+        ("metrics/_challenge_kernel.py", {"score"}),
+        ("seeds.py", {"train", "unlearn", "score"}),
+        ("store.py", set()),
+        ("progress.py", set()),
+        ("devices.py", set()),
+    ],
+)
+def test_editing_a_module_changes_exactly_the_code_that_reaches_it(tree, module, scripts):
+    before = codes(tree)
+    with open(tree / "unlearning_metric" / module, "a") as stream:
+        stream.write("ADDED = 1\n")
+    after = codes(tree)
+    assert {name for name in before if before[name] != after[name]} == scripts
+
+
+def test_a_comment_in_a_module_or_a_script_changes_no_code_fingerprint(tree):
+    before = codes(tree)
+    for path in (tree / "unlearning_metric" / "training.py", tree / "scripts" / "train.py"):
+        with open(path, "a") as stream:
+            stream.write("# a remark\n")
+    assert codes(tree) == before
+
+
+def test_editing_a_script_changes_its_own_fingerprint_only(tree):
+    before = codes(tree)
+    with open(tree / "scripts" / "train.py", "a") as stream:
+        stream.write("ADDED = 1\n")
+    after = codes(tree)
+    assert {name for name in before if before[name] != after[name]} == {"train"}

@@ -1,0 +1,83 @@
+"""The leaderboard: order, and what may stand in one table."""
+
+import pandas as pd
+import pytest
+
+from unlearning_metric.leaderboard import leaderboard, markdown, write_leaderboard
+from unlearning_metric.store import StoreError, write_json
+
+
+def document(method: str, final: float | None, copies: int = 64, retrained: str = "r") -> dict:
+    challenge = dict.fromkeys(("forgetting_score", "floor", "ceiling", "relative"), 0.125)
+    challenge |= {"final_score": final, "final_score_clipped": final, "n_infinite": 1, "n_peaky": 2, "n_undefined": 0}
+    ratio = None if final is None else 0.75
+    return {
+        "method": method,
+        "copies": copies,
+        "originals": 1,
+        "dataset": "digits",
+        "model": "mlp",
+        "forget": {"strategy": "random", "size": 72},
+        "challenge": challenge,
+        "utility": {name: {"ratio": ratio} for name in ("retain", "test", "forget")},
+        "efficiency": {"ratio": 0.3, "within_limit": method != "slow"},
+        "diverged": [4, 5],
+        "provenance": {"keys": {"retrained": retrained}},
+    }
+
+
+DOCUMENTS = [document("low", 0.01), document("none", None), document("slow", 0.2), document("mid", 1 / 30)]
+
+
+def test_methods_are_ranked_by_final_score_and_those_without_come_last():
+    table = leaderboard(DOCUMENTS)
+    assert table["method"].tolist() == ["slow", "mid", "low", "none"]
+    assert table["rank"].tolist() == [1, 2, 3, 4]
+
+
+def test_equal_scores_are_ordered_by_name_whatever_the_order_given():
+    tied = [document(name, 0.1) for name in ("b", "c", "a")]
+    assert leaderboard(tied)["method"].tolist() == ["a", "b", "c"]
+    assert leaderboard([document(name, None) for name in ("b", "a")])["method"].tolist() == ["a", "b"]
+
+
+def test_numbers_of_each_row_are_its_own():
+    row = leaderboard(DOCUMENTS).set_index("method").loc["slow"]
+    assert (row["final_score"], row["time_ratio"], row["diverged"], row["peaky"]) == (0.2, 0.3, 2, 2)
+    assert not row["within_limit"]
+
+
+def test_scores_at_another_number_of_models_are_refused_with_both_numbers():
+    with pytest.raises(StoreError, match=r"one: N = 64; two: N = 32"):
+        leaderboard([document("one", 0.1), document("two", 0.2, copies=32)])
+
+
+def test_scores_against_other_retrained_models_are_refused():
+    with pytest.raises(StoreError, match="do not belong together"):
+        leaderboard([document("one", 0.1), document("two", 0.2, retrained="q")])
+
+
+def test_markdown_says_what_was_run_and_holds_every_method_in_order():
+    text = markdown(leaderboard(DOCUMENTS), DOCUMENTS)
+    head, _, *lines = text.strip().splitlines()
+    for part in ("digits", "mlp", "N = 64", "72 forget examples", "1 original."):
+        assert part in head
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[:3] for row in cells[2:]] == [
+        ["1", "slow", "0.2000"], ["2", "mid", "0.0333"], ["3", "low", "0.0100"], ["4", "none", "-"],
+    ]  # fmt: skip
+    within = cells[0].index("within limit")
+    assert [row[within] for row in cells[2:]] == ["NO", "yes", "yes", "yes"]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_the_csv_keeps_every_digit(tmp_path):
+    paths = []
+    for entry in DOCUMENTS:
+        paths.append(tmp_path / f"{entry['method']}.json")
+        write_json(paths[-1], entry)
+    write_leaderboard(paths, tmp_path / "a.csv", tmp_path / "a.md")
+    table = pd.read_csv(tmp_path / "a.csv").set_index("method")
+    assert table.loc["mid", "final_score"] == 1 / 30
+    assert pd.isna(table.loc["none", "final_score"])
+    assert (tmp_path / "a.md").read_text() == markdown(leaderboard(DOCUMENTS), DOCUMENTS)

@@ -1,0 +1,131 @@
+"""Outputs: the signals of each example, exact and finite."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit, log_softmax
+from torch import nn
+
+from unlearning_metric.loaders import ImageDataset
+from unlearning_metric.models import build_model
+from unlearning_metric.outputs import EVALUATION_BATCH, model_outputs, predict, signals
+
+
+def dataset(count: int, seed: int = 0) -> ImageDataset:
+    rng = np.random.default_rng(seed)
+    images = rng.integers(256, size=(count, 8, 8, 1), dtype=np.uint8)
+    return ImageDataset(images, rng.integers(3, size=count), np.array([127.0]), np.array([70.0]))
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    """A network with batch norm whose running statistics are not those of any batch."""
+    net = build_model({"name": "digits_cnn", "width": 4}, (8, 8, 1), 3, seed=0)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.fill_(0.3)
+            module.running_var.fill_(2.0)
+    return net.train()
+
+
+def random_logits(scale: float, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(scale=scale, size=(200, classes)), rng.integers(classes, size=200)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 100])
+def test_confidence_is_log_p_minus_log_one_minus_p(classes):
+    z, y = random_logits(2.0, classes)
+    p = np.exp(log_softmax(z, axis=1))
+    rows = np.arange(200)
+    rest = p.copy()
+    rest[rows, y] = 0
+    found = signals(z, y)["confidence"]
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, np.log(p[rows, y]) - np.log(rest.sum(axis=1)), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(expit(found), p[rows, y], rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_loss_is_the_cross_entropy(scale):
+    z, y = random_logits(scale)
+    wanted = nn.functional.cross_entropy(torch.tensor(z), torch.tensor(y), reduction="none")
+    np.testing.assert_allclose(signals(z, y)["loss"], wanted.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_loss_stays_exact_where_the_probability_rounds_to_one():
+    found = signals(np.array([[60.0, 0.0], [0.0, 60.0]]), np.array([0, 0]))
+    np.testing.assert_allclose(found["loss"], [np.exp(-60.0), 60.0], rtol=1e-12)
+    np.testing.assert_allclose(found["confidence"], [60.0, -60.0])
+
+
+def test_huge_logits_stay_finite():
+    z = np.array([[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0], [3e38, -3e38, 0.0]], dtype=np.float32)
+    found = signals(z, np.array([0, 0, 1]))
+    assert all(np.isfinite(values).all() for values in found.values())
+    np.testing.assert_allclose(found["confidence"][:2], [1e4, -2e4])
+    np.testing.assert_allclose(found["loss"][1], 2e4)
+
+
+def test_prediction_correct_and_logit_follow_the_label():
+    found = signals(np.array([[0.0, 2.0, 1.0], [5.0, 2.0, 1.0]]), np.array([1, 2]))
+    assert found["prediction"].tolist() == [1, 0]
+    assert found["correct"].tolist() == [True, False]
+    assert found["logit"].tolist() == [2.0, 1.0]
+
+
+def test_signals_leave_the_logits_alone():
+    z, y = random_logits(1.0)
+    before = z.copy()
+    signals(z, y)
+    assert np.array_equal(z, before)
+
+
+def test_evaluation_ignores_training_mode_other_examples_and_order(model):
+    data = dataset(40)
+    reference = predict(model, data)
+    assert not model.training
+    flipped = ImageDataset(data.images.numpy()[::-1], data.labels.numpy()[::-1], np.array([127.0]), np.array([70.0]))
+    part = ImageDataset(data.images.numpy()[:7], data.labels.numpy()[:7], np.array([127.0]), np.array([70.0]))
+    np.testing.assert_allclose(predict(model.train(), flipped)[::-1], reference, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(predict(model.train(), part), reference[:7], rtol=1e-5, atol=1e-6)
+
+
+def test_evaluation_changes_no_parameter_and_no_running_statistic(model):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    predict(model, dataset(20))
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_outputs_are_in_the_data_sets_order_across_batches(model):
+    data = dataset(EVALUATION_BATCH + 5)
+    logits = predict(model, data)
+    assert logits.shape == (EVALUATION_BATCH + 5, 3)
+    with torch.no_grad():
+        last = model(data[EVALUATION_BATCH + 4][0][None])[0]
+    np.testing.assert_allclose(logits[-1], last.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_sound_model_is_judged_by_its_logits(model):
+    data = dataset(30)
+    outputs, diverged = model_outputs(model, {"forget": data, "empty": dataset(0)})
+    assert not diverged
+    wanted = signals(predict(model, data), data.labels.numpy())
+    for name, values in wanted.items():
+        assert np.array_equal(outputs["forget"][name], values)
+    assert all(len(values) == 0 for values in outputs["empty"].values())
+
+
+@pytest.mark.parametrize("where", ["0.weight", "1.running_var", "7.bias"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_diverged_model_is_wrong_everywhere_with_the_least_confidence(model, where, value):
+    # An infinite running variance makes every logit finite: the parameters have to be looked at.
+    model.state_dict()[where].view(-1)[0] = value
+    outputs, diverged = model_outputs(model, {"forget": dataset(9), "test": dataset(4), "validation": dataset(0)})
+    assert diverged
+    assert [len(outputs[name]["confidence"]) for name in ("forget", "test", "validation")] == [9, 4, 0]
+    for name in ("forget", "test"):
+        assert (outputs[name]["confidence"] == -103.6).all()
+        assert (outputs[name]["loss"] == 103.6).all()
+        assert not outputs[name]["correct"].any()
+        assert (outputs[name]["prediction"] == -1).all()

@@ -1,0 +1,176 @@
+"""The plan: shards, methods, and which key follows which setting."""
+
+from pathlib import Path
+
+import pytest
+
+from unlearning_metric import config
+from unlearning_metric.plan import Plan, find_methods, shard_models, shard_name, shard_names
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "workflow" / "scripts"
+RAW = {
+    "copies": 64,
+    "shard_size": 32,
+    "data": {"source": "digits", "train_size": 500, "test_size": 360, "validation_size": 200},
+    "forget": {"strategy": "random", "count": 72},
+    "model": {"name": "digits_cnn"},
+    "training": {"lr": 0.1, "epochs": 20, "batch_size": 32},
+    "methods": {"finetune": {"lr": 0.1}, "reset_head": {"lr": 0.1}},
+}
+METHODS = ("finetune", "identity", "reset_head", "retrain")
+
+
+def plan(**changes) -> Plan:
+    files = {name: ROOT / "methods" / f"{name}.py" for name in METHODS}
+    return Plan(config.parse(config.merge(RAW, changes), files), files, SCRIPTS)
+
+
+def all_keys(one: Plan) -> dict[str, str]:
+    found = {"data": one.data_key, "split": one.split_key, "leaderboard": one.leaderboard_key()}
+    found |= {role: one.training_key(role) for role in ("full", "retain")}
+    for method in METHODS:
+        found[f"unlearn/{method}"] = one.unlearning_key(method)
+        found[f"score/{method}"] = one.score_key(method)
+    groups = ["full", "retain", *(f"unlearn/{method}" for method in METHODS)]
+    return found | {f"dump/{group}": one.dump_key(group) for group in groups}
+
+
+def changed(**changes) -> set[str]:
+    before, after = all_keys(plan()), all_keys(plan(**changes))
+    return {name for name in before if before[name] != after[name]}
+
+
+MODELS = {f"unlearn/{method}" for method in METHODS} | {"full", "retain"}
+DUMPS = {f"dump/{group}" for group in MODELS}
+SCORES = {f"score/{method}" for method in METHODS} | {"leaderboard"}
+
+
+def test_shards_are_named_by_their_first_and_last_model():
+    assert shard_name(32, 63) == "0032-0063"
+    assert shard_names(64, 32) == ["0000-0031", "0032-0063"]
+    assert shard_names(3, 1) == ["0000-0000", "0001-0001", "0002-0002"]
+
+
+@pytest.mark.parametrize(("models", "size"), [(64, 32), (6, 2), (5, 5), (4, 1), (20_000, 5_000)])
+def test_shards_hold_every_model_once(models, size):
+    assert [m for name in shard_names(models, size) for m in shard_models(name)] == list(range(models))
+
+
+def test_a_plan_has_shards_of_copies_and_single_originals():
+    one = plan(originals=2)
+    assert one.shards == ["0000-0031", "0032-0063"]
+    assert one.original_shards == ["0000-0000", "0001-0001"]
+    assert one.group_shards("full") == one.original_shards
+    assert one.group_shards("unlearn/finetune") == one.group_shards("retain") == one.shards
+
+
+def test_methods_are_the_files_of_the_folder_without_helpers(tmp_path):
+    for name in ("b.py", "a.py", "_help.py", "notes.txt"):
+        (tmp_path / name).write_text("")
+    assert find_methods(tmp_path) == {"a": tmp_path / "a.py", "b": tmp_path / "b.py"}
+    assert list(find_methods(tmp_path)) == ["a", "b"]
+
+
+def test_a_skipped_method_is_not_scored_unless_asked_for():
+    one = plan(skip=["retrain"])
+    assert one.scored_methods == ["finetune", "identity", "reset_head"]
+    assert one.method_file("retrain").name == "retrain.py"
+    assert one.score_key("retrain") == plan().score_key("retrain")
+    assert changed(skip=["retrain"]) == {"leaderboard"}
+
+
+def test_an_unknown_method_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="Did you mean 'finetune'") as caught:
+        plan().method_file("fintune")
+    assert all(name in str(caught.value) for name in METHODS)
+
+
+def test_every_key_is_its_own_and_repeats():
+    found = all_keys(plan())
+    assert len(set(found.values())) == len(found)
+    assert all_keys(plan()) == found
+
+
+@pytest.mark.parametrize("changes", [{"device": "cpu"}, {"results": "elsewhere"}, {"shard_size": 16}], ids=str)
+def test_where_and_in_what_portions_a_run_is_made_changes_no_key(changes):
+    assert changed(**changes) == set()
+
+
+def test_an_option_of_a_method_changes_that_methods_keys_only():
+    wanted = {"unlearn/finetune", "dump/unlearn/finetune", "score/finetune", "leaderboard"}
+    assert changed(methods={"finetune": {"lr": 0.2}}) == wanted
+
+
+def test_more_copies_train_and_unlearn_no_model_anew():
+    assert changed(copies=128) == SCORES
+
+
+def test_more_originals_train_no_model_anew():
+    unlearned = {name for name in MODELS | DUMPS if "unlearn/" in name}
+    assert changed(originals=2) == unlearned | SCORES
+
+
+@pytest.mark.parametrize("changes", [{"delta": 1e-4}, {"efficiency_limit": 0.3}, {"ceiling": "retrain"}], ids=str)
+def test_settings_of_the_score_change_scores_only(changes):
+    assert changed(**changes) == SCORES
+
+
+@pytest.mark.parametrize("changes", [{"training": {"lr": 0.2}}, {"model": {"width": 16}}], ids=str)
+def test_the_recipe_and_the_model_change_all_but_data_and_split(changes):
+    assert changed(**changes) == MODELS | DUMPS | SCORES
+
+
+def test_the_forget_set_changes_all_but_the_data():
+    assert changed(forget={"count": 50}) == {"split"} | MODELS | DUMPS | SCORES
+
+
+@pytest.mark.parametrize("changes", [{"experiment_seed": 1}, {"data": {"test_size": 300}}], ids=str)
+def test_what_the_data_depend_on_changes_everything(changes):
+    assert changed(**changes) == set(all_keys(plan()))
+
+
+def test_editing_the_users_data_file_changes_everything(tmp_path):
+    def keys(content: bytes) -> dict[str, str]:
+        (tmp_path / "mine.npz").write_bytes(content)
+        return all_keys(plan(data={"source": "npz", "path": str(tmp_path / "mine.npz")}))
+
+    one, same, other = keys(b"one"), keys(b"one"), keys(b"two")
+    assert one == same
+    assert all(one[name] != other[name] for name in one)
+
+
+def test_the_place_of_the_users_data_file_retrains_nothing(tmp_path):
+    found = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.npz").write_bytes(b"same")
+        one = plan(data={"source": "npz", "path": str(tmp_path / folder / "mine.npz")})
+        found.append([one.data_key, one.training_key("full"), one.dump_key("unlearn/finetune")])
+    assert found[0] == found[1]
+
+
+def test_editing_a_method_file_changes_that_methods_keys_only(tmp_path):
+    for path in (ROOT / "methods").glob("*.py"):
+        (tmp_path / path.name).write_text(path.read_text())
+
+    def keys() -> dict[str, str]:
+        files = {name: tmp_path / f"{name}.py" for name in METHODS}
+        return all_keys(Plan(config.parse(RAW, files), files, SCRIPTS))
+
+    before = keys()
+    assert before == all_keys(plan())
+    with open(tmp_path / "identity.py", "a") as stream:
+        stream.write("\n\nEDITED = True\n")
+    after = keys()
+    wanted = {"unlearn/identity", "dump/unlearn/identity", "score/identity", "leaderboard"}
+    assert {name for name in before if before[name] != after[name]} == wanted
+
+
+def test_a_score_compares_retrained_unlearned_and_original_models():
+    groups = {"retrained": "retain", "unlearned": "unlearn/finetune", "originals": "full"}
+    assert plan().score_groups("finetune") == groups
+    assert plan(ceiling="retrain").score_groups("finetune") == {**groups, "ceiling": "unlearn/retrain"}
+    keys = plan(ceiling="retrain").score_keys("finetune")
+    assert keys["ceiling"] == plan().dump_key("unlearn/retrain")
+    assert len(set(keys.values())) == 4

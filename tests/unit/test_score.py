@@ -1,0 +1,196 @@
+"""Score documents: every number from its definition."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from unlearning_metric.dumps import ACCURACIES, Ensemble
+from unlearning_metric.metrics.challenge import challenge_score, split_ceiling
+from unlearning_metric.score import canonical, repeat_originals, score_document
+from unlearning_metric.seeds import Streams
+
+N, EXAMPLES = 16, 30
+SETTINGS = {
+    "experiment_seed": 3, "copies": N, "originals": 1, "ceiling": "split", "data": {"source": "digits"},
+    "forget": {"strategy": "random", "count": EXAMPLES}, "model": {"name": "mlp"}, "training": {"precision": "fp32"},
+    "delta": 1e-5, "efficiency_limit": 0.2, "options": {},
+}  # fmt: skip
+
+
+def ensemble(seed, models=N, spread=2.0, shift=0.0, accuracy=0.9, seconds=1.0, diverged=(), confidence=None):
+    rng = np.random.default_rng(seed)
+    if confidence is None:
+        confidence = rng.normal(shift, spread, size=(models, EXAMPLES))
+    rates = accuracy if isinstance(accuracy, dict) else dict.fromkeys(ACCURACIES, accuracy)
+    return Ensemble(
+        models=np.arange(models),
+        examples=np.arange(EXAMPLES) * 3,
+        labels=np.arange(EXAMPLES) % 10,
+        confidence=confidence,
+        loss=np.logaddexp(0, -confidence),
+        correct=confidence > 0,
+        accuracy={name: np.full(models, rate) for name, rate in rates.items()},
+        diverged=list(diverged),
+        seconds=np.full(models, seconds),
+        runs=[{"host": "h"}],
+    )
+
+
+RETRAINED = ensemble(0)
+ORIGINAL = ensemble(2, models=1)
+
+
+def score(unlearned=None, retrained=RETRAINED, originals=ORIGINAL, ceiling=None, **settings):
+    unlearned = unlearned if unlearned is not None else ensemble(1)
+    settings = {**SETTINGS, "ceiling": "split" if ceiling is None else "retrain", **settings}
+    keys, run = {"retrained": "r", "score": "s"}, {"host": "h"}
+    return score_document("mine", retrained, unlearned, originals, ceiling, settings, keys, run)
+
+
+def test_the_forgetting_score_is_the_challenges_and_relative_its_share_of_the_ceiling():
+    unlearned = ensemble(1, shift=1.0)
+    section = score(unlearned)[0]["challenge"]
+    assert section["forgetting_score"] == challenge_score(RETRAINED.confidence, unlearned.confidence)
+    assert 0 < section["forgetting_score"] < section["ceiling"]
+    assert section["relative"] == section["forgetting_score"] / section["ceiling"]
+
+
+def test_one_original_repeated_has_a_floor_of_zero_which_is_what_identity_scores():
+    identity = ensemble(0, confidence=np.repeat(ORIGINAL.confidence, N, axis=0))
+    section = score(identity)[0]["challenge"]
+    assert section["floor"] == section["forgetting_score"] == section["final_score"] == 0.0
+    assert section["n_peaky"] == EXAMPLES
+
+
+def test_the_floor_uses_the_originals_in_turn():
+    originals = ensemble(4, models=3)
+    repeated = repeat_originals(originals, N)
+    assert repeated.shape == (N, EXAMPLES)
+    assert all(np.array_equal(repeated[i], originals.confidence[i % 3]) for i in range(N))
+    floor = score(originals=originals)[0]["challenge"]["floor"]
+    assert floor == challenge_score(RETRAINED.confidence, repeated)
+
+
+def test_the_split_ceiling_comes_from_the_retrained_models_and_the_experiment_seed():
+    section = score()[0]["challenge"]
+    seed = Streams(3, "ceiling").integer("splits")
+    assert section["ceiling"] == split_ceiling(RETRAINED.confidence, seed)
+    assert section["ceiling_source"] == "split"
+    assert score(ensemble(8, shift=5.0))[0]["challenge"]["ceiling"] == section["ceiling"]
+
+
+def test_the_retrain_ceiling_uses_the_given_models():
+    given = ensemble(7, shift=0.5)
+    section = score(ceiling=given)[0]["challenge"]
+    assert section["ceiling"] == challenge_score(RETRAINED.confidence, given.confidence)
+    assert section["ceiling_source"] == "retrain"
+
+
+def test_delta_reaches_score_floor_and_ceiling():
+    originals, delta = ensemble(4, models=4), 0.3
+    section = score(originals=originals, delta=delta)[0]["challenge"]
+    repeated = repeat_originals(originals, N)
+    assert section["forgetting_score"] == challenge_score(RETRAINED.confidence, ensemble(1).confidence, delta)
+    assert section["floor"] == challenge_score(RETRAINED.confidence, repeated, delta)
+    seed = Streams(3, "ceiling").integer("splits")
+    assert section["ceiling"] == split_ceiling(RETRAINED.confidence, seed, delta=delta)
+
+
+def test_the_final_score_multiplies_retain_and_test_ratios_and_clipping_stops_them_at_one():
+    retrained = ensemble(0, accuracy={"retain": 0.8, "test": 0.5, "forget": 0.4, "validation": 0.1})
+    unlearned = ensemble(1, accuracy={"retain": 1.0, "test": 0.4, "forget": 0.6, "validation": 0.9})
+    document = score(unlearned, retrained)[0]
+    ratios = {name: part["ratio"] for name, part in document["utility"].items()}
+    assert ratios == pytest.approx({"retain": 1.25, "test": 0.8, "forget": 1.5})
+    section = document["challenge"]
+    assert section["final_score"] == pytest.approx(section["forgetting_score"] * 1.25 * 0.8)
+    assert section["final_score_clipped"] == pytest.approx(section["forgetting_score"] * 0.8)
+
+
+def test_retrained_models_that_get_nothing_right_leave_no_final_score():
+    retrained = ensemble(0, accuracy={**dict.fromkeys(ACCURACIES, 0.9), "test": 0.0})
+    document = score(retrained=retrained)[0]
+    assert document["utility"]["test"]["ratio"] is None
+    assert document["challenge"]["final_score"] is None
+    assert document["challenge"]["final_score_clipped"] is None
+    canonical(document)
+
+
+def test_a_ceiling_of_zero_leaves_no_relative_score():
+    far = ensemble(7, shift=500.0)
+    section = score(ceiling=far)[0]["challenge"]
+    assert section["ceiling"] == 0.0
+    assert section["relative"] is None
+
+
+@pytest.mark.parametrize(("seconds", "within"), [(1.0, True), (1.01, False)])
+def test_efficiency_is_time_a_copy_over_time_a_retrained_model(seconds, within):
+    found = score(ensemble(1, seconds=seconds), ensemble(0, seconds=5.0))[0]["efficiency"]
+    assert found["ratio"] == pytest.approx(seconds / 5)
+    assert found["within_limit"] is within
+
+
+def differences(document: dict) -> list[str]:
+    """Top-level and provenance entries whose change leaves the canonical form."""
+    same = []
+    for path in [(name,) for name in document] + [("provenance", name) for name in document["provenance"]]:
+        changed = copy.deepcopy(document)
+        node = changed
+        for name in path[:-1]:
+            node = node[name]
+        node[path[-1]] = {"run": None, "keys": "changed"} if path == ("provenance",) else "changed"
+        if canonical(changed) == canonical(document):
+            same.append(".".join(path))
+    return same
+
+
+def test_the_canonical_form_drops_exactly_efficiency_and_the_run():
+    document = score()[0]
+    assert differences(document) == ["efficiency", "provenance.run"]
+    kept = json.loads(canonical(document))
+    assert set(document) - set(kept) == {"efficiency"}
+    assert set(document["provenance"]) - set(kept["provenance"]) == {"run"}
+
+
+def test_the_canonical_form_ignores_the_order_of_entries_and_the_clock():
+    document = score()[0]
+    turned = dict(reversed(document.items()))
+    assert canonical(turned) == canonical(document)
+    assert canonical(score(ensemble(1, seconds=9.0))[0]) == canonical(document)
+    assert canonical(score(ensemble(5))[0]) != canonical(document)
+
+
+def test_a_document_survives_json():
+    document = score()[0]
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_an_ordinary_run_has_no_warning():
+    assert score()[0]["warnings"] == []
+
+
+def test_retrained_models_that_spread_little_are_warned_of():
+    narrow = ensemble(0, spread=0.3)
+    (warning,) = score(ensemble(1, spread=0.3), narrow)[0]["warnings"]
+    assert "spread little" in warning
+
+
+def test_diverged_copies_are_warned_of_and_listed():
+    document = score(ensemble(1, diverged=[2, 5]))[0]
+    assert document["diverged"] == [2, 5]
+    (warning,) = document["warnings"]
+    assert "2 of 16 copies diverged" in warning
+
+
+def test_the_per_example_table_fits_the_document():
+    unlearned = ensemble(1, shift=1.0)
+    document, samples = score(unlearned)
+    assert all(len(column) == EXAMPLES for column in samples.values())
+    assert np.mean(samples["points"]) == pytest.approx(document["challenge"]["forgetting_score"])
+    assert samples["example"].tolist() == RETRAINED.examples.tolist()
+    np.testing.assert_allclose(samples["unlearned_mean"], unlearned.confidence.mean(axis=0))
+    np.testing.assert_allclose(samples["retrained_sd"], RETRAINED.confidence.std(axis=0, ddof=1))
+    np.testing.assert_allclose(samples["unlearned_accuracy"], (unlearned.confidence > 0).mean(axis=0))
+    assert sum(document["challenge"]["points_histogram"].values()) == EXAMPLES

@@ -1,0 +1,166 @@
+"""Files: whole or not there, read back as they were written, refused where they do not belong."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from unlearning_metric import store
+from unlearning_metric.store import StoreError
+
+HEADER = {"key": "k1", "models": [0, 3], "text": "ä"}
+
+
+def states() -> dict[int, dict[str, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, 3, 2, 2, generator=generator).to(memory_format=torch.channels_last)
+    return {3: {"w": weight, "n": torch.tensor(7)}, 0: {"w": -weight, "n": torch.tensor(8)}}
+
+
+def write(kind: str, path) -> None:
+    if kind == "npz":
+        store.write_npz(path, {"x": np.arange(500) % 7}, HEADER)
+    elif kind == "safetensors":
+        store.write_models(path, states(), HEADER)
+    else:
+        store.write_parquet(path, {"x": np.arange(500)}, HEADER)
+
+
+READERS = {"npz": store.read_npz, "safetensors": store.read_models, "parquet": store.read_parquet}
+KINDS = pytest.mark.parametrize("kind", sorted(READERS))
+
+
+def test_npz_returns_arrays_and_header_as_written(tmp_path):
+    arrays = {"x": np.arange(6, dtype=np.uint8).reshape(2, 3), "y": np.array([-1.5, np.inf], dtype=np.float32)}
+    store.write_npz(tmp_path / "a.npz", arrays, HEADER)
+    found, header = store.read_npz(tmp_path / "a.npz", "k1")
+    assert header == HEADER
+    assert sorted(found) == ["x", "y"]
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+
+
+def test_models_return_bit_by_bit_in_ascending_order(tmp_path):
+    store.write_models(tmp_path / "a.safetensors", states(), HEADER)
+    found, header = store.read_models(tmp_path / "a.safetensors", "k1")
+    assert header == HEADER
+    assert list(found) == [0, 3]
+    for index, state in states().items():
+        assert sorted(found[index]) == sorted(state)
+        assert all(torch.equal(found[index][name], tensor) for name, tensor in state.items())
+
+
+def test_parquet_returns_columns_and_header_as_written(tmp_path):
+    columns = {"a": np.array([3, 1, 2], dtype=np.int8), "b": np.array([0.1, -np.inf, 1e300])}
+    store.write_parquet(tmp_path / "a.parquet", columns, HEADER)
+    frame, header = store.read_parquet(tmp_path / "a.parquet", "k1")
+    assert header == HEADER
+    assert list(frame.columns) == ["a", "b"]
+    for name, values in columns.items():
+        assert frame[name].dtype == values.dtype
+        assert np.array_equal(frame[name].to_numpy(), values)
+
+
+def test_json_returns_floats_to_the_last_bit(tmp_path):
+    document = {"b": 0.1 + 0.2, "a": [1, None, "ä"]}
+    store.write_json(tmp_path / "a.json", document)
+    assert store.read_json(tmp_path / "a.json") == document
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert text.index('"a"') < text.index('"b"')
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_refuses_nan_and_infinity_and_keeps_the_old_file(tmp_path, value):
+    path = tmp_path / "a.json"
+    store.write_json(path, {"x": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        store.write_json(path, {"x": value})
+    assert store.read_json(path) == {"x": 1}
+
+
+@KINDS
+def test_a_file_of_another_key_is_refused_with_its_name_and_both_keys(tmp_path, kind):
+    path = tmp_path / f"file.{kind}"
+    write(kind, path)
+    READERS[kind](path, "k1")
+    READERS[kind](path)
+    with pytest.raises(StoreError) as caught:
+        READERS[kind](path, "k2")
+    for part in (str(path), "k1", "k2"):
+        assert part in str(caught.value)
+
+
+@KINDS
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.98])
+def test_a_truncated_file_is_refused_with_its_name(tmp_path, kind, share):
+    path = tmp_path / f"file.{kind}"
+    write(kind, path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(StoreError) as caught:
+        READERS[kind](path, "k1")
+    assert str(path) in str(caught.value)
+
+
+def test_a_truncated_json_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": [1, 2')
+    with pytest.raises(StoreError, match=r"a\.json"):
+        store.read_json(path)
+
+
+def test_a_file_without_a_header_is_refused(tmp_path):
+    np.savez(tmp_path / "foreign.npz", x=np.arange(3))
+    with pytest.raises(StoreError, match="no header"):
+        store.read_npz(tmp_path / "foreign.npz")
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    np.savez(tmp_path / "evil.npz", x=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(StoreError, match=r"evil\.npz"):
+        store.read_npz(tmp_path / "evil.npz")
+
+
+def test_models_other_than_the_header_says_are_refused(tmp_path):
+    store.write_models(tmp_path / "a.safetensors", states(), {"key": "k1", "models": [0, 1]})
+    with pytest.raises(StoreError, match=r"a\.safetensors"):
+        store.read_models(tmp_path / "a.safetensors", "k1")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, error):
+    path = tmp_path / "a.txt"
+    store.write_text(path, "old")
+
+    def write_half(temporary):
+        temporary.write_text("ne")
+        raise error
+
+    with pytest.raises(error):
+        store.write_atomically(path, write_half)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_nothing_stands_under_the_final_name_before_the_write_is_complete(tmp_path):
+    path = tmp_path / "folder" / "a.txt"
+    seen = []
+
+    def write_and_look(temporary):
+        temporary.write_text("new")
+        seen.append((path.exists(), temporary.parent == path.parent))
+
+    store.write_atomically(path, write_and_look)
+    assert seen == [(False, True)]
+    assert path.read_text() == "new"
+
+
+def test_files_are_as_readable_as_the_umask_allows(tmp_path):
+    old = os.umask(0o027)
+    try:
+        store.write_text(tmp_path / "a.txt", "x")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640

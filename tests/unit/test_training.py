@@ -1,0 +1,158 @@
+"""Training: bit by bit repeatable, shard by shard independent, and blind to the forget set where it must be."""
+
+import numpy as np
+import pytest
+import torch
+
+from unlearning_metric.jobs.train import train_shard
+from unlearning_metric.loaders import ImageDataset
+from unlearning_metric.store import read_models, write_npz
+from unlearning_metric.training import learning_rate, make_dataset, make_optimizer, train_models
+
+MODEL = {"name": "digits_cnn", "width": 4}
+RECIPE = {
+    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
+    "epochs": 2, "batch_size": 16, "label_smoothing": 0.0, "precision": "fp32",
+}  # fmt: skip
+RNG = np.random.default_rng(0)
+LABELS = np.arange(60) % 3
+IMAGES = (RNG.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
+STATISTICS = (np.array([130.0], np.float32), np.array([75.0], np.float32))
+
+
+def train(indices, role="retain", seed=0, **recipe):
+    dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
+    return train_models(dataset, MODEL, 3, {**RECIPE, **recipe}, seed, role, indices)[0]
+
+
+def equal(one: dict, two: dict) -> bool:
+    assert one.keys() == two.keys()
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_models_are_bitwise_the_same_whatever_models_share_their_call():
+    together = train([0, 1, 2, 3])
+    assert list(together) == [0, 1, 2, 3]
+    for index in (3, 1, 0, 2):
+        torch.manual_seed(index)
+        assert equal(train([index])[index], together[index])
+
+
+def test_another_index_role_or_experiment_seed_gives_another_model():
+    states = [train([0])[0], train([1])[1], train([0], role="full")[0], train([0], seed=1)[0]]
+    assert not any(equal(a, b) for i, a in enumerate(states) for b in states[:i])
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"optimizer": "adam", "lr": 0.01},
+        {"optimizer": "adamw", "lr": 0.01},
+        {"schedule": "cosine"},
+        {"schedule": "constant", "lr": 0.02},
+        {"label_smoothing": 0.1},
+        {"precision": "bf16"},
+        {"batch_size": 59},
+    ],
+    ids=str,
+)
+def test_every_recipe_learns_what_is_easy(recipe):
+    from unlearning_metric.models import build_model
+    from unlearning_metric.outputs import predict
+
+    model = build_model(MODEL, (8, 8, 1), 3, 0)
+    state = train([0], epochs=8, **recipe)[0]
+    assert not equal(state, train([0], epochs=8)[0])
+    model.load_state_dict(state)
+    accuracy = (predict(model, ImageDataset(IMAGES, LABELS, *STATISTICS)).argmax(1) == LABELS).mean()
+    assert accuracy > 0.9
+
+
+def test_training_reports_each_model_and_takes_its_time():
+    dataset, calls = ImageDataset(IMAGES, LABELS, *STATISTICS), []
+    _, seconds = train_models(dataset, MODEL, 3, RECIPE, 0, "full", [2, 5], lambda: calls.append(1))
+    assert sorted(seconds) == [2, 5]
+    assert min(seconds.values()) > 0
+    assert len(calls) == 2
+
+
+def test_an_optimizer_has_the_recipes_settings():
+    weight = [torch.nn.Parameter(torch.zeros(2))]
+    group = make_optimizer(weight, RECIPE).param_groups[0]
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.9, 5e-4)
+    assert isinstance(make_optimizer(weight, {**RECIPE, "optimizer": "adamw"}), torch.optim.AdamW)
+
+
+def rates(schedule: str, steps: int = 100, warmup: float = 0.25) -> np.ndarray:
+    recipe = {"lr": 0.5, "schedule": schedule, "warmup": warmup}
+    return np.array([learning_rate(recipe, step, steps) for step in range(steps)])
+
+
+def test_constant_stays_at_the_peak():
+    assert (rates("constant") == 0.5).all()
+
+
+def test_cosine_falls_from_the_peak_to_nearly_nothing():
+    course = rates("cosine")
+    assert course[0] == 0.5
+    assert course[50] == pytest.approx(0.25)
+    assert 0 < course[-1] < 0.001
+    assert (np.diff(course) < 0).all()
+
+
+def test_one_cycle_rises_from_a_25th_to_the_peak_and_falls_to_nearly_nothing():
+    course = rates("one_cycle")
+    assert course[0] == pytest.approx(0.02)
+    assert course.argmax() == 25
+    assert course[25] == pytest.approx(0.5)
+    assert 0 < course[-1] < 0.001
+    assert (np.diff(course[:26]) > 0).all()
+    assert (np.diff(course[25:]) < 0).all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("warmup", [0.0, 0.99])
+def test_one_cycle_of_very_few_steps_has_positive_rates(steps, warmup):
+    course = rates("one_cycle", steps, warmup)
+    assert ((course > 0) & (course <= 0.5)).all()
+
+
+def test_make_dataset_takes_the_named_pool_and_examples():
+    data = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[::-1], "y_test": LABELS[::-1]}
+    data["mean"], data["std"] = STATISTICS
+    chosen = make_dataset(data, "test", np.array([4, 0]), "cpu")
+    assert np.array_equal(chosen.images.numpy(), IMAGES[::-1][[4, 0]])
+    assert np.array_equal(chosen.labels.numpy(), LABELS[::-1][[4, 0]])
+
+
+SPLIT = {"forget": np.array([0, 7, 20, 41]), "retain": np.setdiff1d(np.arange(50), [0, 7, 20, 41])}
+
+
+def shard(tmp_path, role: str, changed: np.ndarray | None = None) -> dict[int, dict[str, torch.Tensor]]:
+    images, labels = IMAGES.copy(), LABELS.copy()
+    if changed is not None:
+        images[changed] = 255 - images[changed]
+        labels[changed] = (labels[changed] + 1) % 3
+    arrays = {"x_train": images, "y_train": labels, "mean": STATISTICS[0], "std": STATISTICS[1]}
+    write_npz(tmp_path / "dataset.npz", arrays, {"key": "d", "num_classes": 3})
+    write_npz(tmp_path / "split.npz", SPLIT, {"key": "s"})
+    settings = {"experiment_seed": 0, "model": MODEL, "training": RECIPE}
+    out = tmp_path / "models.safetensors"
+    train_shard(tmp_path / "dataset.npz", "d", tmp_path / "split.npz", "s", out, role, [0, 1], settings, "cpu", "k")
+    return read_models(out, "k")[0]
+
+
+def test_retrained_models_never_see_a_forget_example(tmp_path):
+    before, after = shard(tmp_path, "retain"), shard(tmp_path, "retain", SPLIT["forget"])
+    assert all(equal(before[index], after[index]) for index in (0, 1))
+
+
+def test_original_models_see_every_forget_example(tmp_path):
+    before = shard(tmp_path, "full")
+    for example in SPLIT["forget"]:
+        assert not equal(before[0], shard(tmp_path, "full", np.array([example]))[0])
+
+
+@pytest.mark.parametrize("role", ["retain", "full"])
+def test_no_model_sees_an_example_outside_the_training_set(tmp_path, role):
+    assert equal(shard(tmp_path, role)[0], shard(tmp_path, role, np.arange(50, 60))[0])
