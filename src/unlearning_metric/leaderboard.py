@@ -45,6 +45,8 @@ def leaderboard(documents: Iterable[dict[str, Any]]) -> pd.DataFrame:
         data, is not comparable.
     """
     documents = list(documents)
+    if not documents:
+        raise StoreError("there is no method to rank: every file in methods/ stands under skip.")
     references = {(d["provenance"]["keys"]["retrained"], d["copies"]) for d in documents}
     if len(references) > 1:
         raise StoreError(

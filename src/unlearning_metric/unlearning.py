@@ -187,10 +187,12 @@ def run_copies(
         seed = streams.integer("seed") % 2**31
         original = originals[index % len(originals)]
         model = copy.deepcopy(original)
+        # A method may relabel or blend its examples: each copy gets examples of its own.
+        own = {part: copy.deepcopy(dataset) for part, dataset in datasets.items()}
 
-        def shuffled(part: str, streams: Streams = streams) -> ImageLoader:
+        def shuffled(part: str, streams: Streams = streams, own: Mapping[str, ImageDataset] = own) -> ImageLoader:
             order = streams.torch(f"order/{part}")
-            return ImageLoader(datasets[part], batch_size, shuffle=True, generator=order)
+            return ImageLoader(own[part], batch_size, shuffle=True, generator=order)
 
         def train_from_scratch(seed: int) -> nn.Module:
             return train_model(
@@ -203,7 +205,7 @@ def run_copies(
             "original_model": lambda original=original: copy.deepcopy(original),
             "retain_loader": lambda shuffled=shuffled: shuffled("retain"),
             "forget_loader": lambda shuffled=shuffled: shuffled("forget"),
-            "val_loader": lambda: ImageLoader(datasets["validation"], batch_size),
+            "val_loader": lambda own=own: ImageLoader(own["validation"], batch_size),
             "seed": lambda seed=seed: seed,
             "generator": lambda streams=streams: streams.torch("generator"),
             "device": lambda: device,
@@ -219,7 +221,7 @@ def run_copies(
         synchronize(device.type)
         start = time.perf_counter()
         try:
-            result = method(**arguments, **options)
+            result = method(**arguments, **copy.deepcopy(dict(options)))
         except Exception as error:
             raise MethodError(f"method {name} failed on copy {index}: {type(error).__name__}: {error}") from error
         synchronize(device.type)

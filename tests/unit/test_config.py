@@ -126,9 +126,7 @@ def test_unknown_key_is_answered_with_the_nearest(raw):
 
 def test_unknown_nested_key_is_answered_with_the_nearest(raw):
     problem = only_problem(changed(raw, "training.momentun", 0.9))
-    assert (
-        "training.momentun: unknown key. Did you mean 'momentum'? Keys of training: optimizer, lr" in problem
-    )
+    assert "training.momentun: unknown key. Did you mean 'momentum'? Keys of training: optimizer, lr" in problem
 
 
 def test_key_of_another_section_is_answered_with_its_place(raw):
@@ -141,9 +139,7 @@ def test_missing_key_is_named_with_what_is_expected(raw):
 
 
 def test_key_which_is_not_text_is_refused(raw):
-    assert "top level: true cannot be a key. Expected text. Put it in quotes." in only_problem(
-        {**raw, True: 1}
-    )
+    assert "top level: true cannot be a key. Expected text. Put it in quotes." in only_problem({**raw, True: 1})
 
 
 def test_copies_must_be_a_multiple_of_shard_size(raw):
@@ -189,9 +185,7 @@ def test_forget_size_must_fit_the_strategy(raw, forget):
 
 def test_npz_needs_a_path_and_digits_takes_none(raw):
     assert "data.path: missing" in only_problem(changed(raw, "data.source", "npz"))
-    assert 'data.path: "a.npz" is not used by data.source digits' in only_problem(
-        changed(raw, "data.path", "a.npz")
-    )
+    assert 'data.path: "a.npz" is not used by data.source digits' in only_problem(changed(raw, "data.path", "a.npz"))
     assert config.parse(changed(raw, "data", {"source": "npz", "path": "a.npz"}), KNOWN).data.path == "a.npz"
 
 
@@ -203,10 +197,7 @@ def test_model_refuses_the_options_of_another(raw):
 
 def test_unknown_method_in_methods(raw):
     problem = only_problem(changed(raw, "methods.finetun", {"lr": 1}))
-    assert (
-        "methods.finetun: Unknown method 'finetun'. Known: finetune, identity, reset_head, retrain."
-        in problem
-    )
+    assert "methods.finetun: Unknown method 'finetun'. Known: finetune, identity, reset_head, retrain." in problem
     assert "Did you mean 'finetune'? To add it, create methods/finetun.py" in problem
 
 
@@ -331,9 +322,9 @@ def test_unknown_method_message_says_how_to_add_it():
 
 def test_schema_file_is_in_sync():
     file = ROOT / "workflow" / "schemas" / "config.schema.json"
-    assert file.read_text(encoding="utf-8") == (
-        json.dumps(config.json_schema(), indent=2, sort_keys=True) + "\n"
-    ), "regenerate it: python -m unlearning_metric.config > workflow/schemas/config.schema.json"
+    assert file.read_text(encoding="utf-8") == (json.dumps(config.json_schema(), indent=2, sort_keys=True) + "\n"), (
+        "regenerate it: python -m unlearning_metric.config > workflow/schemas/config.schema.json"
+    )
 
 
 @pytest.mark.parametrize(

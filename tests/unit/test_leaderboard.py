@@ -81,3 +81,8 @@ def test_the_csv_keeps_every_digit(tmp_path):
     assert table.loc["mid", "final_score"] == 1 / 30
     assert pd.isna(table.loc["none", "final_score"])
     assert (tmp_path / "a.md").read_text() == markdown(leaderboard(DOCUMENTS), DOCUMENTS)
+
+
+def test_nothing_to_rank_is_said_so():
+    with pytest.raises(StoreError, match="no method to rank"):
+        leaderboard([])

@@ -298,3 +298,29 @@ def test_an_unusable_method_file_is_refused_with_its_name(tmp_path, text, said):
 
 def test_class_weights_are_one_over_the_percentage():
     np.testing.assert_allclose(class_weights(np.array([0, 0, 0, 2]), 4), [1 / 75, 0, 1 / 25, 0], rtol=1e-6)
+
+
+def test_a_method_that_edits_its_examples_changes_no_other_copy(originals):
+    seen = []
+
+    def unlearn(model, forget_loader, train_from_scratch, seed):
+        seen.append(forget_loader.dataset.labels.clone())
+        forget_loader.dataset.labels.zero_().add_(2)
+        forget_loader.dataset.images.zero_()
+
+    before = SETS["forget"].labels.clone()
+    run(unlearn, originals, [0, 1])
+    assert torch.equal(seen[0], before)
+    assert torch.equal(seen[1], before)
+    assert torch.equal(SETS["forget"].labels, before)
+
+
+def test_an_option_that_a_method_edits_is_whole_again_for_the_next_copy(originals):
+    seen = []
+
+    def unlearn(model, layers=()):
+        seen.append(len(layers))
+        layers.clear()
+
+    run(unlearn, originals, [0, 1], layers=["head"])
+    assert seen == [1, 1]

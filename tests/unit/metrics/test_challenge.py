@@ -184,9 +184,7 @@ def test_order_of_models_does_not_matter_and_inputs_stay_untouched():
     retrained, unlearned = normal(0, 20, 3), normal(1, 20, 3)
     before = retrained.copy()
     shuffled = retrained[np.random.default_rng(0).permutation(20)]
-    np.testing.assert_array_equal(
-        challenge_epsilons(retrained, unlearned), challenge_epsilons(shuffled, unlearned)
-    )
+    np.testing.assert_array_equal(challenge_epsilons(retrained, unlearned), challenge_epsilons(shuffled, unlearned))
     np.testing.assert_array_equal(retrained, before)
 
 
