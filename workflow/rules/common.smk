@@ -1,5 +1,7 @@
 """Reads and checks the configuration; everything the rules share. No rule stands here."""
 
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +41,12 @@ def load_configuration():
             source = "config/config.yaml"
             raw = configuration.read_yaml(ROOT / source)
         raw = configuration.merge(raw, config)
+        for name, path in METHODS.items():
+            if not re.fullmatch(configuration.METHOD_NAME, name):
+                raise configuration.ConfigError(
+                    f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
+                    "Rename the file."
+                )
         return configuration.parse(raw, METHODS, source)
     except configuration.ConfigError as error:
         raise WorkflowError(str(error)) from None
@@ -71,7 +79,8 @@ def split_file():
 def method_input(wildcards):
     """The file of a method; an unknown name stops before any job starts."""
     try:
-        return ancient(str(PLAN.method_file(wildcards.method)))
+        # Relative: an absolute path would rerun every method once the folder is moved.
+        return ancient(os.path.relpath(PLAN.method_file(wildcards.method)))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

@@ -1,0 +1,149 @@
+"""A copy of the workflow in a temporary folder, and how to run and read it. Shared by tests/dag and tests/e2e."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+WORKFLOW_FILES = ("Snakefile", "workflow", "config", "methods", "profiles", "envs")
+#: The methods that copies of the workflow keep: tests must not change when the project gains a method.
+METHODS = ("finetune", "identity", "reset_head", "retrain")
+
+SMALL = {
+    "copies": 8,
+    "shard_size": 4,
+    "device": "cpu",
+    "data": {"source": "digits", "train_size": 200, "validation_size": 50},
+    "forget": {"strategy": "random", "count": 40},
+    "probe_size": 20,
+    "model": {"name": "digits_cnn", "width": 8},
+    "training": {"lr": 0.1, "epochs": 2, "batch_size": 32},
+    "methods": {"finetune": {"lr": 0.1, "epochs": 1}},
+}
+
+
+@dataclass
+class Job:
+    """A job of a dry run."""
+
+    rule: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def files(self, name: str) -> list[str]:
+        """Paths of ``input`` or ``output``."""
+        return [path for path in self.fields.get(name, "").split(", ") if path]
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """``wildcards`` or ``resources``, by name."""
+        parts = self.fields.get(name, "").split(", ")
+        return dict(part.split("=", 1) for part in parts if "=" in part)
+
+
+def read_jobs(text: str) -> list[Job]:
+    """Jobs that a dry run announces."""
+    jobs: list[Job] = []
+    inside = False
+    for line in text.splitlines():
+        start = re.fullmatch(r"(?:local)?(?:rule|checkpoint) (\w+):", line)
+        if start:
+            jobs.append(Job(start[1]))
+            inside = True
+        elif inside and (entry := re.fullmatch(r"    (\w+): (.*)", line)):
+            jobs[-1].fields[entry[1]] = entry[2]
+        else:
+            inside = False
+    return jobs
+
+
+class Workflow:
+    """A copy of the workflow, without results, in ``folder``."""
+
+    small = SMALL
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in WORKFLOW_FILES:
+            source = REPOSITORY / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy2(source, folder / name)
+
+    def only(self, *methods: str) -> "Workflow":
+        """Delete every method file but these (and the helpers)."""
+        for path in self.path("methods").glob("[!_]*.py"):
+            if path.stem not in methods:
+                path.unlink()
+        return self
+
+    def path(self, name: str) -> Path:
+        """A file or folder of the copy."""
+        return self.folder / name
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file of the copy."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def configure(self, name: str = "config/config.yaml", **changes: object) -> Path:
+        """Write the small configuration, with top-level keys replaced."""
+        return self.write(name, yaml.safe_dump({**SMALL, **changes}, sort_keys=False))
+
+    def run(self, *args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake; its two streams come back as one text in ``stdout``. Nothing is expected of it."""
+        surroundings = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *args],
+            cwd=cwd or self.folder,
+            env={**surroundings, "CUDA_VISIBLE_DEVICES": "", **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+
+    def jobs(self, *args: str, **options: object) -> list[Job]:
+        """Jobs of a dry run, which must succeed."""
+        answer = self.run("-n", *args, **options)
+        assert answer.returncode == 0, answer.stdout
+        jobs = read_jobs(answer.stdout)
+        assert jobs or "Nothing to be done" in answer.stdout, answer.stdout
+        return jobs
+
+    def counts(self, *args: str, **options: object) -> dict[str, int]:
+        """Number of jobs of each rule in a dry run, which must succeed."""
+        return dict(Counter(job.rule for job in self.jobs(*args, **options)))
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    """A fresh copy with four methods and the small configuration."""
+    copy = Workflow(tmp_path / "workflow").only(*METHODS)
+    copy.configure()
+    return copy
+
+
+@pytest.fixture
+def untouched(tmp_path):
+    """A fresh copy exactly as it is in the repository."""
+    return Workflow(tmp_path / "workflow")
+
+
+@pytest.fixture(scope="session")
+def session_workflow(tmp_path_factory):
+    """A copy for the whole session, with two methods and the small configuration."""
+    copy = Workflow(tmp_path_factory.mktemp("session") / "workflow").only("finetune", "identity")
+    copy.configure()
+    return copy
