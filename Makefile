@@ -35,7 +35,7 @@ lint: .venv/installed-test
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 10
+	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 10
 
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/challenge_metric.py
