@@ -212,3 +212,9 @@ def test_editing_a_script_changes_its_own_fingerprint_only(tree):
         stream.write("ADDED = 1\n")
     after = codes(tree)
     assert {name for name in before if before[name] != after[name]} == {"train"}
+
+
+@pytest.mark.parametrize("source", ["digits.py", "npz.py", "images.py"])
+def test_the_key_of_the_data_covers_the_code_of_every_source(source):
+    names = [path.name for path in keys.reached_modules(SCRIPTS / "prepare_data.py") if path.parent.name == "data"]
+    assert source in names
