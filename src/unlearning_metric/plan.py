@@ -159,7 +159,10 @@ class Plan:
             "experiment_seed", "copies", "originals", "ceiling", "data", "forget", "probe_size", "model",
             "training", "delta", "efficiency_limit",
         )  # fmt: skip
-        return {**self._slice(*names), "options": self._whole["methods"].get(method, {})}
+        settings = {**self._slice(*names), "options": self._whole["methods"].get(method, {})}
+        # Where a user's file lies changes no number; what it holds enters through the keys.
+        settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
+        return settings
 
     def score_keys(self, method: str) -> dict[str, str]:
         """Key of the dumps of each side of a score."""

@@ -83,6 +83,12 @@ def test_bad_value_on_the_command_line_is_named(workflow):
     stopped_by(workflow, "copies: 6 is not a multiple of shard_size (4)", args=["--config", "copies=6"])
 
 
+def test_missing_data_file_is_named(workflow):
+    workflow.configure(data={"source": "npz", "path": "nowhere/mine.npz"})
+
+    stopped_by(workflow, "data.path: there is no file nowhere/mine.npz", "x_train")
+
+
 def stopped_by(workflow, *expected, args=()):
     answer = workflow.run("--cores", "1", *args)
 

@@ -140,13 +140,13 @@ def test_editing_the_users_data_file_changes_everything(tmp_path):
     assert all(one[name] != other[name] for name in one)
 
 
-def test_the_place_of_the_users_data_file_retrains_nothing(tmp_path):
+def test_the_place_of_the_users_data_file_changes_no_key(tmp_path):
     found = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.npz").write_bytes(b"same")
         one = plan(data={"source": "npz", "path": str(tmp_path / folder / "mine.npz")})
-        found.append([one.data_key, one.training_key("full"), one.dump_key("unlearn/finetune")])
+        found.append(all_keys(one))
     assert found[0] == found[1]
 
 

@@ -47,7 +47,13 @@ def load_configuration():
                     f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
                     "Rename the file."
                 )
-        return configuration.parse(raw, METHODS, source)
+        checked = configuration.parse(raw, METHODS, source)
+        if checked.data.path is not None and not os.path.isfile(checked.data.path):
+            raise configuration.ConfigError(
+                f"data.path: there is no file {checked.data.path} (looked in {os.getcwd()}). Give the path of a npz "
+                "file with x_train, y_train, x_test and y_test."
+            )
+        return checked
     except configuration.ConfigError as error:
         raise WorkflowError(str(error)) from None
 
