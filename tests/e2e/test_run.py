@@ -198,6 +198,19 @@ def test_changed_metric_setting_reruns_only_the_scores(editable):
     assert editable.counts("--config", "delta=0.001") == {"score": 2, "leaderboard": 1, "all": 1}
 
 
+def test_changed_recipe_rebuilds_the_whole_chain_in_one_run(editable):
+    editable.configure(training={"lr": 0.1, "epochs": 3, "batch_size": 32})
+
+    assert editable.counts() == {
+        "train": 3,
+        "unlearn": 4,
+        "dump_losses": 7,
+        "score": 2,
+        "leaderboard": 1,
+        "all": 1,
+    }
+
+
 def test_more_copies_keep_the_models_there_are(editable):
     jobs = editable.jobs("--config", "copies=12")
 
