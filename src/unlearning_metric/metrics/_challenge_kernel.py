@@ -108,6 +108,7 @@ def _best_interval(best, narrow, wide, width, log_room, log_rate):
             wide_start += 1
 
         narrow_below, wide_below = narrow_start, wide_start  # values < left
+        last_fp = last_fn = -1
         for column in range(_LEFT_POINTS):
             left = last_left if column == _LEFT_POINTS - 1 else column * left_step + first_left
             while narrow_below < n and narrow[narrow_below] < left:
@@ -117,6 +118,10 @@ def _best_interval(best, narrow, wide, width, log_room, log_rate):
             # Empty where left > right, which the grid contains when the width is below 2.
             fp = max(wide_to_right - wide_below, 0)
             fn = n - max(narrow_to_right - narrow_below, 0)
+            if fp == last_fp and fn == last_fn:
+                # No value between this left end and the one before: the same rule.
+                continue
+            last_fp, last_fn = fp, fn
             if fp == 0:
                 if fn == 0:
                     return best, True
