@@ -1,15 +1,17 @@
 """Files of the workflow: written whole or not at all, each with a header that says what it is.
 
 Everything is written under a temporary name in the same folder and renamed, so a killed job leaves no
-half-written result. Nothing is ever unpickled.
+half-written result. The header carries a checksum of the content (arrays, tensors or rows; not of itself), which
+every reader verifies. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +55,33 @@ def _check_header(path: Path | str, header: Mapping[str, Any] | None, key: str |
     return dict(header)
 
 
+def _checksum(parts: Iterable[tuple[str, np.ndarray]]) -> str:
+    """Checksum of named arrays: names, types, shapes and bytes."""
+    content = hashlib.sha256()
+    for name, array in sorted(parts, key=lambda part: part[0]):
+        array = np.ascontiguousarray(array)
+        content.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        content.update(array.reshape(-1).view(np.uint8).data)
+    return content.hexdigest()[:32]
+
+
+def _check_content(path: Path | str, header: dict[str, Any], found: str) -> dict[str, Any]:
+    stated = header.pop("checksum", None)
+    if stated != found:
+        raise StoreError(
+            f"{path} is damaged: the checksum of its content is {found}, its header says {stated}. "
+            "Delete it and run again."
+        )
+    return header
+
+
 def _damaged(path: Path | str, error: Exception) -> StoreError:
     return StoreError(f"{path} cannot be read ({type(error).__name__}: {error}). Delete it and run again.")
 
 
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
+    header = {**header, "checksum": _checksum(arrays.items())}
     payload = {**arrays, HEADER: np.array(json.dumps(header))}
 
     def write(temporary: Path) -> None:
@@ -82,7 +105,8 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
     except Exception as error:
         raise _damaged(path, error) from error
     text = arrays.pop(HEADER, None)
-    return arrays, _check_header(path, json.loads(str(text)) if text is not None else None, key)
+    header = _check_header(path, json.loads(str(text)) if text is not None else None, key)
+    return arrays, _check_content(path, header, _checksum(arrays.items()))
 
 
 def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], header: Mapping[str, Any]) -> None:
@@ -94,8 +118,17 @@ def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], head
         for index, state in states.items()
         for name, tensor in state.items()
     }
-    metadata = {HEADER: json.dumps(header)}
+    metadata = {HEADER: json.dumps({**header, "checksum": _checksum(_as_bytes(tensors))})}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def _as_bytes(tensors: Mapping[str, Any]) -> Iterable[tuple[str, np.ndarray]]:
+    """Tensors as bytes, whatever their type: numpy knows no bfloat16."""
+    import torch
+
+    for name, tensor in tensors.items():
+        label = f"{name} {tensor.dtype} {list(tensor.shape)}"
+        yield label, tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
 def read_models(path: Path | str, key: str | None = None) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
@@ -103,16 +136,18 @@ def read_models(path: Path | str, key: str | None = None) -> tuple[dict[int, dic
     from safetensors import safe_open
 
     states: dict[int, dict[str, Any]] = {}
+    tensors: dict[str, Any] = {}
     try:
         with safe_open(path, framework="pt") as archive:
             metadata = archive.metadata() or {}
             for name in archive.keys():  # noqa: SIM118 (not a mapping)
                 index, tensor_name = name.split("/", 1)
-                states.setdefault(int(index), {})[tensor_name] = archive.get_tensor(name)
+                tensors[name] = states.setdefault(int(index), {})[tensor_name] = archive.get_tensor(name)
     except Exception as error:
         raise _damaged(path, error) from error
     text = metadata.get(HEADER)
     header = _check_header(path, json.loads(text) if text else None, key)
+    header = _check_content(path, header, _checksum(_as_bytes(tensors)))
     if sorted(states) != header["models"]:
         raise StoreError(f"{path} holds models {sorted(states)}, its header says {header['models']}. Delete it.")
     return dict(sorted(states.items())), header
@@ -123,8 +158,24 @@ def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table(dict(columns)).replace_schema_metadata({HEADER: json.dumps(header)})
+    table = pa.table(dict(columns))
+    header = {**header, "checksum": _checksum(_column_arrays(table))}
+    table = table.replace_schema_metadata({HEADER: json.dumps(header)})
     write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def _column_arrays(table: Any) -> Iterable[tuple[str, np.ndarray]]:
+    """Columns of an Arrow table as arrays; a dictionary column as its values' positions, named with the values."""
+    import pyarrow as pa
+
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries().combine_chunks()
+            values = ",".join(map(str, column.dictionary.to_pylist()))
+            yield f"{name} {values}", column.indices.to_numpy(zero_copy_only=False).astype("<i4")
+        else:
+            yield name, column.to_numpy()
 
 
 def read_parquet(path: Path | str, key: str | None = None):
@@ -137,6 +188,7 @@ def read_parquet(path: Path | str, key: str | None = None):
         raise _damaged(path, error) from error
     text = (table.schema.metadata or {}).get(HEADER.encode())
     header = _check_header(path, json.loads(text) if text else None, key)
+    header = _check_content(path, header, _checksum(_column_arrays(table)))
     return table.to_pandas(ignore_metadata=True), header
 
 
