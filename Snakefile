@@ -25,6 +25,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        f"{RESULTS}/leaderboard.json",
         f"{RESULTS}/leaderboard.csv",
         f"{RESULTS}/leaderboard.md",
         expand(f"{RESULTS}/score_{{method}}.json", method=PLAN.scored_methods),
@@ -33,3 +34,7 @@ rule all:
 
 onsuccess:
     print(finished_message())
+
+
+onerror:
+    print(failed_message())

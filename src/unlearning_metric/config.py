@@ -9,7 +9,7 @@ import copy
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -23,6 +23,11 @@ ModelName = Literal["digits_cnn", "mlp"]
 DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
 FORGET_STRATEGIES: tuple[str, ...] = get_args(ForgetStrategy)
 MODELS: tuple[str, ...] = get_args(ModelName)
+
+#: Dotted name -> the value that gives what there was before the key could be set. A setting at this value enters
+#: no artifact's key, so a key added to the configuration rebuilds nothing. Every later key that changes results
+#: belongs here, and its value stays as it is even if its default changes.
+NEUTRAL: dict[str, Any] = {}
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 DEFAULT_WIDTH = 32
@@ -138,6 +143,15 @@ class Config(_Section):
     model: Model = Field(description="The classifier.")
     training: Training = Field(description="The recipe which trains the original and the retrained models.")
     delta: Number = Field(1e-5, gt=0, lt=1, description="Delta of (epsilon, delta)-unlearning.")
+    on_diverged: Literal["keep", "fail"] = Field(
+        "keep",
+        description="Copies with non-finite parameters or outputs: keep counts them as wrong everywhere and says so, "
+        "fail stops.",
+    )
+    keep_checkpoints: bool = Field(
+        True,
+        description="Keep retrained and unlearned models once their outputs are dumped; originals are always kept.",
+    )
     efficiency_limit: Number = Field(
         0.2, gt=0, description="Largest accepted time of a method, as a share of the time of retraining."
     )
@@ -400,6 +414,39 @@ def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError("\n".join([f"{source} has {count}:", *(f"  - {problem}" for problem in problems)]))
     assert config is not None
+    return config
+
+
+def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path], default: str | Path) -> Config:
+    """Read, merge and check configuration files.
+
+    Parameters
+    ----------
+    paths : files laid over each other; none of them: ``default`` alone, which is never merged with others
+    override : values of the command line
+    methods : method name -> file
+
+    Raises
+    ------
+    ConfigError
+        As `read_yaml` and `parse`; also for a method file with an unusable name and a data file that is absent.
+    """
+    paths = [str(path) for path in paths] or [str(default)]
+    raw: dict = {}
+    for path in paths:
+        raw = merge(raw, read_yaml(path))
+    for name, path in methods.items():
+        if not re.fullmatch(METHOD_NAME, name):
+            raise ConfigError(
+                f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
+                "Rename the file."
+            )
+    config = parse(merge(raw, override), methods, ", ".join(paths))
+    if config.data.path is not None and not Path(config.data.path).is_file():
+        raise ConfigError(
+            f"data.path: there is no file {config.data.path} (looked in {Path.cwd()}). Give the path of a npz "
+            "file with x_train, y_train, x_test and y_test."
+        )
     return config
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unlearning_metric.store import StoreError, read_parquet
+from unlearning_metric.shards import shard_models
+from unlearning_metric.store import StoreError, read_parquet, rebuild_hint
 
 #: Roles of examples whose rows are kept, in the order of the rows.
 ROLES = ("forget", "probe", "validation", "test")
@@ -55,6 +56,7 @@ class Ensemble:
 
     Attributes
     ----------
+    order : hash of the split's index sets, as the dumps state it
     models : int [models], ascending
     examples, labels : int [examples], forget examples in the split's order
     confidence, loss : float64 [models, examples]
@@ -65,6 +67,7 @@ class Ensemble:
     runs : one record a shard of where it was made
     """
 
+    order: str
     models: np.ndarray
     examples: np.ndarray
     labels: np.ndarray
@@ -80,11 +83,43 @@ class Ensemble:
         return len(self.models)
 
 
+class DivergedError(RuntimeError):
+    """Models diverged, and the configuration says that this stops the run."""
+
+
+def refuse_diverged(policy: str, group: str, diverged: list[int]) -> None:
+    """Raise `DivergedError` if ``policy`` is "fail" and there are diverged models in ``group``."""
+    if policy == "fail" and diverged:
+        raise DivergedError(
+            f"{group}: models {', '.join(map(str, diverged))} have non-finite parameters or outputs, and on_diverged "
+            "is fail. Mend the method or the recipe, or set on_diverged: keep, which counts them as wrong everywhere."
+        )
+
+
 def _forget_block(path: Path | str, key: str) -> tuple[Any, dict[str, Any]]:
     frame, header = read_parquet(path, key)
+    named = shard_models(Path(path).stem)
+    if named and header["models"] != named:
+        raise StoreError(
+            f"{path} holds models {header['models']}, its name says {named[0]}..{named[-1]}: it lies in the place of "
+            f"another. {rebuild_hint(path)}"
+        )
     frame = frame[frame["role"] == "forget"]
     if frame["model"].nunique() * frame["example"].nunique() != len(frame) or frame.empty:
-        raise StoreError(f"{path} lacks rows or repeats some ({len(frame)} forget rows). Delete it and run again.")
+        raise StoreError(f"{path} lacks rows or repeats some ({len(frame)} forget rows). {rebuild_hint(path)}")
+    if frame["model"].unique().tolist() != header["models"]:
+        raise StoreError(
+            f"{path} has rows of models {frame['model'].unique().tolist()}, its header says {header['models']}. "
+            f"{rebuild_hint(path)}"
+        )
+    for column in ("confidence", "loss"):
+        bad = ~np.isfinite(frame[column].to_numpy())
+        if bad.any():
+            row = frame[bad].iloc[0]
+            raise StoreError(
+                f"{path}: {column} of model {row['model']}, example {row['example']} is {row[column]} "
+                f"({int(bad.sum())} such rows). {rebuild_hint(path)}"
+            )
     return frame, header
 
 
@@ -102,16 +137,18 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
     StoreError
         If a dump is damaged, has another key or order of examples, or models are missing or double.
     """
+    paths = list(paths)
     blocks = [_forget_block(path, key) for path in paths]
     orders = {header["order"] for _, header in blocks}
     if len(orders) != 1:
-        raise StoreError(f"dumps {', '.join(map(str, paths))} list their examples in different orders.")
+        listed = ", ".join(f"{path} ({header['order']})" for path, (_, header) in zip(paths, blocks, strict=True))
+        raise StoreError(f"the dumps come from different splits (hash of the order of examples): {listed}.")
     models = np.concatenate([header["models"] for _, header in blocks])
     if sorted(models) != list(range(count)):
         lost = sorted(set(range(count)) - set(models))
         raise StoreError(
             f"the dumps hold {len(models)} models, needed are 0..{count - 1} once each; missing: {lost or 'none'}. "
-            f"Delete the wrong file among {', '.join(map(str, paths))} and run again."
+            f"Delete the wrong one among {', '.join(map(str, paths))} and run again."
         )
     first = blocks[0][0]
     examples = first.loc[first["model"] == first["model"].iloc[0], "example"].to_numpy()
@@ -124,6 +161,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
     order = np.argsort(models)
     headers = [header for _, header in blocks]
     return Ensemble(
+        order=orders.pop(),
         models=models[order],
         examples=examples,
         labels=matrix("label")[0],
@@ -138,3 +176,43 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
         seconds=np.concatenate([np.asarray(h["run"]["seconds"], dtype=np.float64) for h in headers])[order],
         runs=[{key: value for key, value in h["run"].items() if key != "seconds"} for h in headers],
     )
+
+
+def refuse_mixed(sides: Mapping[str, Ensemble]) -> None:
+    """Check that the sides of a score belong together and are not the same models.
+
+    Parameters
+    ----------
+    sides : ``retrained`` and what is compared with it, by name
+
+    Raises
+    ------
+    StoreError
+        If a side lists other examples, or in another order, or shares a model with the retrained side: the same
+        models on both sides would score 1.0 and mean nothing. Diverged models are alike without being the same.
+    """
+    retrained = sides["retrained"]
+    known = {row.tobytes(): model for model, row in _sound_rows(retrained)}
+    for name, side in sides.items():
+        if side is retrained:
+            continue
+        if side.order != retrained.order or not np.array_equal(side.examples, retrained.examples):
+            raise StoreError(
+                f"the dumps of the {name} models list other forget examples, or in another order, than those of the "
+                f"retrained models (hash of the split {side.order}, {retrained.order}). Both must come from one split: "
+                "delete the wrong side's dumps and run again."
+            )
+        for model, row in _sound_rows(side):
+            if row.tobytes() in known:
+                raise StoreError(
+                    f"model {model} of the {name} side has the same outputs, bit by bit, as retrained model "
+                    f"{known[row.tobytes()]}: a checkpoint or a seed is shared between the sides, and the score would "
+                    "mean nothing. Use separate models."
+                )
+
+
+def _sound_rows(side: Ensemble) -> Iterable[tuple[int, np.ndarray]]:
+    """Model index and confidences of each model that did not diverge."""
+    for model, row in zip(side.models, side.confidence, strict=True):
+        if model not in side.diverged:
+            yield int(model), row

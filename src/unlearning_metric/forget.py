@@ -35,6 +35,30 @@ class Split:
         """The index arrays by name."""
         return asdict(self)
 
+    def check(self) -> Split:
+        """The split itself, if its sets are what they must be.
+
+        Raises
+        ------
+        ValueError
+            If forget, retain and validation overlap, the probe lies outside retain, or a set names an example twice
+            or is not in ascending order.
+        """
+        for name, array in self.arrays().items():
+            if (np.diff(array) <= 0).any():
+                raise ValueError(f"the set {name} is not ascending, or names an example twice")
+        for one, other in (("forget", "retain"), ("forget", "validation"), ("retain", "validation")):
+            shared = np.intersect1d(getattr(self, one), getattr(self, other))
+            if len(shared):
+                raise ValueError(
+                    f"{one} and {other} share {len(shared)} examples, the first is {shared[0]}: a model trained on one "
+                    "has then seen the other"
+                )
+        outside = np.setdiff1d(self.probe, self.retain)
+        if len(outside):
+            raise ValueError(f"the probe holds {len(outside)} examples outside retain, the first is {outside[0]}")
+        return self
+
     def order_hash(self) -> str:
         """Hash of every index in its order: outputs of two different orders are never compared."""
         content = hashlib.sha256()

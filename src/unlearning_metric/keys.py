@@ -13,8 +13,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ PACKAGE = "unlearning_metric"
 PACKAGE_ROOT = Path(__file__).resolve().parent
 
 #: Modules that cannot change a number: they move bytes, check input or talk to people.
-PLUMBING = frozenset({"__init__", "config", "devices", "keys", "plan", "progress", "store"})
+PLUMBING = frozenset(
+    {"__init__", "config", "devices", "keys", "plan", "progress", "shards", "splits", "store", "unfinished"}
+)
 
 
 def digest(value: Any) -> str:
@@ -143,15 +146,15 @@ def reached_modules(entry: Path | str) -> list[Path]:
 
 
 @cache
-def code_fingerprint(entry: Path | str) -> str:
-    """Fingerprint of a script and of every package module it reaches that can change a number."""
+def code_fingerprints(entry: Path | str) -> dict[str, str]:
+    """Fingerprints of a script and of every package module it reaches that can change a number, by file name."""
     entry = Path(entry).resolve()
     parts = {}
     for path in reached_modules(entry):
         inside = path.is_relative_to(PACKAGE_ROOT)
         name = path.relative_to(PACKAGE_ROOT).as_posix() if inside else path.name
         parts[name] = file_fingerprint(path)
-    return digest(parts)
+    return parts
 
 
 def method_fingerprint(path: Path | str) -> str:
@@ -179,6 +182,60 @@ def method_fingerprint(path: Path | str) -> str:
     return digest({"own": seen.pop(Path(path).name), "helpers": seen})
 
 
-def key(settings: Mapping[str, Any], code: str, inputs: Iterable[str] = ()) -> str:
-    """Key of an artifact: hash of its settings, the code behind it and the keys of its inputs (in order)."""
-    return digest({"settings": settings, "code": code, "inputs": list(inputs)})
+@dataclass(frozen=True)
+class Origin:
+    """What an artifact is made from.
+
+    Attributes
+    ----------
+    settings : the part of the configuration, and the fingerprints of the user's files, that can change it
+    code : file name -> fingerprint, of the code that can change it
+    inputs : name -> key of each input
+    """
+
+    settings: Mapping[str, Any]
+    code: Mapping[str, str]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all of it."""
+        return digest(asdict(self))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def header(self) -> dict[str, Any]:
+        """What the header of the artifact says: ``key`` and ``origin``."""
+        return {"key": self.key, "origin": asdict(self)}
+
+    def difference(self, found: Mapping[str, Any] | None) -> str:
+        """How the ``origin`` in a file's header differs from this one: names with both values, "found -> needed"."""
+        if not found:
+            return "its header does not say from what it was made"
+        parts = []
+        for part, wanted in asdict(self).items():
+            ours, theirs = _flat(wanted), _flat(found.get(part, {}))
+            for name in sorted(ours.keys() | theirs.keys()):
+                if ours.get(name, _ABSENT) != theirs.get(name, _ABSENT):
+                    parts.append(_PART_TEXTS[part](name, theirs.get(name, _ABSENT), ours.get(name, _ABSENT)))
+        return "; ".join(parts) or "nothing that its header names"
+
+
+_ABSENT = "nothing"
+_PART_TEXTS: dict[str, Callable[[str, Any, Any], str]] = {
+    "settings": lambda name, found, needed: f"{name}: {found} -> {needed}",
+    "code": lambda name, found, needed: f"code of {name}: {found} -> {needed}",
+    "inputs": lambda name, found, needed: f"made from another {name}: {found} -> {needed}",
+}
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            flat |= _flat(item, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = item
+    return flat

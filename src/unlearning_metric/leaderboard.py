@@ -1,14 +1,17 @@
-"""Score documents -> one table, best final score first."""
+"""Score documents -> one table, best final score first, then the methods without a score."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from unlearning_metric.store import StoreError, read_json, write_text
+from unlearning_metric.store import StoreError, read_document, write_document, write_text
+
+SCHEMA_VERSION = 1
 
 
 def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
@@ -16,6 +19,7 @@ def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
     challenge, utility, efficiency = (document[name] for name in ("challenge", "utility", "efficiency"))
     return {
         "method": document["method"],
+        "status": "scored",
         "final_score": challenge["final_score"],
         "final_score_clipped": challenge["final_score_clipped"],
         "forgetting_score": challenge["forgetting_score"],
@@ -35,8 +39,13 @@ def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def leaderboard(documents: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The table, ranked by final score; methods without one come last.
+def leaderboard(documents: Iterable[dict[str, Any]], unscored: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The table, ranked by final score; methods without one come last, without a rank.
+
+    Parameters
+    ----------
+    documents : score documents, at least one
+    unscored : method -> ``failed`` or ``unfinished``, for methods without a document
 
     Raises
     ------
@@ -57,6 +66,9 @@ def leaderboard(documents: Iterable[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame([leaderboard_row(document) for document in documents])
     table = table.sort_values(["final_score", "method"], ascending=[False, True], na_position="last")
     table.insert(0, "rank", range(1, len(table) + 1))
+    if unscored:
+        rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
+        table = pd.concat([table.astype(object), rest.astype(object)])
     return table.reset_index(drop=True)
 
 
@@ -65,15 +77,16 @@ def _cell(value: Any, column: str) -> str:
         return "-"
     if isinstance(value, bool) or column == "within_limit":
         return "yes" if value else "NO"
+    # Beside a method without a score, pandas hands out whole numbers as they are.
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def markdown(table: pd.DataFrame, documents: list[dict[str, Any]]) -> str:
-    """The table as Markdown, under a line that says what was run."""
+def markdown(table: pd.DataFrame, documents: list[dict[str, Any]], reasons: Mapping[str, str] | None = None) -> str:
+    """The table as Markdown, under a line that says what was run; below it why methods have no score."""
     first = documents[0]
     shown = [
         "rank", "method", "final_score", "forgetting_score", "relative", "floor", "ceiling",
-        "retain_ratio", "test_ratio", "forget_ratio", "time_ratio", "within_limit",
+        "retain_ratio", "test_ratio", "forget_ratio", "time_ratio", "within_limit", "diverged", "status",
     ]  # fmt: skip
     cells = [[name.replace("_", " ") for name in shown]]
     cells += [[_cell(row[name], name) for name in shown] for row in table.to_dict("records")]
@@ -86,12 +99,40 @@ def markdown(table: pd.DataFrame, documents: list[dict[str, Any]]) -> str:
         f"{first['originals']} original{'s' if first['originals'] > 1 else ''}. "
         "Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling."
     )
-    return f"{head}\n\n" + "\n".join(lines) + "\n"
+    below = [f"- {name}: {reason}" for name, reason in sorted((reasons or {}).items())]
+    return f"{head}\n\n" + "\n".join(lines) + "\n" + ("\n" + "\n".join(below) + "\n" if below else "")
 
 
-def write_leaderboard(scores: Iterable[Path | str], csv: Path | str, md: Path | str) -> None:
-    """Read score documents and write the table as CSV (full precision) and Markdown."""
-    documents = [read_json(path) for path in scores]
-    table = leaderboard(documents)
-    write_text(csv, table.to_csv(index=False, lineterminator="\n"))
-    write_text(md, markdown(table, documents))
+def write_leaderboard(
+    folder: Path | str,
+    scores: Iterable[Path | str],
+    provenance: Mapping[str, Any],
+    unscored: Mapping[str, tuple[str, str]] | None = None,
+) -> None:
+    """Read score documents and write leaderboard.csv (full precision), leaderboard.md and leaderboard.json.
+
+    Parameters
+    ----------
+    folder : where the three files go
+    scores : score documents
+    provenance : ``key`` and ``origin`` of the leaderboard
+    unscored : method -> (``failed`` or ``unfinished``, why)
+    """
+    documents = [read_document(path) for path in scores]
+    unscored = unscored or {}
+    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()})
+    rows = [
+        {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
+        for row in table.astype(object).to_dict("records")
+    ]
+    reasons = {name: reason for name, (_, reason) in unscored.items()}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "rows": rows,
+        "reasons": reasons,
+        "scores": {one["method"]: one["provenance"]["key"] for one in documents},
+        "provenance": {**provenance, "run": {}},
+    }
+    write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
+    write_text(Path(folder, "leaderboard.md"), markdown(table, documents, reasons))
+    write_document(Path(folder, "leaderboard.json"), document)

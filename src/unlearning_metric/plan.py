@@ -5,28 +5,16 @@ Nothing heavy is imported: the Snakefile uses this while it is parsed.
 
 from __future__ import annotations
 
-from functools import cached_property
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import Config, unknown_method_message
-from unlearning_metric.keys import code_fingerprint, content_fingerprint, key, method_fingerprint
-
-
-def shard_name(first: int, last: int) -> str:
-    """Name of a shard: its first and last model, so that shards of another size never mix."""
-    return f"{first:04d}-{last:04d}"
-
-
-def shard_names(models: int, shard_size: int) -> list[str]:
-    """Names of the shards of models 0..models-1; ``shard_size`` divides ``models``."""
-    return [shard_name(first, first + shard_size - 1) for first in range(0, models, shard_size)]
-
-
-def shard_models(name: str) -> list[int]:
-    """Model indices of a shard."""
-    first, last = map(int, name.split("-"))
-    return list(range(first, last + 1))
+from unlearning_metric.config import NEUTRAL, Config, unknown_method_message
+from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
+from unlearning_metric.shards import shard_models, shard_names
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
@@ -34,8 +22,38 @@ def find_methods(folder: Path | str) -> dict[str, Path]:
     return {path.stem: path for path in sorted(Path(folder).glob("*.py")) if not path.stem.startswith("_")}
 
 
+@dataclass(frozen=True)
+class Artifact:
+    """A file that the workflow makes: its path within the results folder, and what it is made from."""
+
+    path: str
+    origin: Origin
+
+
+def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings less those that stand at their neutral value: what they were before they could be set.
+
+    Parameters
+    ----------
+    settings : nested mappings
+    neutral : dotted name -> neutral value
+    """
+    kept = copy.deepcopy(dict(settings))
+    for name, value in neutral.items():
+        *parents, last = name.split(".")
+        section = kept
+        for parent in parents:
+            section = section.get(parent, {})
+        if last in section and section[last] == value:
+            del section[last]
+    return kept
+
+
 class Plan:
-    """Settings and keys of every rule.
+    """Settings and origins of every rule.
+
+    What a job is given is complete (``..._settings``); what enters its key leaves out the settings that stand at
+    their neutral value, so that a new key of the configuration rebuilds nothing.
 
     Parameters
     ----------
@@ -47,12 +65,21 @@ class Plan:
     def __init__(self, config: Config, methods: dict[str, Path], scripts: Path | str) -> None:
         self.config, self.methods, self.scripts = config, methods, Path(scripts)
         self._whole = config.model_dump(mode="json")
+        self._tracked = without_neutral(self._whole, NEUTRAL)
+        # Asked for by every job of the rules; each walks the imports of a script.
+        self.training_origin = cache(self.training_origin)
+        self.unlearning_origin = cache(self.unlearning_origin)
+        self.dump_origin = cache(self.dump_origin)
+        self.score_origin = cache(self.score_origin)
 
     def _slice(self, *names: str) -> dict[str, Any]:
         return {name: self._whole[name] for name in names}
 
-    def _code(self, script: str) -> str:
-        return code_fingerprint(self.scripts / f"{script}.py")
+    def _track(self, *names: str) -> dict[str, Any]:
+        return {name: self._tracked[name] for name in names if name in self._tracked}
+
+    def _code(self, script: str) -> dict[str, str]:
+        return code_fingerprints(self.scripts / f"{script}.py")
 
     # Which models there are -------------------------------------------------------------------------------
 
@@ -86,61 +113,67 @@ class Plan:
     # What each rule's result depends on -------------------------------------------------------------------
 
     @cached_property
-    def data_key(self) -> str:
-        """Key of the data set."""
-        data = self.config.data
-        settings = {"source": data.source, "seed": self.config.experiment_seed}
-        if data.source == "digits":
-            settings["test_size"] = data.test_size
-        if data.path is not None:
-            settings["content"] = content_fingerprint(data.path)
-        return key(settings, self._code("prepare_data"))
+    def data_origin(self) -> Origin:
+        """Origin of the data set."""
+        data = self._tracked["data"]
+        settings = {"source": data["source"], **self._track("experiment_seed")}
+        if data["source"] == "digits":
+            settings["test_size"] = data["test_size"]
+        if self.config.data.path is not None:
+            settings["content"] = content_fingerprint(self.config.data.path)
+        return Origin(settings, self._code("prepare_data"))
 
     @cached_property
     def split_settings(self) -> dict[str, Any]:
         """What the split depends on."""
-        sizes = {name: self._whole["data"][name] for name in ("train_size", "test_size", "validation_size")}
-        return {**sizes, **self._slice("forget", "probe_size")}
+        return self._split_settings(self._whole)
+
+    def _split_settings(self, whole: dict[str, Any]) -> dict[str, Any]:
+        names = ("train_size", "test_size", "validation_size")
+        sizes = {name: whole["data"][name] for name in names if name in whole["data"]}
+        return {**sizes, **{name: whole[name] for name in ("forget", "probe_size") if name in whole}}
 
     @cached_property
-    def split_key(self) -> str:
-        """Key of the split."""
-        settings = {**self.split_settings, "seed": self.config.experiment_seed}
-        return key(settings, self._code("split_data"), [self.data_key])
+    def split_origin(self) -> Origin:
+        """Origin of the split."""
+        settings = {**self._split_settings(self._tracked), **self._track("experiment_seed")}
+        return Origin(settings, self._code("split_data"), {"data": self.data_origin.key})
 
     @cached_property
     def training_settings(self) -> dict[str, Any]:
         """What a model trained from scratch depends on."""
         return self._slice("experiment_seed", "model", "training")
 
-    def training_key(self, role: str) -> str:
-        """Key of the models of role ``full`` or ``retain``."""
-        settings = {**self.training_settings, "role": role}
-        return key(settings, self._code("train"), [self.split_key])
+    def training_origin(self, role: str) -> Origin:
+        """Origin of the models of role ``full`` or ``retain``."""
+        settings = {**self._track("experiment_seed", "model", "training"), "role": role}
+        return Origin(settings, self._code("train"), {"split": self.split_origin.key})
 
     def unlearning_settings(self, method: str) -> dict[str, Any]:
         """What a copy of a method depends on, besides its file and the originals."""
         return {**self.training_settings, "options": self._whole["methods"].get(method, {})}
 
-    def unlearning_key(self, method: str) -> str:
-        """Key of the copies of a method."""
+    def unlearning_origin(self, method: str) -> Origin:
+        """Origin of the copies of a method."""
         settings = {
-            **self.unlearning_settings(method),
+            **self._track("experiment_seed", "model", "training", "originals"),
+            "options": self._whole["methods"].get(method, {}),
             "method": method,
             "file": method_fingerprint(self.method_file(method)),
-            "originals": self.config.originals,
         }
-        return key(settings, self._code("unlearn"), [self.split_key, self.training_key("full")])
+        inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
+        return Origin(settings, self._code("unlearn"), inputs)
 
-    def models_key(self, group: str) -> str:
-        """Key of the models of a group: ``full``, ``retain`` or ``unlearn/<method>``."""
+    def models_origin(self, group: str) -> Origin:
+        """Origin of the models of a group: ``full``, ``retain`` or ``unlearn/<method>``."""
         role, _, method = group.partition("/")
-        return self.unlearning_key(method) if role == "unlearn" else self.training_key(role)
+        return self.unlearning_origin(method) if role == "unlearn" else self.training_origin(role)
 
-    def dump_key(self, group: str) -> str:
-        """Key of the dumps of a group of models."""
-        settings = {"group": group, **self._slice("model")}
-        return key(settings, self._code("dump_losses"), [self.split_key, self.models_key(group)])
+    def dump_origin(self, group: str) -> Origin:
+        """Origin of the dumps of a group of models."""
+        settings = {"group": group, **self._track("model")}
+        inputs = {"split": self.split_origin.key, "models": self.models_origin(group).key}
+        return Origin(settings, self._code("dump_losses"), inputs)
 
     def score_groups(self, method: str) -> dict[str, str]:
         """Name of each side of a score -> the group of models it comes from."""
@@ -155,24 +188,58 @@ class Plan:
 
     def score_settings(self, method: str) -> dict[str, Any]:
         """The parts of the configuration that can change a method's score document."""
+        return self._score_settings(self._whole, method)
+
+    def _score_settings(self, whole: dict[str, Any], method: str) -> dict[str, Any]:
         names = (
             "experiment_seed", "copies", "originals", "ceiling", "data", "forget", "probe_size", "model",
             "training", "delta", "efficiency_limit",
         )  # fmt: skip
-        settings = {**self._slice(*names), "options": self._whole["methods"].get(method, {})}
+        settings = {name: whole[name] for name in names if name in whole}
+        settings["options"] = self._whole["methods"].get(method, {})
         # Where a user's file lies changes no number; what it holds enters through the keys.
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
         return settings
 
     def score_keys(self, method: str) -> dict[str, str]:
         """Key of the dumps of each side of a score."""
-        return {name: self.dump_key(group) for name, group in self.score_groups(method).items()}
+        return {name: self.dump_origin(group).key for name, group in self.score_groups(method).items()}
 
-    def score_key(self, method: str) -> str:
-        """Key of a score document."""
-        inputs = list(self.score_keys(method).values())
-        return key({**self.score_settings(method), "method": method}, self._code("score"), inputs)
+    def score_origin(self, method: str) -> Origin:
+        """Origin of a score document."""
+        settings = {**self._score_settings(self._tracked, method), "method": method}
+        return Origin(settings, self._code("score"), self.score_keys(method))
 
-    def leaderboard_key(self) -> str:
-        """Key of the leaderboard."""
-        return key({}, self._code("leaderboard"), [self.score_key(name) for name in self.scored_methods])
+    def leaderboard_origin(self) -> Origin:
+        """Origin of the leaderboard."""
+        scores = {name: self.score_origin(name).key for name in self.scored_methods}
+        return Origin({}, self._code("leaderboard"), scores)
+
+    # Which files there are --------------------------------------------------------------------------------
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every file of the configuration's own methods, in the order the data flows."""
+        yield Artifact("data/dataset.npz", self.data_origin)
+        yield Artifact("data/split.npz", self.split_origin)
+        for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
+            for shard in self.group_shards(group):
+                yield Artifact(f"models/{group}/{shard}.safetensors", self.models_origin(group))
+            for shard in self.group_shards(group):
+                yield Artifact(f"losses/{group}/{shard}.parquet", self.dump_origin(group))
+        for name in self.scored_methods:
+            yield Artifact(f"score_{name}.json", self.score_origin(name))
+            yield Artifact(f"samples_{name}.parquet", self.score_origin(name))
+        if self.scored_methods:
+            yield Artifact("leaderboard.json", self.leaderboard_origin())
+
+    def other_shard_sizes(self, results: Path | str) -> list[str]:
+        """Files of models or dumps in ``results`` that come from another ``shard_size``."""
+        wrong = []
+        for folder in ("models", "losses"):
+            for path in sorted(Path(results, folder).glob("**/*-*.*")):
+                relative = path.relative_to(results).as_posix()
+                if not path.name.startswith(".") and not relative.startswith(f"{folder}/full/"):
+                    models = shard_models(path.stem)
+                    if models and (len(models) != self.config.shard_size or models[0] % self.config.shard_size):
+                        wrong.append(relative)
+        return wrong

@@ -19,9 +19,14 @@ LOGGER = logging.getLogger("unlearning_metric")
 
 
 @contextmanager
-def job_log(path: Path | str) -> Iterator[logging.Logger]:
-    """Send this job's log lines to its log file and to the terminal; an exception is written to both."""
+def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
+    """Send this job's log lines to its log file and to the terminal; an exception is written to both.
+
+    An exception is also kept beside the log, with the job's ``key``, for `failure`.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    record = _failure_record(path)
+    record.unlink(missing_ok=True)
     handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -29,7 +34,8 @@ def job_log(path: Path | str) -> Iterator[logging.Logger]:
     LOGGER.setLevel(logging.INFO)
     try:
         yield LOGGER
-    except Exception:
+    except Exception as error:
+        record.write_text(json.dumps({"key": key, "message": str(error) or type(error).__name__}), encoding="utf-8")
         # The terminal gets the traceback from the interpreter.
         LOGGER.removeHandler(handlers[1])
         LOGGER.exception("failed")
@@ -39,6 +45,19 @@ def job_log(path: Path | str) -> Iterator[logging.Logger]:
             LOGGER.removeHandler(handler)
             if handler is handlers[0]:
                 handler.close()
+
+
+def _failure_record(log: Path | str) -> Path:
+    return Path(log).with_suffix(".failed.json")
+
+
+def failure(log: Path | str, key: str) -> str | None:
+    """Why the job of a log failed when it last ran with this key; None if it did not."""
+    try:
+        record = json.loads(_failure_record(log).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record["message"] if record["key"] == key else None
 
 
 def _clock(seconds: float) -> str:
@@ -114,11 +133,13 @@ def summary(results: Path | str, lines: int = 12) -> str:
     """
     results = Path(results)
     board = results / "leaderboard.md"
-    made = board.stat().st_mtime if board.exists() else 0.0
+    listed = results / "leaderboard.json"
+    held = json.loads(listed.read_text(encoding="utf-8"))["scores"] if listed.exists() else {}
     shown = []
     for path in sorted(results.glob("score_*.json")):
-        if path.stat().st_mtime > made:
-            challenge = json.loads(path.read_text(encoding="utf-8"))["challenge"]
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if held.get(document["method"]) != document["provenance"]["key"]:
+            challenge = document["challenge"]
             shown.append(
                 f"{path}: forgetting score {challenge['forgetting_score']:.4f} "
                 f"(floor {challenge['floor']:.4f}, ceiling {challenge['ceiling']:.4f})"

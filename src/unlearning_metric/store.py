@@ -1,12 +1,14 @@
 """Files of the workflow: written whole or not at all, each with a header that says what it is.
 
 Everything is written under a temporary name in the same folder and renamed, so a killed job leaves no
-half-written result. The header carries a checksum of the content (arrays, tensors or rows; not of itself), which
+half-written result. The header carries two checksums, of the content (arrays, tensors or rows) and of itself, which
 every reader verifies. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 
 HEADER = "unlearning_metric"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StoreError(RuntimeError):
@@ -25,7 +28,13 @@ class StoreError(RuntimeError):
 
 
 def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
-    """Call ``write(temporary path)``, flush to disk, then rename to ``path``."""
+    """Call ``write(temporary path)``, flush to disk, then rename to ``path``.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full. What stood under ``path`` stays.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -40,19 +49,56 @@ def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        # What killed jobs left behind of this very file.
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            left.unlink(missing_ok=True)
+    except Exception as error:
+        # Each library wraps the system's error in one of its own.
+        if getattr(error, "errno", None) in _FULL or "No space left" in str(error):
+            raise StoreError(
+                f"{path} cannot be written: the disk that holds {path.parent} is full. Nothing that was there is "
+                "lost. Make room, then run again; only what is missing is made."
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _check_header(path: Path | str, header: Mapping[str, Any] | None, key: str | None) -> dict[str, Any]:
-    if header is None:
+def rebuild_hint(path: Path | str) -> str:
+    """How a user replaces one file, and it alone."""
+    return f"To make it anew, and nothing else: snakemake --force {path}"
+
+
+def _sealed(header: Mapping[str, Any], checksum: str) -> str:
+    """Header as text, with the checksum of the content and one of itself."""
+    full = {**header, "checksum": checksum}
+    return json.dumps({**full, "header_checksum": _text_checksum(full)})
+
+
+def _text_checksum(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _opened(path: Path | str, text: str | None) -> dict[str, Any]:
+    """Header from its text, checked against its own checksum; ``checksum`` still in it."""
+    if text is None:
         raise StoreError(f"{path} has no header: it was not written by this workflow. Delete it and run again.")
+    try:
+        header = json.loads(text)
+        stated = header.pop("header_checksum")
+    except Exception as error:
+        raise _damaged(path, error) from error
+    if stated != _text_checksum(header):
+        raise StoreError(f"{path} is damaged: its header does not fit the header's checksum. {rebuild_hint(path)}")
+    return header
+
+
+def _check_key(path: Path | str, header: Mapping[str, Any], key: str | None) -> None:
     if key is not None and header.get("key") != key:
         raise StoreError(
             f"{path} was made from another configuration, code or data: its key is {header.get('key')}, "
             f"this run needs {key}. Delete it, or name another results folder, and run again."
         )
-    return dict(header)
 
 
 def _checksum(parts: Iterable[tuple[str, np.ndarray]]) -> str:
@@ -69,20 +115,18 @@ def _check_content(path: Path | str, header: dict[str, Any], found: str) -> dict
     stated = header.pop("checksum", None)
     if stated != found:
         raise StoreError(
-            f"{path} is damaged: the checksum of its content is {found}, its header says {stated}. "
-            "Delete it and run again."
+            f"{path} is damaged: the checksum of its content is {found}, its header says {stated}. {rebuild_hint(path)}"
         )
     return header
 
 
 def _damaged(path: Path | str, error: Exception) -> StoreError:
-    return StoreError(f"{path} cannot be read ({type(error).__name__}: {error}). Delete it and run again.")
+    return StoreError(f"{path} cannot be read ({type(error).__name__}: {error}). {rebuild_hint(path)}")
 
 
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
-    header = {**header, "checksum": _checksum(arrays.items())}
-    payload = {**arrays, HEADER: np.array(json.dumps(header))}
+    payload = {**arrays, HEADER: np.array(_sealed(header, _checksum(arrays.items())))}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
@@ -105,7 +149,8 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
     except Exception as error:
         raise _damaged(path, error) from error
     text = arrays.pop(HEADER, None)
-    header = _check_header(path, json.loads(str(text)) if text is not None else None, key)
+    header = _opened(path, None if text is None else str(text))
+    _check_key(path, header, key)
     return arrays, _check_content(path, header, _checksum(arrays.items()))
 
 
@@ -118,7 +163,7 @@ def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], head
         for index, state in states.items()
         for name, tensor in state.items()
     }
-    metadata = {HEADER: json.dumps({**header, "checksum": _checksum(_as_bytes(tensors))})}
+    metadata = {HEADER: _sealed(header, _checksum(_as_bytes(tensors)))}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
 
@@ -145,8 +190,8 @@ def read_models(path: Path | str, key: str | None = None) -> tuple[dict[int, dic
                 tensors[name] = states.setdefault(int(index), {})[tensor_name] = archive.get_tensor(name)
     except Exception as error:
         raise _damaged(path, error) from error
-    text = metadata.get(HEADER)
-    header = _check_header(path, json.loads(text) if text else None, key)
+    header = _opened(path, metadata.get(HEADER))
+    _check_key(path, header, key)
     header = _check_content(path, header, _checksum(_as_bytes(tensors)))
     if sorted(states) != header["models"]:
         raise StoreError(f"{path} holds models {sorted(states)}, its header says {header['models']}. Delete it.")
@@ -159,8 +204,7 @@ def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[
     import pyarrow.parquet as pq
 
     table = pa.table(dict(columns))
-    header = {**header, "checksum": _checksum(_column_arrays(table))}
-    table = table.replace_schema_metadata({HEADER: json.dumps(header)})
+    table = table.replace_schema_metadata({HEADER: _sealed(header, _checksum(_column_arrays(table)))})
     write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
@@ -187,54 +231,76 @@ def read_parquet(path: Path | str, key: str | None = None):
     except Exception as error:
         raise _damaged(path, error) from error
     text = (table.schema.metadata or {}).get(HEADER.encode())
-    header = _check_header(path, json.loads(text) if text else None, key)
+    header = _opened(path, None if text is None else text.decode(errors="replace"))
+    _check_key(path, header, key)
     header = _check_content(path, header, _checksum(_column_arrays(table)))
     return table.to_pandas(ignore_metadata=True), header
 
 
-def stored_key(path: Path | str) -> str | None:
-    """Key in the header of a npz, safetensors, parquet or score file; None where there is no readable one.
+def read_header(path: Path | str) -> dict[str, Any]:
+    """Header of any file of the workflow, without its content and without torch.
 
-    Reads the header alone, and without torch: the Snakefile asks for every file while it is parsed.
+    The Snakefile asks for every file while it is parsed.
+
+    Raises
+    ------
+    StoreError
+        If the header is absent or damaged. The content is not looked at.
     """
     path = Path(path)
-    if not path.is_file():
-        return None
+    if path.suffix == ".json":
+        return _document_header(read_document(path))
     try:
-        return _KEY_READERS[path.suffix](path)
-    # Any damage means: not the file that this run needs. The job that reads it whole says what is wrong.
-    except Exception:
+        text = _HEADER_TEXTS[path.suffix](path)
+    except Exception as error:
+        raise _damaged(path, error) from error
+    header = _opened(path, text)
+    header.pop("checksum")
+    return header
+
+
+def stored_key(path: Path | str) -> str | None:
+    """Key in the header of a file; None where there is no readable one."""
+    try:
+        return read_header(path).get("key")
+    except (OSError, StoreError):
         return None
 
 
-def _npz_key(path: Path) -> str:
+def verify(path: Path | str, key: str | None = None) -> None:
+    """Read a file whole and check everything that it says of itself. Raises as `read_npz` does."""
+    {
+        ".npz": read_npz,
+        ".safetensors": read_models,
+        ".parquet": read_parquet,
+        ".json": read_document,
+    }[Path(path).suffix](path, key)
+
+
+def _npz_header(path: Path) -> str | None:
     with np.load(path, allow_pickle=False) as archive:
-        return json.loads(str(archive[HEADER]))["key"]
+        return str(archive[HEADER]) if HEADER in archive.files else None
 
 
-def _safetensors_key(path: Path) -> str:
+def _safetensors_header(path: Path) -> str | None:
     with open(path, "rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if length > path.stat().st_size:
             raise ValueError("truncated")
-        return json.loads(json.loads(stream.read(length))["__metadata__"][HEADER])["key"]
+        return json.loads(stream.read(length)).get("__metadata__", {}).get(HEADER)
 
 
-def _parquet_key(path: Path) -> str:
+def _parquet_header(path: Path) -> str | None:
     import pyarrow.parquet as pq
 
-    return json.loads(pq.read_schema(path).metadata[HEADER.encode()])["key"]
+    text = (pq.read_schema(path).metadata or {}).get(HEADER.encode())
+    return None if text is None else text.decode(errors="replace")
 
 
-def _score_key(path: Path) -> str:
-    return json.loads(path.read_text(encoding="utf-8"))["provenance"]["keys"]["score"]
-
-
-_KEY_READERS: dict[str, Callable[[Path], str]] = {
-    ".npz": _npz_key,
-    ".safetensors": _safetensors_key,
-    ".parquet": _parquet_key,
-    ".json": _score_key,
+_HEADER_TEXTS: dict[str, Callable[[Path], str | None]] = {
+    ".npz": _npz_header,
+    ".safetensors": _safetensors_header,
+    ".parquet": _parquet_header,
 }
 
 
@@ -244,13 +310,39 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, document: Any) -> None:
-    """Write a document as indented JSON with sorted keys. NaN and infinity are refused: they are no JSON."""
+    """Write a value as indented JSON with sorted keys. NaN and infinity are refused: they are no JSON."""
     write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path | str) -> Any:
-    """Read a JSON document."""
+def write_document(path: Path | str, document: Mapping[str, Any]) -> None:
+    """Write a JSON document whose ``provenance`` holds ``key``, ``origin`` and ``run``.
+
+    The checksum of all of it is added to ``provenance.run``, which no canonical form contains.
+    """
+    provenance = document["provenance"]
+    run = {**provenance["run"], "checksum": _text_checksum(document)}
+    write_json(path, {**document, "provenance": {**provenance, "run": run}})
+
+
+def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
+    """A document that `write_document` wrote, as it was given. Raises as `read_npz` does."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except Exception as error:
         raise _damaged(path, error) from error
+    try:
+        stated = document["provenance"]["run"].pop("checksum")
+    except (KeyError, TypeError, AttributeError):
+        raise StoreError(
+            f"{path} has no checksum: it was not written by this workflow, or by an older version. {rebuild_hint(path)}"
+        ) from None
+    if stated != _text_checksum(document):
+        raise StoreError(f"{path} is damaged or was edited: it does not fit its checksum. {rebuild_hint(path)}")
+    _check_key(path, _document_header(document), key)
+    return document
+
+
+def _document_header(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: document["provenance"].get(name) for name in ("key", "origin")}

@@ -14,7 +14,8 @@ def expected_counts(methods, shards, originals=1):
     return {
         "prepare_data": 1,
         "split_data": 1,
-        "train": originals + shards,
+        "train_full": originals,
+        "train_retain": shards,
         "unlearn": methods * shards,
         "dump_losses": originals + shards + methods * shards,
         "score": methods,
@@ -53,7 +54,8 @@ def test_small_experiment_plans_every_shard(workflow):
     counts = {rule: sum(job.rule == rule for job in jobs) for rule in {job.rule for job in jobs}}
     assert counts == expected_counts(methods=4, shards=2)
     assert wildcard_values(jobs, "unlearn", "shard") == {"0000-0003", "0004-0007"}
-    assert wildcard_values(jobs, "train", "shard") == {"0000-0000", "0000-0003", "0004-0007"}
+    assert wildcard_values(jobs, "train_full", "shard") == {"0000-0000"}
+    assert wildcard_values(jobs, "train_retain", "shard") == {"0000-0003", "0004-0007"}
 
 
 def test_cores_and_gpus_may_be_given_on_the_command_line(workflow):
@@ -181,7 +183,7 @@ def test_jobs_with_models_ask_for_a_gpu_only_on_cuda(workflow, device, gpus):
         rule: {job.pairs("resources").get("gpu") for job in jobs if job.rule == rule}
         for rule in {job.rule for job in jobs}
     }
-    with_models = {"train", "unlearn", "dump_losses"}
+    with_models = {"train_full", "train_retain", "unlearn", "dump_losses"}
     assert {rule: asked[rule] for rule in with_models} == {rule: {gpus} for rule in with_models}
     assert all(asked[rule] == {None} for rule in asked.keys() - with_models)
     devices = {job.pairs("resources")["device"] for job in jobs if job.rule in with_models}
@@ -193,7 +195,7 @@ def test_device_auto_follows_the_visible_gpus(workflow, visible, device):
     jobs = workflow.jobs("results/models/full/0000-0000.safetensors", "--config", "device=auto",
                          CUDA_VISIBLE_DEVICES=visible)  # fmt: skip
 
-    (train,) = [job for job in jobs if job.rule == "train"]
+    (train,) = [job for job in jobs if job.rule == "train_full"]
     assert train.pairs("resources")["device"] == device
 
 

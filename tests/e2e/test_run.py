@@ -52,7 +52,7 @@ def methods_of(jobs, rule):
 
 
 def test_every_file_is_made(finished):
-    expected = {"data/dataset.npz", "data/split.npz", "leaderboard.csv", "leaderboard.md"}
+    expected = {"data/dataset.npz", "data/split.npz", "leaderboard.csv", "leaderboard.json", "leaderboard.md"}
     expected |= {f"score_{method}.json" for method in ("finetune", "identity")}
     expected |= {f"samples_{method}.parquet" for method in ("finetune", "identity")}
     for group, shards in GROUPS.items():
@@ -164,7 +164,7 @@ def test_changed_option_reruns_only_its_method(editable):
     assert {rule: counts.get(rule) for rule in FINETUNE_ONLY if rule != "all"} == {
         rule: n for rule, n in FINETUNE_ONLY.items() if rule != "all"
     }
-    assert not {"train", "split_data", "prepare_data"} & counts.keys()
+    assert not {"train_full", "train_retain", "split_data", "prepare_data"} & counts.keys()
     assert methods_of(jobs, "unlearn") == methods_of(jobs, "score") == {"finetune"}
 
 
@@ -175,7 +175,7 @@ def test_changed_code_of_a_method_reruns_only_it(editable):
     jobs = editable.jobs()
 
     assert methods_of(jobs, "unlearn") == methods_of(jobs, "score") == {"identity"}
-    assert not {"train", "split_data", "prepare_data"} & {job.rule for job in jobs}
+    assert not {"train_full", "train_retain", "split_data", "prepare_data"} & {job.rule for job in jobs}
 
 
 def test_touched_and_commented_methods_rerun_nothing(editable):
@@ -202,7 +202,8 @@ def test_changed_recipe_rebuilds_the_whole_chain_in_one_run(editable):
     editable.configure(training={"lr": 0.1, "epochs": 3, "batch_size": 32})
 
     assert editable.counts() == {
-        "train": 3,
+        "train_full": 1,
+        "train_retain": 2,
         "unlearn": 4,
         "dump_losses": 7,
         "score": 2,
@@ -215,7 +216,14 @@ def test_more_copies_keep_the_models_there_are(editable):
     jobs = editable.jobs("--config", "copies=12")
 
     assert {job.pairs("wildcards")["shard"] for job in jobs if "shard" in job.pairs("wildcards")} == {"0008-0011"}
-    assert {job.rule for job in jobs} == {"train", "unlearn", "dump_losses", "score", "leaderboard", "all"}
+    assert {job.rule for job in jobs} == {
+        "train_retain",
+        "unlearn",
+        "dump_losses",
+        "score",
+        "leaderboard",
+        "all",
+    }
 
 
 def test_moved_folder_reruns_nothing(finished, tmp_path):

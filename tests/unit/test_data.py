@@ -100,7 +100,9 @@ def test_a_stored_data_set_carries_the_statistics_of_its_training_pool(tmp_path)
     flat = arrays()
     flat["x_train"][..., 2] = 9
     np.savez(tmp_path / "a.npz", **flat)
-    prepare_data(tmp_path / "out.npz", {"source": "npz", "path": str(tmp_path / "a.npz")}, 0, "k")
+    prepare_data(
+        tmp_path / "out.npz", {"source": "npz", "path": str(tmp_path / "a.npz")}, 0, {"key": "k", "origin": None}
+    )
     data, header = read_npz(tmp_path / "out.npz", "k")
     pixels = flat["x_train"].reshape(-1, 3)
     np.testing.assert_allclose(data["mean"], pixels.mean(axis=0), rtol=1e-6)

@@ -1,10 +1,19 @@
 """Dumps: what is gathered again is what was written, or nothing is."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from unlearning_metric.dumps import ACCURACIES, ROLES, load_ensemble, rows
-from unlearning_metric.store import StoreError, write_parquet
+from unlearning_metric.dumps import (
+    ACCURACIES,
+    ROLES,
+    DivergedError,
+    load_ensemble,
+    refuse_diverged,
+    refuse_mixed,
+    rows,
+)
+from unlearning_metric.store import StoreError, read_parquet, write_parquet
 
 INDICES = {
     "forget": np.array([4, 9, 30]), "probe": np.array([1, 2]), "validation": np.array([50]), "test": np.array([4, 9]),
@@ -63,8 +72,6 @@ def test_shards_in_any_order_give_the_forget_outputs_model_by_model(tmp_path, fl
 
 
 def test_rows_list_every_model_and_role_in_order(tmp_path):
-    from unlearning_metric.store import read_parquet
-
     frame, _ = read_parquet(write(tmp_path / "a", [0, 1]))
     sizes = [len(INDICES[role]) for role in ROLES]
     assert frame["role"].tolist() == list(np.repeat(ROLES, sizes)) * 2
@@ -85,7 +92,7 @@ def test_double_or_surplus_models_are_refused(tmp_path, second):
 
 
 def test_dumps_of_different_orders_are_refused(tmp_path):
-    with pytest.raises(StoreError, match="different orders"):
+    with pytest.raises(StoreError, match=r"different splits.*a \(o\), .*b \(p\)"):
         load_ensemble([write(tmp_path / "a", [0]), write(tmp_path / "b", [1], order="p")], "k", 2)
 
 
@@ -104,3 +111,67 @@ def test_a_dump_that_repeats_a_row_is_refused(tmp_path):
     twice = {**INDICES, "forget": np.array([4, 9, 9])}
     with pytest.raises(StoreError, match="repeats"):
         load_ensemble([write(tmp_path / "a", [0, 1], indices=twice)], "k", 2)
+
+
+def as_written(role):
+    return pa.DictionaryArray.from_arrays(role.cat.codes.to_numpy(), list(role.cat.categories))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_refused_with_its_model_and_example(tmp_path, value):
+    path = write(tmp_path / "a", [0, 1])
+    frame, header = read_parquet(path)
+    columns = {name: frame[name].to_numpy() for name in frame if name != "role"}
+    row = np.flatnonzero((frame["model"] == 1) & (frame["role"] == "forget"))[1]
+    columns["confidence"] = columns["confidence"].copy()
+    columns["confidence"][row] = value
+    write_parquet(path, {**columns, "role": as_written(frame["role"])}, header)
+    with pytest.raises(StoreError, match="confidence of model 1, example 9 is"):
+        load_ensemble([path], "k", 2)
+
+
+def test_a_dump_in_the_place_of_another_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"0002-0003.* holds models \[0, 1\].* 2\.\.3"):
+        load_ensemble([write(tmp_path / "0002-0003.parquet", [0, 1])], "k", 2)
+
+
+def test_rows_of_other_models_than_the_header_says_are_refused(tmp_path):
+    frame, header = read_parquet(write(tmp_path / "a", [0, 1]))
+    columns = {name: frame[name].to_numpy() for name in frame if name != "role"}
+    columns["model"] = columns["model"] * 2
+    write_parquet(tmp_path / "a", {**columns, "role": as_written(frame["role"])}, header)
+    with pytest.raises(StoreError, match=r"rows of models \[0, 2\], its header says \[0, 1\]"):
+        load_ensemble([tmp_path / "a"], "k", 2)
+
+
+def sides(tmp_path, second=(2, 3), **options):
+    one = load_ensemble([write(tmp_path / "0000-0001.parquet", [0, 1])], "k", 2)
+    # Read from a file without a shard's name: models 0 and 1 of the other side, with outputs of their own.
+    frame, header = read_parquet(write(tmp_path / "other", list(second), **options))
+    columns = {name: frame[name].to_numpy() for name in frame if name != "role"}
+    columns["model"] = np.searchsorted(second, columns["model"]).astype(np.int32)
+    header["models"] = [0, 1]
+    write_parquet(tmp_path / "other", {**columns, "role": as_written(frame["role"])}, header)
+    return {"retrained": one, "unlearned": load_ensemble([tmp_path / "other"], "k", 2)}
+
+
+def test_sides_of_one_split_belong_together(tmp_path):
+    refuse_mixed(sides(tmp_path))
+
+
+@pytest.mark.parametrize("options", [{"order": "p"}, {"indices": {**INDICES, "forget": np.array([4, 9, 31])}}])
+def test_sides_with_other_examples_or_another_order_are_refused(tmp_path, options):
+    with pytest.raises(StoreError, match="unlearned models list other forget examples"):
+        refuse_mixed(sides(tmp_path, **options))
+
+
+def test_a_model_on_both_sides_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"model 0 of the unlearned side has the same outputs.*retrained model 1"):
+        refuse_mixed(sides(tmp_path, second=(1, 2)))
+
+
+def test_diverged_models_stop_the_run_only_where_asked_for():
+    refuse_diverged("keep", "unlearn/mine", [3])
+    refuse_diverged("fail", "unlearn/mine", [])
+    with pytest.raises(DivergedError, match="unlearn/mine: models 3, 5 have non-finite"):
+        refuse_diverged("fail", "unlearn/mine", [3, 5])

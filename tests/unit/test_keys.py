@@ -86,16 +86,27 @@ def test_digest_refuses_what_has_no_json_form():
         keys.digest({"lr": float("nan")})
 
 
-def test_a_key_depends_on_settings_code_and_inputs_in_their_order():
-    base = keys.key({"lr": 1}, "code", ["a", "b"])
-    assert base == keys.key({"lr": 1}, "code", iter(["a", "b"]))
+def test_a_key_depends_on_settings_code_and_inputs_by_name():
+    base = keys.Origin({"lr": 1, "wd": 2}, {"x.py": "c"}, {"one": "a", "two": "b"})
+    assert base.key == keys.Origin({"wd": 2, "lr": 1}, {"x.py": "c"}, {"two": "b", "one": "a"}).key
     others = [
-        keys.key({"lr": 2}, "code", ["a", "b"]),
-        keys.key({"lr": 1}, "edoc", ["a", "b"]),
-        keys.key({"lr": 1}, "code", ["b", "a"]),
-        keys.key({"lr": 1}, "code", ["a"]),
+        keys.Origin({"lr": 2, "wd": 2}, {"x.py": "c"}, {"one": "a", "two": "b"}),
+        keys.Origin({"lr": 1, "wd": 2}, {"x.py": "d"}, {"one": "a", "two": "b"}),
+        keys.Origin({"lr": 1, "wd": 2}, {"x.py": "c"}, {"one": "b", "two": "a"}),
+        keys.Origin({"lr": 1, "wd": 2}, {"x.py": "c"}, {"one": "a"}),
     ]
-    assert len({base, *others}) == 5
+    assert len({one.key for one in (base, *others)}) == 5
+
+
+def test_a_difference_names_what_differs_with_both_values():
+    needed = keys.Origin({"training": {"lr": 0.1}}, {"training.py": "c"}, {"split": "a"})
+    found = keys.Origin({"training": {"lr": 0.2}}, {"training.py": "d"}, {"split": "b"}).header()["origin"]
+    assert needed.difference(found).split("; ") == [
+        "training.lr: 0.2 -> 0.1",
+        "code of training.py: d -> c",
+        "made from another split: b -> a",
+    ]
+    assert "does not say" in needed.difference(None)
 
 
 @pytest.fixture
@@ -173,8 +184,8 @@ def tree(tmp_path, monkeypatch):
 
 
 def codes(tree: Path) -> dict[str, str]:
-    keys.code_fingerprint.cache_clear()
-    return {name: keys.code_fingerprint(tree / "scripts" / f"{name}.py") for name in ("train", "unlearn", "score")}
+    keys.code_fingerprints.cache_clear()
+    return {name: keys.code_fingerprints(tree / "scripts" / f"{name}.py") for name in ("train", "unlearn", "score")}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from unlearning_metric.leaderboard import leaderboard, markdown, write_leaderboard
-from unlearning_metric.store import StoreError, write_json
+from unlearning_metric.store import StoreError, read_document, write_document
 
 
 def document(method: str, final: float | None, copies: int = 64, retrained: str = "r") -> dict:
@@ -22,7 +22,7 @@ def document(method: str, final: float | None, copies: int = 64, retrained: str 
         "utility": {name: {"ratio": ratio} for name in ("retain", "test", "forget")},
         "efficiency": {"ratio": 0.3, "within_limit": method != "slow"},
         "diverged": [4, 5],
-        "provenance": {"keys": {"retrained": retrained}},
+        "provenance": {"key": method, "origin": None, "keys": {"retrained": retrained}, "run": {}},
     }
 
 
@@ -75,14 +75,31 @@ def test_the_csv_keeps_every_digit(tmp_path):
     paths = []
     for entry in DOCUMENTS:
         paths.append(tmp_path / f"{entry['method']}.json")
-        write_json(paths[-1], entry)
-    write_leaderboard(paths, tmp_path / "a.csv", tmp_path / "a.md")
-    table = pd.read_csv(tmp_path / "a.csv").set_index("method")
+        write_document(paths[-1], entry)
+    write_leaderboard(tmp_path, paths, {"key": "k", "origin": None})
+    table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("method")
     assert table.loc["mid", "final_score"] == 1 / 30
     assert pd.isna(table.loc["none", "final_score"])
-    assert (tmp_path / "a.md").read_text() == markdown(leaderboard(DOCUMENTS), DOCUMENTS)
+    assert (tmp_path / "leaderboard.md").read_text() == markdown(leaderboard(DOCUMENTS), DOCUMENTS)
 
 
 def test_nothing_to_rank_is_said_so():
     with pytest.raises(StoreError, match="no method to rank"):
         leaderboard([])
+
+
+def test_methods_without_a_score_stand_at_the_end_with_their_reason(tmp_path):
+    path = tmp_path / "mid.json"
+    write_document(path, document("mid", 0.1))
+    unscored = {"bad": ("failed", "copy 3: out of luck"), "late": ("unfinished", "did not finish")}
+    write_leaderboard(tmp_path, [path], {"key": "k", "origin": None}, unscored)
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert table["method"].tolist() == ["mid", "bad", "late"]
+    assert table["status"].tolist() == ["scored", "failed", "unfinished"]
+    assert table["rank"].tolist()[0] == 1
+    assert table["rank"].isna().tolist() == [False, True, True]
+    text = (tmp_path / "leaderboard.md").read_text()
+    assert "- bad: copy 3: out of luck" in text
+    assert "nan" not in text
+    rows = read_document(tmp_path / "leaderboard.json")["rows"]
+    assert [row["final_score"] for row in rows] == [pytest.approx(0.1), None, None]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from unlearning_metric import config
-from unlearning_metric.plan import Plan, find_methods, shard_models, shard_name, shard_names
+from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.shards import shard_models, shard_name, shard_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -27,13 +28,13 @@ def plan(**changes) -> Plan:
 
 
 def all_keys(one: Plan) -> dict[str, str]:
-    found = {"data": one.data_key, "split": one.split_key, "leaderboard": one.leaderboard_key()}
-    found |= {role: one.training_key(role) for role in ("full", "retain")}
+    found = {"data": one.data_origin.key, "split": one.split_origin.key, "leaderboard": one.leaderboard_origin().key}
+    found |= {role: one.training_origin(role).key for role in ("full", "retain")}
     for method in METHODS:
-        found[f"unlearn/{method}"] = one.unlearning_key(method)
-        found[f"score/{method}"] = one.score_key(method)
+        found[f"unlearn/{method}"] = one.unlearning_origin(method).key
+        found[f"score/{method}"] = one.score_origin(method).key
     groups = ["full", "retain", *(f"unlearn/{method}" for method in METHODS)]
-    return found | {f"dump/{group}": one.dump_key(group) for group in groups}
+    return found | {f"dump/{group}": one.dump_origin(group).key for group in groups}
 
 
 def changed(**changes) -> set[str]:
@@ -76,7 +77,7 @@ def test_a_skipped_method_is_not_scored_unless_asked_for():
     one = plan(skip=["retrain"])
     assert one.scored_methods == ["finetune", "identity", "reset_head"]
     assert one.method_file("retrain").name == "retrain.py"
-    assert one.score_key("retrain") == plan().score_key("retrain")
+    assert one.score_origin("retrain").key == plan().score_origin("retrain").key
     assert changed(skip=["retrain"]) == {"leaderboard"}
 
 
@@ -172,5 +173,5 @@ def test_a_score_compares_retrained_unlearned_and_original_models():
     assert plan().score_groups("finetune") == groups
     assert plan(ceiling="retrain").score_groups("finetune") == {**groups, "ceiling": "unlearn/retrain"}
     keys = plan(ceiling="retrain").score_keys("finetune")
-    assert keys["ceiling"] == plan().dump_key("unlearn/retrain")
+    assert keys["ceiling"] == plan().dump_origin("unlearn/retrain").key
     assert len(set(keys.values())) == 4

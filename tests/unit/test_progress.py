@@ -1,10 +1,9 @@
 import json
 import logging
-import os
 
 import pytest
 
-from unlearning_metric.progress import Progress, job_log, summary
+from unlearning_metric.progress import Progress, failure, job_log, summary
 
 CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
 
@@ -28,18 +27,28 @@ def test_an_exception_stands_in_the_log_and_reaches_the_caller(tmp_path):
     assert not logging.getLogger("unlearning_metric").handlers
 
 
-def test_summary_shows_the_leaderboard_and_scores_that_are_newer(tmp_path):
+def test_summary_shows_the_leaderboard_and_scores_that_it_does_not_hold(tmp_path):
     assert summary(tmp_path) == ""
-    board = tmp_path / "leaderboard.md"
-    board.write_text("\n".join(f"line {i}" for i in range(20)))
-    old, new = tmp_path / "score_old.json", tmp_path / "score_new.json"
-    for path in (old, new):
-        path.write_text(json.dumps(CHALLENGE))
-    os.utime(old, (1, 1))
-    os.utime(board, (2, 2))
+    (tmp_path / "leaderboard.md").write_text("\n".join(f"line {i}" for i in range(20)))
+    (tmp_path / "leaderboard.json").write_text(json.dumps({"scores": {"old": "1", "changed": "1"}}))
+    for method, key in (("old", "1"), ("changed", "2"), ("new", "1")):
+        document = {"method": method, "provenance": {"key": key}, **CHALLENGE}
+        (tmp_path / f"score_{method}.json").write_text(json.dumps(document))
     text = summary(tmp_path, lines=5)
-    assert str(board) in text
+    assert str(tmp_path / "leaderboard.md") in text
     assert "line 4" in text
     assert "line 5" not in text
     assert "score_new.json: forgetting score 0.1250 (floor 0.0000, ceiling 0.1800)" in text
+    assert "score_changed.json" in text
     assert "score_old" not in text
+
+
+def test_a_failure_is_told_until_the_job_runs_again_or_its_key_changes(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(ValueError, match="out of luck"), job_log(log, "k"):
+        raise ValueError("out of luck")
+    assert failure(log, "k") == "out of luck"
+    assert failure(log, "another") is None
+    with job_log(log, "k"):
+        pass
+    assert failure(log, "k") is None

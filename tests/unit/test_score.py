@@ -25,6 +25,7 @@ def ensemble(seed, models=N, spread=2.0, shift=0.0, accuracy=0.9, seconds=1.0, d
         confidence = rng.normal(shift, spread, size=(models, EXAMPLES))
     rates = accuracy if isinstance(accuracy, dict) else dict.fromkeys(ACCURACIES, accuracy)
     return Ensemble(
+        order="o",
         models=np.arange(models),
         examples=np.arange(EXAMPLES) * 3,
         labels=np.arange(EXAMPLES) % 10,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.forget import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.store import read_models, write_npz
@@ -125,7 +126,9 @@ def test_make_dataset_takes_the_named_pool_and_examples():
     assert np.array_equal(chosen.labels.numpy(), LABELS[::-1][[4, 0]])
 
 
-SPLIT = {"forget": np.array([0, 7, 20, 41]), "retain": np.setdiff1d(np.arange(50), [0, 7, 20, 41])}
+FORGET = np.array([0, 7, 20, 41])
+RETAIN = np.setdiff1d(np.arange(50), FORGET)
+SPLIT = Split(FORGET, RETAIN, np.array([55]), np.array([0]), RETAIN[:3])
 
 
 def shard(tmp_path, role: str, changed: np.ndarray | None = None) -> dict[int, dict[str, torch.Tensor]]:
@@ -135,21 +138,23 @@ def shard(tmp_path, role: str, changed: np.ndarray | None = None) -> dict[int, d
         labels[changed] = (labels[changed] + 1) % 3
     arrays = {"x_train": images, "y_train": labels, "mean": STATISTICS[0], "std": STATISTICS[1]}
     write_npz(tmp_path / "dataset.npz", arrays, {"key": "d", "num_classes": 3})
-    write_npz(tmp_path / "split.npz", SPLIT, {"key": "s"})
+    write_npz(tmp_path / "split.npz", SPLIT.arrays(), {"key": "s", "order": SPLIT.order_hash()})
     settings = {"experiment_seed": 0, "model": MODEL, "training": RECIPE}
     out = tmp_path / "models.safetensors"
-    train_shard(tmp_path / "dataset.npz", "d", tmp_path / "split.npz", "s", out, role, [0, 1], settings, "cpu", "k")
+    train_shard(
+        tmp_path / "dataset.npz", "d", tmp_path / "split.npz", "s", out, role, [0, 1], settings, "cpu", {"key": "k"}
+    )
     return read_models(out, "k")[0]
 
 
 def test_retrained_models_never_see_a_forget_example(tmp_path):
-    before, after = shard(tmp_path, "retain"), shard(tmp_path, "retain", SPLIT["forget"])
+    before, after = shard(tmp_path, "retain"), shard(tmp_path, "retain", SPLIT.forget)
     assert all(equal(before[index], after[index]) for index in (0, 1))
 
 
 def test_original_models_see_every_forget_example(tmp_path):
     before = shard(tmp_path, "full")
-    for example in SPLIT["forget"]:
+    for example in SPLIT.forget:
         assert not equal(before[0], shard(tmp_path, "full", np.array([example]))[0])
 
 

@@ -1,12 +1,12 @@
 """Reads and checks the configuration; everything the rules share. No rule stands here."""
 
 import os
-import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient
+from snakemake.io import IOFile, ancient, temp
 
 try:
     import unlearning_metric
@@ -18,9 +18,11 @@ except ModuleNotFoundError as error:
 
 from unlearning_metric import config as configuration
 from unlearning_metric import devices
-from unlearning_metric.plan import Plan, find_methods, shard_models
+from unlearning_metric.plan import Plan, find_methods
 from unlearning_metric.progress import summary
-from unlearning_metric.store import stored_key
+from unlearning_metric.shards import shard_models
+from unlearning_metric.store import StoreError, read_header
+from unlearning_metric.unfinished import PARTIAL, unfinished_leaderboard
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -32,30 +34,22 @@ def load_configuration():
     Snakemake would merge the two, and the default's hyper-parameters would leak into another experiment.
     """
     try:
-        if workflow.configfiles:
-            source = ", ".join(map(str, workflow.configfiles))
-            raw = {}
-            for path in workflow.configfiles:
-                raw = configuration.merge(raw, configuration.read_yaml(path))
-        else:
-            source = "config/config.yaml"
-            raw = configuration.read_yaml(ROOT / source)
-        raw = configuration.merge(raw, config)
-        for name, path in METHODS.items():
-            if not re.fullmatch(configuration.METHOD_NAME, name):
-                raise configuration.ConfigError(
-                    f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
-                    "Rename the file."
-                )
-        checked = configuration.parse(raw, METHODS, source)
-        if checked.data.path is not None and not os.path.isfile(checked.data.path):
-            raise configuration.ConfigError(
-                f"data.path: there is no file {checked.data.path} (looked in {os.getcwd()}). Give the path of a npz "
-                "file with x_train, y_train, x_test and y_test."
-            )
-        return checked
+        return configuration.load(
+            workflow.configfiles, config, METHODS, ROOT / "config" / "config.yaml"
+        )
     except configuration.ConfigError as error:
         raise WorkflowError(str(error)) from None
+
+
+def refuse_other_shard_sizes():
+    """A changed shard_size would train everything again under other names: say so before that costs days."""
+    wrong = PLAN.other_shard_sizes(RESULTS)
+    if wrong:
+        raise WorkflowError(
+            f"shard_size is {CONFIG.shard_size}, but {RESULTS} holds {len(wrong)} files of another one, such as "
+            f"{wrong[0]}. Nothing was changed. Set shard_size back to keep them, name another results folder "
+            "(results: ...) to start afresh, or delete them."
+        )
 
 
 def shard_minutes(shard):
@@ -63,62 +57,162 @@ def shard_minutes(shard):
     return 30 + 10 * len(shard_models(shard))
 
 
-def current(path, key):
-    """An input file; its time counts only where its key is not the one this run needs.
+def recorded_params(path):
+    """What Snakemake's own records say of a file: the params it was made with; None where there is no record."""
+    record = workflow.persistence.metadata(IOFile(path))
+    return None if record is None else record.params
 
-    `ancient` hides old files behind it from Snakemake, and with them a rebuild of the file in this very run:
-    so a file that is about to be rebuilt must not be ancient, or nothing after it would follow.
+
+@cache
+def is_current(path, origin):
+    """Whether a file is there and made from what this run needs.
+
+    A file made from something else is made anew if Snakemake's records say that this very file was made with
+    other params. Otherwise nobody here made it, or it lies in the place of another: that stops before any job.
     """
-    return ancient(path) if stored_key(path) == key else path
+    path = f"{RESULTS}/{path}"
+    settings = workflow.dag_settings
+    if not os.path.exists(path) or settings.forcetargets or settings.forceall:
+        return False
+    try:
+        header = read_header(path)
+    except StoreError as error:
+        raise WorkflowError(str(error)) from None
+    if header["key"] == origin.key:
+        return True
+    params = recorded_params(path)
+    if header["key"] != PARTIAL and (params is None or repr(origin.key) in params):
+        raise WorkflowError(
+            f"{path} was made from something else than this configuration and code, and not by a run that Snakemake "
+            f"has recorded here. Found -> needed: {origin.difference(header['origin'])}. Nothing was changed. "
+            f"Set back what differs, name another results folder (results: ...), or delete the file to have it made "
+            "anew. `make doctor` lists every file that does not fit."
+        )
+    return False
 
 
-def dataset_file():
-    """The data set."""
-    return current(f"{RESULTS}/data/dataset.npz", PLAN.data_key)
+def inputs(outputs, origin, **files):
+    """Inputs of a job: a path or a list of paths, by name.
+
+    Their times count only where an output is not what this run needs.
+    `ancient` alone would hide from Snakemake, with old files, also their rebuilding in this very run.
+    """
+    done = all([is_current(path, origin) for path in outputs])
+
+    def one(path):
+        path = f"{RESULTS}/{path}"
+        if done and path.startswith(KEPT) and not os.path.exists(path):
+            raise WorkflowError(
+                f"{path} is missing, and {RESULTS}/{outputs[0]}, which was made from it, is there. Made within this "
+                "run, it would have everything behind it made again. Make it alone first: snakemake "
+                + path
+            )
+        return ancient(path) if done else path
+
+    return {
+        name: one(paths) if isinstance(paths, str) else [one(path) for path in paths]
+        for name, paths in files.items()
+    }
 
 
-def split_file():
-    """The index sets."""
-    return current(f"{RESULTS}/data/split.npz", PLAN.split_key)
-
-
-def method_input(wildcards):
+def method_input(method):
     """The file of a method; an unknown name stops before any job starts."""
     try:
         # Relative: an absolute path would rerun every method once the folder is moved.
-        return ancient(os.path.relpath(PLAN.method_file(wildcards.method)))
+        return ancient(os.path.relpath(PLAN.method_file(method)))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 
 
-def model_file(group, shard):
-    """File of a shard of models."""
-    path = f"{RESULTS}/models/{group}/{shard}.safetensors"
-    return current(path, PLAN.models_key(group))
+def model_paths(group):
+    """Files of all shards of a group of models, within the results folder."""
+    return [f"models/{group}/{shard}.safetensors" for shard in PLAN.group_shards(group)]
 
 
-def dump_files(group):
-    """Dumps of all shards of a group of models."""
-    key = PLAN.dump_key(group)
-    return [
-        current(f"{RESULTS}/losses/{group}/{shard}.parquet", key)
-        for shard in PLAN.group_shards(group)
-    ]
+def dump_paths(group):
+    """Dumps of all shards of a group of models, within the results folder."""
+    return [f"losses/{group}/{shard}.parquet" for shard in PLAN.group_shards(group)]
+
+
+def data_inputs(wildcards):
+    """No file of the workflow."""
+    return inputs(["data/dataset.npz"], PLAN.data_origin)
+
+
+def split_inputs(wildcards):
+    """The data set."""
+    return inputs(["data/split.npz"], PLAN.split_origin, dataset="data/dataset.npz")
+
+
+def train_inputs(role):
+    """Input function of a rule that trains models from scratch."""
+
+    def of_shard(wildcards):
+        return inputs(
+            [f"models/{role}/{wildcards.shard}.safetensors"],
+            PLAN.training_origin(role),
+            dataset="data/dataset.npz",
+            split="data/split.npz",
+        )
+
+    return of_shard
+
+
+def unlearn_inputs(wildcards):
+    """Data, originals and the file of a method."""
+    # First: an unknown name has no origin.
+    method = method_input(wildcards.method)
+    named = inputs(
+        [f"models/unlearn/{wildcards.method}/{wildcards.shard}.safetensors"],
+        PLAN.unlearning_origin(wildcards.method),
+        dataset="data/dataset.npz",
+        split="data/split.npz",
+        originals=model_paths("full"),
+    )
+    return {**named, "method": method}
+
+
+def dump_inputs(wildcards):
+    """Data and a shard of models."""
+    if wildcards.group.startswith("unlearn/"):
+        method_input(wildcards.group.partition("/")[2])
+    return inputs(
+        [f"losses/{wildcards.group}/{wildcards.shard}.parquet"],
+        PLAN.dump_origin(wildcards.group),
+        dataset="data/dataset.npz",
+        split="data/split.npz",
+        models=f"models/{wildcards.group}/{wildcards.shard}.safetensors",
+    )
 
 
 def score_inputs(wildcards):
     """Dumps of every side of a method's score."""
-    method_input(wildcards)
+    method_input(wildcards.method)
     groups = PLAN.score_groups(wildcards.method)
-    return {name: dump_files(group) for name, group in groups.items()}
+    return inputs(
+        [f"score_{wildcards.method}.json", f"samples_{wildcards.method}.parquet"],
+        PLAN.score_origin(wildcards.method),
+        **{name: dump_paths(group) for name, group in groups.items()},
+    )
 
 
-def score_files():
+def leaderboard_inputs(wildcards):
     """Score documents of the leaderboard."""
-    return [
-        current(f"{RESULTS}/score_{method}.json", PLAN.score_key(method))
-        for method in PLAN.scored_methods
-    ]
+    return inputs(
+        ["leaderboard.json"],
+        PLAN.leaderboard_origin(),
+        scores=[f"score_{method}.json" for method in PLAN.scored_methods],
+    )
+
+
+def spare(path):
+    """A checkpoint that is deleted once its outputs are dumped, where the configuration says so."""
+    return path if CONFIG.keep_checkpoints else temp(path)
+
+
+def failed_message():
+    """What the user sees when jobs failed: the leaderboard of what there is, failed methods marked as failed."""
+    return unfinished_leaderboard(PLAN, RESULTS)
 
 
 def finished_message():
@@ -130,12 +224,14 @@ METHODS = find_methods(ROOT / "methods")
 CONFIG = load_configuration()
 PLAN = Plan(CONFIG, METHODS, SCRIPTS)
 RESULTS = CONFIG.results.rstrip("/")
+# Never temporary: everything else is made from them.
+KEPT = (f"{RESULTS}/data/", f"{RESULTS}/models/full/")
 DEVICE = devices.resolve(CONFIG.device)
 GPUS = 1 if DEVICE == "cuda" else 0
+refuse_other_shard_sizes()
 
 
 wildcard_constraints:
     method="[A-Za-z0-9_]+",
     shard="[0-9]+-[0-9]+",
-    role="full|retain",
     group=r"full|retain|unlearn/[A-Za-z0-9_]+",

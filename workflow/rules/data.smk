@@ -2,6 +2,8 @@
 
 
 rule prepare_data:
+    input:
+        unpack(data_inputs),
     output:
         f"{RESULTS}/data/dataset.npz",
     log:
@@ -13,16 +15,17 @@ rule prepare_data:
         mem_mb=4000,
         runtime=120,
     params:
-        key=PLAN.data_key,
-        settings=CONFIG.data.model_dump(mode="json"),
-        experiment_seed=CONFIG.experiment_seed,
+        key=PLAN.data_origin.key,
+        settings=lambda wildcards, output: CONFIG.data.model_dump(mode="json"),
+        experiment_seed=lambda wildcards, output: CONFIG.experiment_seed,
+        provenance=lambda wildcards, output: PLAN.data_origin.header(),
     script:
         "../scripts/prepare_data.py"
 
 
 rule split_data:
     input:
-        dataset=dataset_file(),
+        unpack(split_inputs),
     output:
         f"{RESULTS}/data/split.npz",
     log:
@@ -34,9 +37,10 @@ rule split_data:
         mem_mb=4000,
         runtime=30,
     params:
-        key=PLAN.split_key,
-        dataset_key=PLAN.data_key,
-        settings=PLAN.split_settings,
-        experiment_seed=CONFIG.experiment_seed,
+        key=PLAN.split_origin.key,
+        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
+        settings=lambda wildcards, output: PLAN.split_settings,
+        experiment_seed=lambda wildcards, output: CONFIG.experiment_seed,
+        provenance=lambda wildcards, output: PLAN.split_origin.header(),
     script:
         "../scripts/split_data.py"

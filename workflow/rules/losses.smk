@@ -3,9 +3,7 @@
 
 rule dump_losses:
     input:
-        dataset=dataset_file(),
-        split=split_file(),
-        models=lambda wildcards: model_file(wildcards.group, wildcards.shard),
+        unpack(dump_inputs),
     output:
         f"{RESULTS}/losses/{{group}}/{{shard}}.parquet",
     log:
@@ -16,13 +14,15 @@ rule dump_losses:
     resources:
         gpu=GPUS,
         device=DEVICE,
+        on_diverged=CONFIG.on_diverged,
         mem_mb=4000,
         runtime=60,
     params:
-        key=lambda wildcards: PLAN.dump_key(wildcards.group),
-        dataset_key=PLAN.data_key,
-        split_key=PLAN.split_key,
-        models_key=lambda wildcards: PLAN.models_key(wildcards.group),
-        model_settings=CONFIG.model.model_dump(mode="json"),
+        key=lambda wildcards: PLAN.dump_origin(wildcards.group).key,
+        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
+        split_key=lambda wildcards, output: PLAN.split_origin.key,
+        models_key=lambda wildcards, output: PLAN.models_origin(wildcards.group).key,
+        model_settings=lambda wildcards, output: CONFIG.model.model_dump(mode="json"),
+        provenance=lambda wildcards, output: PLAN.dump_origin(wildcards.group).header(),
     script:
         "../scripts/dump_losses.py"

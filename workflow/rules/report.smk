@@ -7,8 +7,9 @@ localrules:
 
 rule leaderboard:
     input:
-        scores=score_files(),
+        unpack(leaderboard_inputs),
     output:
+        document=f"{RESULTS}/leaderboard.json",
         csv=f"{RESULTS}/leaderboard.csv",
         md=f"{RESULTS}/leaderboard.md",
     log:
@@ -20,6 +21,7 @@ rule leaderboard:
         mem_mb=1000,
         runtime=10,
     params:
-        key=PLAN.leaderboard_key(),
+        key=PLAN.leaderboard_origin().key,
+        provenance=lambda wildcards, output: PLAN.leaderboard_origin().header(),
     script:
         "../scripts/leaderboard.py"

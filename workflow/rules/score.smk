@@ -16,8 +16,13 @@ rule score:
         mem_mb=2000,
         runtime=60,
     params:
-        key=lambda wildcards: PLAN.score_key(wildcards.method),
-        dump_keys=lambda wildcards: PLAN.score_keys(wildcards.method),
-        settings=lambda wildcards: PLAN.score_settings(wildcards.method),
+        key=lambda wildcards: PLAN.score_origin(wildcards.method).key,
+        # Tracked: documents made under "keep" must be looked at again under "fail".
+        on_diverged=CONFIG.on_diverged,
+        dump_keys=lambda wildcards, output: PLAN.score_keys(wildcards.method),
+        settings=lambda wildcards, output: PLAN.score_settings(wildcards.method),
+        provenance=lambda wildcards, output: PLAN.score_origin(
+            wildcards.method
+        ).header(),
     script:
         "../scripts/score.py"

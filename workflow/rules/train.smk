@@ -1,14 +1,13 @@
 """dataset.npz, split.npz -> original models (full) and retrained models (retain), in shards."""
 
 
-rule train:
+rule train_full:
     input:
-        dataset=dataset_file(),
-        split=split_file(),
+        unpack(train_inputs("full")),
     output:
-        f"{RESULTS}/models/{{role}}/{{shard}}.safetensors",
+        f"{RESULTS}/models/full/{{shard}}.safetensors",
     log:
-        f"{RESULTS}/logs/train/{{role}}/{{shard}}.log",
+        f"{RESULTS}/logs/train/full/{{shard}}.log",
     conda:
         "../../envs/unlearning.yaml"
     threads: 1
@@ -18,9 +17,37 @@ rule train:
         mem_mb=4000,
         runtime=lambda wildcards: shard_minutes(wildcards.shard),
     params:
-        key=lambda wildcards: PLAN.training_key(wildcards.role),
-        dataset_key=PLAN.data_key,
-        split_key=PLAN.split_key,
-        settings=PLAN.training_settings,
+        key=PLAN.training_origin("full").key,
+        role=lambda wildcards, output: "full",
+        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
+        split_key=lambda wildcards, output: PLAN.split_origin.key,
+        settings=lambda wildcards, output: PLAN.training_settings,
+        provenance=lambda wildcards, output: PLAN.training_origin("full").header(),
+    script:
+        "../scripts/train.py"
+
+
+rule train_retain:
+    input:
+        unpack(train_inputs("retain")),
+    output:
+        spare(f"{RESULTS}/models/retain/{{shard}}.safetensors"),
+    log:
+        f"{RESULTS}/logs/train/retain/{{shard}}.log",
+    conda:
+        "../../envs/unlearning.yaml"
+    threads: 1
+    resources:
+        gpu=GPUS,
+        device=DEVICE,
+        mem_mb=4000,
+        runtime=lambda wildcards: shard_minutes(wildcards.shard),
+    params:
+        key=PLAN.training_origin("retain").key,
+        role=lambda wildcards, output: "retain",
+        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
+        split_key=lambda wildcards, output: PLAN.split_origin.key,
+        settings=lambda wildcards, output: PLAN.training_settings,
+        provenance=lambda wildcards, output: PLAN.training_origin("retain").header(),
     script:
         "../scripts/train.py"

@@ -3,12 +3,9 @@
 
 rule unlearn:
     input:
-        dataset=dataset_file(),
-        split=split_file(),
-        originals=[model_file("full", shard) for shard in PLAN.original_shards],
-        method=method_input,
+        unpack(unlearn_inputs),
     output:
-        f"{RESULTS}/models/unlearn/{{method}}/{{shard}}.safetensors",
+        spare(f"{RESULTS}/models/unlearn/{{method}}/{{shard}}.safetensors"),
     log:
         f"{RESULTS}/logs/unlearn/{{method}}/{{shard}}.log",
     conda:
@@ -20,10 +17,13 @@ rule unlearn:
         mem_mb=4000,
         runtime=lambda wildcards: shard_minutes(wildcards.shard),
     params:
-        key=lambda wildcards: PLAN.unlearning_key(wildcards.method),
-        dataset_key=PLAN.data_key,
-        split_key=PLAN.split_key,
-        originals_key=PLAN.training_key("full"),
-        settings=lambda wildcards: PLAN.unlearning_settings(wildcards.method),
+        key=lambda wildcards: PLAN.unlearning_origin(wildcards.method).key,
+        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
+        split_key=lambda wildcards, output: PLAN.split_origin.key,
+        originals_key=lambda wildcards, output: PLAN.training_origin("full").key,
+        settings=lambda wildcards, output: PLAN.unlearning_settings(wildcards.method),
+        provenance=lambda wildcards, output: PLAN.unlearning_origin(
+            wildcards.method
+        ).header(),
     script:
         "../scripts/unlearn.py"

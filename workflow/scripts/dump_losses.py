@@ -1,10 +1,10 @@
 """A shard of models -> per-example outputs in parquet."""
 
 from unlearning_metric.devices import prepare
-from unlearning_metric.plan import shard_models
 from unlearning_metric.progress import job_log
+from unlearning_metric.shards import shard_models
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     gpu = prepare(snakemake.resources.device, snakemake.threads)
     from unlearning_metric.jobs.dump_losses import dump_losses
 
@@ -19,5 +19,6 @@ with job_log(snakemake.log[0]):
         model_settings=snakemake.params.model_settings,
         out=snakemake.output[0],
         device=snakemake.resources.device,
-        key=snakemake.params.key,
+        on_diverged=snakemake.resources.on_diverged,
+        provenance=snakemake.params.provenance,
     )

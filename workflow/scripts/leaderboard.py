@@ -1,10 +1,13 @@
 """All score documents -> leaderboard."""
 
+from pathlib import Path
+
 from unlearning_metric.devices import limit_threads
 from unlearning_metric.progress import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     limit_threads(snakemake.threads)
     from unlearning_metric.leaderboard import write_leaderboard
 
-    write_leaderboard(snakemake.input.scores, snakemake.output.csv, snakemake.output.md)
+    folder = Path(snakemake.output.document).parent
+    write_leaderboard(folder, snakemake.input.scores, snakemake.params.provenance)

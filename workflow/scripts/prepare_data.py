@@ -3,8 +3,13 @@
 from unlearning_metric.devices import limit_threads
 from unlearning_metric.progress import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     limit_threads(snakemake.threads)
     from unlearning_metric.jobs.prepare_data import prepare_data
 
-    prepare_data(snakemake.output[0], snakemake.params.settings, snakemake.params.experiment_seed, snakemake.params.key)
+    prepare_data(
+        snakemake.output[0],
+        snakemake.params.settings,
+        snakemake.params.experiment_seed,
+        snakemake.params.provenance,
+    )

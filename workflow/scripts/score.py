@@ -3,7 +3,7 @@
 from unlearning_metric.devices import limit_threads
 from unlearning_metric.progress import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     limit_threads(snakemake.threads)
     from unlearning_metric.jobs.score import score_method
 
@@ -15,5 +15,6 @@ with job_log(snakemake.log[0]):
         samples_out=snakemake.output.samples,
         method=snakemake.wildcards.method,
         settings=snakemake.params.settings,
-        key=snakemake.params.key,
+        on_diverged=snakemake.params.on_diverged,
+        provenance=snakemake.params.provenance,
     )

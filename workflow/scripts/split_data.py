@@ -3,7 +3,7 @@
 from unlearning_metric.devices import limit_threads
 from unlearning_metric.progress import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     limit_threads(snakemake.threads)
     from unlearning_metric.jobs.split_data import split_data
 
@@ -13,5 +13,5 @@ with job_log(snakemake.log[0]):
         snakemake.output[0],
         snakemake.params.settings,
         snakemake.params.experiment_seed,
-        snakemake.params.key,
+        snakemake.params.provenance,
     )

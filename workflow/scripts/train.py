@@ -1,10 +1,10 @@
 """dataset.npz, split.npz -> a shard of models trained from scratch."""
 
 from unlearning_metric.devices import prepare
-from unlearning_metric.plan import shard_models
 from unlearning_metric.progress import job_log
+from unlearning_metric.shards import shard_models
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     gpu = prepare(snakemake.resources.device, snakemake.threads)
     from unlearning_metric.jobs.train import train_shard
 
@@ -14,9 +14,9 @@ with job_log(snakemake.log[0]):
         split=snakemake.input.split,
         split_key=snakemake.params.split_key,
         out=snakemake.output[0],
-        role=snakemake.wildcards.role,
+        role=snakemake.params.role,
         models=shard_models(snakemake.wildcards.shard),
         settings=snakemake.params.settings,
         device=snakemake.resources.device,
-        key=snakemake.params.key,
+        provenance=snakemake.params.provenance,
     )

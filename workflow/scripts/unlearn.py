@@ -1,10 +1,10 @@
 """Original models, a method file -> a shard of unlearned models."""
 
 from unlearning_metric.devices import prepare
-from unlearning_metric.plan import shard_models
 from unlearning_metric.progress import job_log
+from unlearning_metric.shards import shard_models
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.params.key):
     gpu = prepare(snakemake.resources.device, snakemake.threads)
     from unlearning_metric.jobs.unlearn import unlearn_shard
 
@@ -21,5 +21,5 @@ with job_log(snakemake.log[0]):
         models=shard_models(snakemake.wildcards.shard),
         settings=snakemake.params.settings,
         device=snakemake.resources.device,
-        key=snakemake.params.key,
+        provenance=snakemake.params.provenance,
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.dumps import ACCURACIES, ROLES, rows
-from unlearning_metric.forget import Split
+from unlearning_metric.dumps import ACCURACIES, ROLES, refuse_diverged, rows
 from unlearning_metric.models import build_model
 from unlearning_metric.outputs import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
-from unlearning_metric.store import StoreError, read_models, read_npz, write_parquet
+from unlearning_metric.splits import read_split
+from unlearning_metric.store import StoreError, read_models, read_npz, rebuild_hint, write_parquet
 from unlearning_metric.training import make_dataset
 
 
@@ -27,21 +27,20 @@ def dump_losses(
     model_settings: dict[str, Any],
     out: Path | str,
     device: str,
-    key: str,
+    on_diverged: str,
+    provenance: dict[str, Any],
 ) -> None:
     """Evaluate every model of a shard, in fp32 and eval mode, on forget, probe, validation and test examples.
 
-    Accuracies are counted over all retain and all test examples and kept for each model in the header.
+    Accuracies are counted over all retain and all test examples and kept for each model in the header, which
+    ``provenance`` (key and origin) begins.
     """
     data, header = read_npz(dataset, dataset_key)
-    arrays, split_header = read_npz(split, split_key)
-    indices = Split(**arrays)
-    if indices.order_hash() != split_header["order"]:
-        raise StoreError(f"{split} is damaged: its index sets do not fit their own hash. Delete it and run again.")
+    indices, split_header = read_split(split, split_key)
     states, shard_header = read_models(shard, shard_key)
     if list(states) != models:
         raise StoreError(
-            f"{shard} holds models {list(states)}, its name says {models[0]}..{models[-1]}. Delete it and run again."
+            f"{shard} holds models {list(states)}, its name says {models[0]}..{models[-1]}. {rebuild_hint(shard)}"
         )
     by_role = indices.arrays()
     datasets = {
@@ -66,6 +65,7 @@ def dump_losses(
         signals["probe"] = {name: values[probe] for name, values in signals["retain"].items()}
         outputs[index] = signals
         progress.step()
+    refuse_diverged(on_diverged, shard_header["role"], diverged)
     if diverged:
         LOGGER.warning("%d of %d models diverged: %s", len(diverged), len(states), diverged)
     labels = {role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES}
@@ -73,7 +73,7 @@ def dump_losses(
         out,
         rows(outputs, by_role, labels),
         {
-            "key": key,
+            **provenance,
             "role": shard_header["role"],
             "models": models,
             "order": split_header["order"],

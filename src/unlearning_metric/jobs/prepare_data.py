@@ -13,11 +13,11 @@ from unlearning_metric.seeds import Streams
 from unlearning_metric.store import write_npz
 
 
-def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int, key: str) -> None:
+def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int, provenance: dict[str, Any]) -> None:
     """Load the configured source and store it: uint8 images [N, H, W, C], int64 labels, channel statistics.
 
-    ``mean`` and ``std`` (float32 [channels], pixel scale 0..255) are those of the training pool; a channel
-    without any variation gets std 1.
+    ``provenance`` (key and origin) begins the header. ``mean`` and ``std`` (float32 [channels], pixel scale 0..255)
+    are those of the training pool; a channel without any variation gets std 1.
     """
     data = load_data(settings, Streams(experiment_seed, "data").numpy("test_division"))
     pixels = data.x_train.reshape(-1, data.x_train.shape[-1])
@@ -30,7 +30,7 @@ def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int
         "mean": pixels.mean(axis=0, dtype=np.float64).astype(np.float32),
         "std": np.where(std > 0, std, 1.0).astype(np.float32),
     }
-    write_npz(out, arrays, {"key": key, "source": settings["source"], "num_classes": data.num_classes})
+    write_npz(out, arrays, {**provenance, "source": settings["source"], "num_classes": data.num_classes})
     shape = " x ".join(map(str, data.x_train.shape[1:]))
     LOGGER.info(
         "%s: %d training and %d test images of %s, %d classes",

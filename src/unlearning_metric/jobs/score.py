@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.dumps import load_ensemble
+from unlearning_metric.dumps import load_ensemble, refuse_diverged, refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
 from unlearning_metric.score import score_document
-from unlearning_metric.store import write_json, write_parquet
+from unlearning_metric.store import write_document, write_parquet
 
 
 def score_method(
@@ -18,7 +18,8 @@ def score_method(
     samples_out: Path | str,
     method: str,
     settings: dict[str, Any],
-    key: str,
+    on_diverged: str,
+    provenance: dict[str, Any],
 ) -> None:
     """Score a method and write both files.
 
@@ -28,9 +29,20 @@ def score_method(
         retrained models, ``ceiling``
     keys : the key the dumps of each name must carry
     settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
+    on_diverged : "keep" or "fail"
+    provenance : ``key`` and ``origin`` of the two files
     """
     counts = {name: settings["originals" if name == "originals" else "copies"] for name in dumps}
     sides = {name: load_ensemble(paths, keys[name], counts[name]) for name, paths in dumps.items()}
+    groups = {
+        "retrained": "retain",
+        "unlearned": f"unlearn/{method}",
+        "originals": "full",
+        "ceiling": "unlearn/retrain",
+    }
+    for name, side in sides.items():
+        refuse_diverged(on_diverged, groups[name], side.diverged)
+    refuse_mixed(sides)
     run = {
         "scored": {**run_record("cpu"), "commit": commit()},
         "shards": {name: side.runs for name, side in sides.items()},
@@ -43,13 +55,14 @@ def score_method(
         sides["originals"],
         sides.get("ceiling"),
         settings,
-        {**keys, "score": key},
+        {**keys, "score": provenance["key"]},
         run,
     )
     for warning in document["warnings"]:
         LOGGER.warning("warning: %s", warning)
-    write_parquet(samples_out, samples, {"key": key, "method": method})
-    write_json(out, document)
+    write_parquet(samples_out, samples, {**provenance, "method": method})
+    document["provenance"] |= provenance
+    write_document(out, document)
     section = document["challenge"]
     LOGGER.info(
         "%s: forgetting score %.4f (floor %.4f, ceiling %.4f), final score %s",

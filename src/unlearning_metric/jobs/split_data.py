@@ -16,10 +16,13 @@ def split_data(
     out: Path | str,
     settings: dict[str, Any],
     experiment_seed: int,
-    key: str,
+    provenance: dict[str, Any],
 ) -> None:
-    """Choose the index sets of the experiment and store them with the hash of their order."""
+    """Choose the index sets of the experiment and store them with the hash of their order.
+
+    ``provenance`` (key and origin) begins the header.
+    """
     data, _ = read_npz(dataset, dataset_key)
     split = make_split(data["y_train"], data["y_test"], settings, experiment_seed)
-    write_npz(out, split.arrays(), {"key": key, "order": split.order_hash()})
+    write_npz(out, split.arrays(), {**provenance, "order": split.order_hash()})
     LOGGER.info("%s", ", ".join(f"{len(part)} {name}" for name, part in split.arrays().items()))

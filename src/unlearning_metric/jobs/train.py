@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_npz, write_models
 from unlearning_metric.training import make_dataset, train_models
 
@@ -25,7 +26,7 @@ def train_shard(
     models: list[int],
     settings: dict[str, Any],
     device: str,
-    key: str,
+    provenance: dict[str, Any],
 ) -> None:
     """Train the models of one shard of a role: ``full`` on retain and forget set, ``retain`` without the latter.
 
@@ -33,9 +34,10 @@ def train_shard(
     ----------
     models : model indices of the shard
     settings : ``experiment_seed``, ``model`` and ``training`` of the configuration
+    provenance : ``key`` and ``origin`` for the header
     """
     data, header = read_npz(dataset, dataset_key)
-    indices, _ = read_npz(split, split_key)
+    indices = read_split(split, split_key)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
     examples = make_dataset(data, "train", chosen, device)
     progress = Progress(role, len(models))
@@ -50,4 +52,4 @@ def train_shard(
         progress.step,
     )
     record = {**run_record(device), "seconds": [seconds[index] for index in models]}
-    write_models(out, states, {"key": key, "role": role, "models": models, "run": record})
+    write_models(out, states, {**provenance, "role": role, "models": models, "run": record})

@@ -9,6 +9,7 @@ import numpy as np
 
 from unlearning_metric.models import build_model
 from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_models, read_npz, write_models
 from unlearning_metric.training import make_dataset
 from unlearning_metric.unlearning import class_weights, load_method, run_copies
@@ -27,7 +28,7 @@ def unlearn_shard(
     models: list[int],
     settings: dict[str, Any],
     device: str,
-    key: str,
+    provenance: dict[str, Any],
 ) -> None:
     """Run the copies of one shard of a method.
 
@@ -36,10 +37,11 @@ def unlearn_shard(
     originals : files of all original models, in order
     models : indices of the shard's copies
     settings : ``experiment_seed``, ``model``, ``training`` and ``options`` (hyper-parameters of the method)
+    provenance : ``key`` and ``origin`` for the header
     """
     function = load_method(method_file)
     data, header = read_npz(dataset, dataset_key)
-    indices, _ = read_npz(split, split_key)
+    indices = read_split(split, split_key)[0].arrays()
     num_classes = header["num_classes"]
     states: dict[int, Any] = {}
     for path in originals:
@@ -67,4 +69,4 @@ def unlearn_shard(
         progress.step,
     )
     record = {**run_record(device), "seconds": [seconds[index] for index in models]}
-    write_models(out, unlearned, {"key": key, "role": f"unlearn/{method}", "models": models, "run": record})
+    write_models(out, unlearned, {**provenance, "role": f"unlearn/{method}", "models": models, "run": record})

@@ -1,0 +1,54 @@
+"""What a run that did not finish leaves to look at: the leaderboard of what there is, and why the rest is not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from unlearning_metric.plan import Plan
+from unlearning_metric.progress import failure, summary
+from unlearning_metric.store import stored_key
+
+#: Key of a leaderboard that lacks methods: it is never what a run needs.
+PARTIAL = "partial"
+
+
+def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str]:
+    """``failed`` or ``unfinished``, and why, for a method whose score is not there."""
+    logs = Path(results, "logs")
+    group = f"unlearn/{method}"
+    records = {
+        plan.unlearning_origin(method).key: logs.joinpath(group).glob("*.log"),
+        plan.dump_origin(group).key: logs.joinpath("dump_losses", group).glob("*.log"),
+        plan.score_origin(method).key: logs.glob(f"score_{method}.log"),
+    }
+    for key, paths in records.items():
+        for path in sorted(paths):
+            message = failure(path, key)
+            if message is not None:
+                return "failed", f"{message} ({path})"
+    return "unfinished", "its jobs, or those that it builds on, did not finish; see the messages above and the logs"
+
+
+def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
+    """Write the leaderboard of the scores there are, with the other methods marked; what to tell the user.
+
+    The files get the oldest of times, so that the next run makes them anew.
+    """
+    from unlearning_metric.leaderboard import write_leaderboard
+
+    folder = Path(results)
+    scores, unscored = [], {}
+    for method in plan.scored_methods:
+        path = folder / f"score_{method}.json"
+        if stored_key(path) == plan.score_origin(method).key:
+            scores.append(path)
+        else:
+            unscored[method] = why_unscored(plan, results, method)
+    failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
+    if not scores or not unscored:
+        return "\n".join(failed)
+    write_leaderboard(folder, scores, {"key": PARTIAL, "origin": None}, unscored)
+    for suffix in ("csv", "md", "json"):
+        os.utime(folder / f"leaderboard.{suffix}", (0, 0))
+    return "\n".join([*failed, summary(results)])
