@@ -1,5 +1,6 @@
 # make run     set up everything, run the default experiment to the end
 # make test    set up everything, pass the linters and the tests
+# make test-faults    kill, damage and fill up small runs: minutes
 # make doctor  say what in results/ is stale, damaged, missing or foreign
 # make bench   print the speed figures of benchmarks/README.md
 # make clean   remove the virtual environment (results stay)
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test lint doctor bench install clean
+.PHONY: run test test-faults lint doctor bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -37,6 +38,9 @@ lint: .venv/installed-test
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 10
+
+test-faults: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
 
 # Hold results/ against the configuration: what is stale, damaged, missing or foreign.
 doctor: install

@@ -147,3 +147,24 @@ def session_workflow(tmp_path_factory):
     copy = Workflow(tmp_path_factory.mktemp("session") / "workflow").only("finetune", "identity")
     copy.configure()
     return copy
+
+
+@pytest.fixture(scope="session")
+def finished(session_workflow):
+    """The workflow after a whole run."""
+    answer = session_workflow.run("--cores", "2")
+    assert answer.returncode == 0, answer.stdout
+    session_workflow.first_output = answer.stdout
+    return session_workflow
+
+
+@pytest.fixture
+def editable(finished):
+    """The same, with configuration, methods and scripts put back after the test."""
+    saved = {name: finished.path(name).with_name(f"{name}.saved") for name in ("config", "methods", "workflow")}
+    for name, backup in saved.items():
+        shutil.copytree(finished.path(name), backup)
+    yield finished
+    for name, backup in saved.items():
+        shutil.rmtree(finished.path(name))
+        backup.rename(finished.path(name))

@@ -48,6 +48,11 @@ def _number_from_text(value: Any) -> Any:
     return value
 
 
+def _truth_from_text(value: Any) -> Any:
+    # Snakemake hands "--config name=true" over as text.
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 def _empty_mapping_for_none(value: Any) -> Any:
     return {} if value is None else value
 
@@ -57,6 +62,7 @@ def _empty_list_for_none(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_number_from_text)]
+Truth = Annotated[bool, BeforeValidator(_truth_from_text)]
 PositiveInt = Annotated[int, Field(gt=0)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
 Hyperparameters = Annotated[
@@ -148,7 +154,7 @@ class Config(_Section):
         description="Copies with non-finite parameters or outputs: keep counts them as wrong everywhere and says so, "
         "fail stops.",
     )
-    keep_checkpoints: bool = Field(
+    keep_checkpoints: Truth = Field(
         True,
         description="Keep retrained and unlearned models once their outputs are dumped; originals are always kept.",
     )
@@ -572,7 +578,13 @@ def _without_null(node: dict, schema: dict) -> dict:
     return node
 
 
-_TYPE_WORDS = {"integer": "an integer", "number": "a number", "string": "text", "object": "a mapping"}
+_TYPE_WORDS = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "text",
+    "object": "a mapping",
+    "boolean": "true or false",
+}
 _BOUND_WORDS = {
     "minimum": "of at least",
     "exclusiveMinimum": "above",

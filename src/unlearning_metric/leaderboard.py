@@ -105,7 +105,8 @@ def markdown(table: pd.DataFrame, documents: list[dict[str, Any]], reasons: Mapp
 
 def write_leaderboard(
     folder: Path | str,
-    scores: Iterable[Path | str],
+    scores: Mapping[str, Path | str],
+    keys: Mapping[str, str],
     provenance: Mapping[str, Any],
     unscored: Mapping[str, tuple[str, str]] | None = None,
 ) -> None:
@@ -114,11 +115,17 @@ def write_leaderboard(
     Parameters
     ----------
     folder : where the three files go
-    scores : score documents
+    scores : method -> its score document
+    keys : method -> the key that its document must carry
     provenance : ``key`` and ``origin`` of the leaderboard
     unscored : method -> (``failed`` or ``unfinished``, why)
+
+    Raises
+    ------
+    StoreError
+        If a document is damaged or has another key, or they do not belong together.
     """
-    documents = [read_document(path) for path in scores]
+    documents = [read_document(path, keys[method]) for method, path in scores.items()]
     unscored = unscored or {}
     table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()})
     rows = [

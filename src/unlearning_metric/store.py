@@ -327,7 +327,10 @@ def write_document(path: Path | str, document: Mapping[str, Any]) -> None:
 def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
     """A document that `write_document` wrote, as it was given. Raises as `read_npz` does."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        document = json.loads(text)
+        if not text.endswith("}\n"):
+            raise ValueError("the end is missing")
     except FileNotFoundError:
         raise
     except Exception as error:

@@ -38,17 +38,18 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     from unlearning_metric.leaderboard import write_leaderboard
 
     folder = Path(results)
-    scores, unscored = [], {}
-    for method in plan.scored_methods:
+    scores, unscored = {}, {}
+    keys = plan.leaderboard_origin().inputs
+    for method, key in keys.items():
         path = folder / f"score_{method}.json"
-        if stored_key(path) == plan.score_origin(method).key:
-            scores.append(path)
+        if stored_key(path) == key:
+            scores[method] = path
         else:
             unscored[method] = why_unscored(plan, results, method)
     failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
     if not scores or not unscored:
         return "\n".join(failed)
-    write_leaderboard(folder, scores, {"key": PARTIAL, "origin": None}, unscored)
+    write_leaderboard(folder, scores, keys, {"key": PARTIAL, "origin": None}, unscored)
     for suffix in ("csv", "md", "json"):
         os.utime(folder / f"leaderboard.{suffix}", (0, 0))
     return "\n".join([*failed, summary(results)])

@@ -12,6 +12,7 @@ import inspect
 import random
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,19 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
         return np.where(counts > 0, counts.sum() / (100.0 * counts), 0.0).astype(np.float32)
 
 
+def _own_line(method: Callable[..., Any], error: Exception) -> str:
+    """The last line of the user's own files that an exception passed, as text; helpers beside the file count."""
+    try:
+        own = Path(inspect.getsourcefile(method)).parent
+    except TypeError:
+        return ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == own]
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f" ({own.name}/{Path(last.filename).name}, line {last.lineno}: {last.line})"
+
+
 def _finish(model: nn.Module, result: Any, base: nn.Module, name: str) -> dict[str, torch.Tensor]:
     """The state dict a method leaves behind, checked against the original's tensors."""
     if result is None:
@@ -176,7 +190,7 @@ def run_copies(
     Raises
     ------
     MethodError
-        Names the copy; the method's own exception is its cause.
+        Names the copy, its seed and the line of the method's own file; the method's own exception is its cause.
     """
     needed = bind(method, options, name)
     device = datasets["retain"].images.device
@@ -223,7 +237,10 @@ def run_copies(
         try:
             result = method(**arguments, **copy.deepcopy(dict(options)))
         except Exception as error:
-            raise MethodError(f"method {name} failed on copy {index}: {type(error).__name__}: {error}") from error
+            raise MethodError(
+                f"method {name} failed on copy {index} (seed {seed}): {type(error).__name__}: {error}"
+                f"{_own_line(method, error)}"
+            ) from error
         synchronize(device.type)
         seconds[index] = time.perf_counter() - start
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.

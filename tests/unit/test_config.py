@@ -348,3 +348,13 @@ def test_importing_config_stays_light():
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("given", "read"), [("true", True), ("False", False), (True, True)])
+def test_a_truth_value_may_come_as_text_from_the_command_line(raw, given, read):
+    assert config.parse(changed(raw, "keep_checkpoints", given), KNOWN).keep_checkpoints is read
+
+
+def test_what_is_neither_true_nor_false_is_said(raw):
+    assert "keep_checkpoints: " in (problem := only_problem(changed(raw, "keep_checkpoints", "maybe")))
+    assert "true or false" in problem

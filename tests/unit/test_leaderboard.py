@@ -72,11 +72,11 @@ def test_markdown_says_what_was_run_and_holds_every_method_in_order():
 
 
 def test_the_csv_keeps_every_digit(tmp_path):
-    paths = []
+    paths = {entry["method"]: tmp_path / f"{entry['method']}.json" for entry in DOCUMENTS}
     for entry in DOCUMENTS:
-        paths.append(tmp_path / f"{entry['method']}.json")
-        write_document(paths[-1], entry)
-    write_leaderboard(tmp_path, paths, {"key": "k", "origin": None})
+        write_document(paths[entry["method"]], entry)
+    keys = {entry["method"]: entry["provenance"].get("key") for entry in DOCUMENTS}
+    write_leaderboard(tmp_path, paths, keys, {"key": "k", "origin": None})
     table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("method")
     assert table.loc["mid", "final_score"] == 1 / 30
     assert pd.isna(table.loc["none", "final_score"])
@@ -92,7 +92,10 @@ def test_methods_without_a_score_stand_at_the_end_with_their_reason(tmp_path):
     path = tmp_path / "mid.json"
     write_document(path, document("mid", 0.1))
     unscored = {"bad": ("failed", "copy 3: out of luck"), "late": ("unfinished", "did not finish")}
-    write_leaderboard(tmp_path, [path], {"key": "k", "origin": None}, unscored)
+    with pytest.raises(StoreError, match="this run needs another"):
+        write_leaderboard(tmp_path, {"mid": path}, {"mid": "another"}, {"key": "k", "origin": None}, unscored)
+    keys = {"mid": read_document(path)["provenance"].get("key")}
+    write_leaderboard(tmp_path, {"mid": path}, keys, {"key": "k", "origin": None}, unscored)
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     assert table["method"].tolist() == ["mid", "bad", "late"]
     assert table["status"].tolist() == ["scored", "failed", "unfinished"]

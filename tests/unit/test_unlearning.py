@@ -268,7 +268,10 @@ def test_a_failing_method_names_the_copy_and_keeps_its_exception(originals):
         if len(calls) == 2:
             raise ZeroDivisionError("oh")
 
-    with pytest.raises(MethodError, match=r"mine failed on copy 5: ZeroDivisionError: oh") as caught:
+    with pytest.raises(
+        MethodError,
+        match=r"mine failed on copy 5 \(seed \d+\): ZeroDivisionError: oh \(unit/test_unlearning.py, line \d+: raise ",
+    ) as caught:
         run(unlearn, originals, [4, 5, 6])
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 

@@ -63,32 +63,73 @@ def recorded_params(path):
     return None if record is None else record.params
 
 
-@cache
-def is_current(path, origin):
-    """Whether a file is there and made from what this run needs.
+def forced():
+    """Whether the user asked for files to be made anew, whatever lies in their place."""
+    return workflow.dag_settings.forcetargets or workflow.dag_settings.forceall
 
-    A file made from something else is made anew if Snakemake's records say that this very file was made with
-    other params. Otherwise nobody here made it, or it lies in the place of another: that stops before any job.
-    """
-    path = f"{RESULTS}/{path}"
-    settings = workflow.dag_settings
-    if not os.path.exists(path) or settings.forcetargets or settings.forceall:
-        return False
+
+def header_of(path):
+    """Header of a file; a damaged one stops before any job."""
     try:
-        header = read_header(path)
+        return read_header(path)
     except StoreError as error:
         raise WorkflowError(str(error)) from None
-    if header["key"] == origin.key:
-        return True
+
+
+def refuse_foreign(path, header, origin):
+    """Stop if a file was made from something else than this run needs, and by nobody that Snakemake knows.
+
+    Where Snakemake's records say that this very file was made with other params, it is made anew. Otherwise
+    nobody here made it, or it lies in the place of another.
+    """
     params = recorded_params(path)
-    if header["key"] != PARTIAL and (params is None or repr(origin.key) in params):
+    if header["key"] not in (origin.key, PARTIAL) and (
+        params is None or repr(origin.key) in params
+    ):
         raise WorkflowError(
             f"{path} was made from something else than this configuration and code, and not by a run that Snakemake "
             f"has recorded here. Found -> needed: {origin.difference(header['origin'])}. Nothing was changed. "
             f"Set back what differs, name another results folder (results: ...), or delete the file to have it made "
             "anew. `make doctor` lists every file that does not fit."
         )
-    return False
+
+
+@cache
+def look_through_results():
+    """Refuse what is foreign or has no sound header, in the flow of data: the first one says why the rest is.
+
+    Once, and before anything else: deeper in the graph Snakemake takes an error in an input function for a file
+    that nobody makes, and goes on.
+    """
+    if not workflow.is_main_process or forced():
+        return
+    current = []
+    for artifact in PLAN.artifacts():
+        path = f"{RESULTS}/{artifact.path}"
+        if os.path.exists(path):
+            header = header_of(path)
+            refuse_foreign(path, header, artifact.origin)
+            if header["key"] == artifact.origin.key:
+                current.append(artifact.path)
+    for lost, behind in KEPT.items():
+        made = [path for path in current if path.startswith(behind)]
+        if made and not os.path.exists(f"{RESULTS}/{lost}"):
+            raise WorkflowError(
+                f"{RESULTS}/{lost} is missing, and {RESULTS}/{made[0]}, which was made from it, is there. Made within "
+                "a run, it would have everything behind it made again. Make it alone first, then run again: "
+                f"snakemake --force {RESULTS}/{lost}"
+            )
+
+
+@cache
+def is_current(path, origin):
+    """Whether a file is there and made from what this run needs."""
+    path = f"{RESULTS}/{path}"
+    if not os.path.exists(path) or forced():
+        return False
+    header = header_of(path)
+    refuse_foreign(path, header, origin)
+    return header["key"] == origin.key
 
 
 def inputs(outputs, origin, **files):
@@ -97,16 +138,11 @@ def inputs(outputs, origin, **files):
     Their times count only where an output is not what this run needs.
     `ancient` alone would hide from Snakemake, with old files, also their rebuilding in this very run.
     """
+    look_through_results()
     done = all([is_current(path, origin) for path in outputs])
 
     def one(path):
         path = f"{RESULTS}/{path}"
-        if done and path.startswith(KEPT) and not os.path.exists(path):
-            raise WorkflowError(
-                f"{path} is missing, and {RESULTS}/{outputs[0]}, which was made from it, is there. Made within this "
-                "run, it would have everything behind it made again. Make it alone first: snakemake "
-                + path
-            )
         return ancient(path) if done else path
 
     return {
@@ -224,8 +260,15 @@ METHODS = find_methods(ROOT / "methods")
 CONFIG = load_configuration()
 PLAN = Plan(CONFIG, METHODS, SCRIPTS)
 RESULTS = CONFIG.results.rstrip("/")
-# Never temporary: everything else is made from them.
-KEPT = (f"{RESULTS}/data/", f"{RESULTS}/models/full/")
+# Never temporary, since everything else is made from them: file -> what lies behind it.
+KEPT = {
+    "data/dataset.npz": ("data/split.npz", "models/", "losses/"),
+    "data/split.npz": ("models/", "losses/"),
+    **{
+        f"models/full/{shard}.safetensors": (f"losses/full/{shard}.", "models/unlearn/")
+        for shard in PLAN.original_shards
+    },
+}
 DEVICE = devices.resolve(CONFIG.device)
 GPUS = 1 if DEVICE == "cuda" else 0
 refuse_other_shard_sizes()

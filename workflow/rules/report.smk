@@ -22,6 +22,7 @@ rule leaderboard:
         runtime=10,
     params:
         key=PLAN.leaderboard_origin().key,
+        score_keys=lambda wildcards, output: dict(PLAN.leaderboard_origin().inputs),
         provenance=lambda wildcards, output: PLAN.leaderboard_origin().header(),
     script:
         "../scripts/leaderboard.py"

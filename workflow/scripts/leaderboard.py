@@ -10,4 +10,6 @@ with job_log(snakemake.log[0], snakemake.params.key):
     from unlearning_metric.leaderboard import write_leaderboard
 
     folder = Path(snakemake.output.document).parent
-    write_leaderboard(folder, snakemake.input.scores, snakemake.params.provenance)
+    keys = snakemake.params.score_keys
+    scores = dict(zip(keys, snakemake.input.scores, strict=True))
+    write_leaderboard(folder, scores, keys, snakemake.params.provenance)

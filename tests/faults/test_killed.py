@@ -1,0 +1,172 @@
+"""Killed at any moment: the README's recovery, nothing else, gives the scores of an undisturbed run."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from unlearning_metric.score import canonical
+from unlearning_metric.store import read_document
+
+pytestmark = pytest.mark.slow
+
+METHOD = "finetune"
+KILLS = 20
+
+
+def start(workflow, *args):
+    """Start a run in a process group of its own, as a terminal does."""
+    surroundings = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+    with open(workflow.path("run.log"), "a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *args],
+            cwd=workflow.folder,
+            env={**surroundings, "CUDA_VISIBLE_DEVICES": ""},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def alive(group):
+    """Processes of a group that still run."""
+    answer = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in answer.splitlines()]
+    return [int(pid) for pid, pgid, state in rows if int(pgid) == group and not state.startswith("Z")]
+
+
+def wait_for_end(group, seconds=60):
+    limit = time.monotonic() + seconds
+    while alive(group):
+        assert time.monotonic() < limit, f"still running: {alive(group)}"
+        time.sleep(0.1)
+
+
+def score(workflow):
+    return canonical(read_document(workflow.path(f"results/score_{METHOD}.json")))
+
+
+def recovered(workflow):
+    """Score after the README's recovery line."""
+    for arguments in (("--unlock",), ()):
+        answer = workflow.run(*arguments)
+        assert answer.returncode == 0, answer.stdout
+    assert not list(workflow.path("results").rglob("*.tmp"))
+    return score(workflow)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished):
+    """Score of a run that nothing disturbed."""
+    return score(finished)
+
+
+@pytest.fixture
+def small(workflow):
+    return workflow.only(METHOD)
+
+
+@pytest.fixture(scope="module")
+def duration(undisturbed, tmp_path_factory, request):
+    """Seconds of an undisturbed run of this module's workflow, under the load that the tests run under."""
+    workflow = type(request.getfixturevalue("session_workflow"))(tmp_path_factory.mktemp("timed") / "w").only(METHOD)
+    workflow.configure()
+    begin = time.monotonic()
+    assert start(workflow).wait() == 0
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("kill", range(KILLS))
+def test_the_whole_group_killed_at_a_random_moment(small, undisturbed, duration, kill):
+    run = start(small)
+    # One kill in each twentieth of the run, at a moment of chance within it.
+    moment = (kill + random.Random(time.time_ns()).random()) / KILLS * duration
+    print(f"killed after {moment:.2f} s of {duration:.2f} s")
+    time.sleep(moment)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    wait_for_end(run.pid)
+
+    assert recovered(small) == undisturbed
+
+
+def when_models_are_made(workflow, run):
+    """Wait until jobs are running and something is there to lose."""
+    while not list(workflow.path("results").glob("models/retain/*.safetensors")):
+        assert run.poll() is None, workflow.path("run.log").read_text()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_as_by_a_scheduler_or_on_a_terminal(small, undisturbed, sent):
+    run = start(small)
+    when_models_are_made(small, run)
+    # SIGTERM reaches the driver, Ctrl-C the whole group.
+    os.kill(run.pid, sent) if sent == signal.SIGTERM else os.killpg(run.pid, sent)
+
+    assert run.wait(timeout=120) != 0
+    wait_for_end(run.pid)
+    assert recovered(small) == undisturbed
+
+
+def test_only_the_driver_died(small, undisturbed):
+    run = start(small)
+    when_models_are_made(small, run)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    # The README: first end its jobs.
+    assert subprocess.run(["pkill", "-f", f"{small.folder}/.snakemake/scripts/"]).returncode == 0
+    wait_for_end(run.pid)
+
+    assert recovered(small) == undisturbed
+
+
+def test_a_job_killed_for_memory(small, undisturbed):
+    marker = small.path("memory_is_short")
+    # What the kernel sends when memory is short, once the second copy is under way.
+    method = small.path(f"methods/{METHOD}.py")
+    own = method.read_text()
+    method.write_text(
+        "import os, signal\nfrom _own import unlearn as own\n\ncalls = []\n\n\n"
+        "def unlearn(model, retain_loader, lr=0.1, epochs=1):\n"
+        f"    calls.append(1)\n    if len(calls) == 2 and os.path.exists({str(marker)!r}):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n    return own(model, retain_loader, lr=lr, epochs=epochs)\n"
+    )
+    small.write("methods/_own.py", own)
+    marker.touch()
+    killed = small.run("--cores", "2")
+    assert killed.returncode != 0
+    assert not list(small.path("results/models/unlearn").glob("*/*"))
+    assert list(small.path("results/models/retain").glob("*.safetensors"))
+
+    marker.unlink()
+    again = small.run("--cores", "2")
+    assert again.returncode == 0, again.stdout
+    assert "train_retain" not in again.stdout
+    assert small.path(f"results/score_{METHOD}.json").exists()
+
+
+def test_a_full_disk(small, undisturbed):
+    results = small.path("results")
+    results.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", results], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no tiny file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        full = small.run("--cores", "2")
+        assert full.returncode != 0
+        assert "the disk that holds" in full.stdout
+        assert "is full" in full.stdout
+        made = sorted(path.relative_to(results) for path in results.rglob("*.npz"))
+        subprocess.run(["mount", "-o", "remount,size=50m", results], check=True)
+
+        assert recovered(small) == undisturbed
+        assert made
+    finally:
+        subprocess.run(["umount", "-l", results], check=True)
