@@ -152,7 +152,8 @@ def code_fingerprints(entry: Path | str) -> dict[str, str]:
     parts = {}
     for path in reached_modules(entry):
         inside = path.is_relative_to(PACKAGE_ROOT)
-        name = path.relative_to(PACKAGE_ROOT).as_posix() if inside else path.name
+        # A rule's script may have the name of a module.
+        name = path.relative_to(PACKAGE_ROOT).as_posix() if inside else f"scripts/{path.name}"
         parts[name] = file_fingerprint(path)
     return parts
 

@@ -222,7 +222,7 @@ def changed(origin: Origin, part: str) -> Origin:
     return dataclasses.replace(origin, code={**origin.code, part: "0" * 16})
 
 
-@pytest.mark.parametrize("part", ["model", "group", "split", "models", "outputs.py", "dump_losses.py"])
+@pytest.mark.parametrize("part", ["model", "group", "split", "models", "outputs.py", "scripts/dump_losses.py"])
 def test_a_dump_of_another_origin_is_refused_by_score_and_named_by_the_workflow(jobs, finished, tmp_path, part):
     name = DUMPS["unlearned"][0]
     other = changed(jobs.plan.dump_origin("unlearn/finetune"), part).header()

@@ -46,8 +46,8 @@ def wait_for_end(group, seconds=60):
         time.sleep(0.1)
 
 
-def score(workflow):
-    return canonical(read_document(workflow.path(f"results/score_{METHOD}.json")))
+def score(workflow, results="results"):
+    return canonical(read_document(workflow.path(f"{results}/score_{METHOD}.json")))
 
 
 def recovered(workflow):
@@ -125,7 +125,7 @@ def test_only_the_driver_died(small, undisturbed):
     assert recovered(small) == undisturbed
 
 
-def test_a_job_killed_for_memory(small, undisturbed):
+def test_a_job_killed_for_memory(small):
     marker = small.path("memory_is_short")
     # What the kernel sends when memory is short, once the second copy is under way.
     method = small.path(f"methods/{METHOD}.py")
@@ -147,7 +147,9 @@ def test_a_job_killed_for_memory(small, undisturbed):
     again = small.run("--cores", "2")
     assert again.returncode == 0, again.stdout
     assert "train_retain" not in again.stdout
-    assert small.path(f"results/score_{METHOD}.json").exists()
+    whole = small.run("--cores", "2", "--config", "results=whole")
+    assert whole.returncode == 0, whole.stdout
+    assert score(small) == score(small, "whole")
 
 
 def test_a_full_disk(small, undisturbed):

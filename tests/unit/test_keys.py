@@ -192,6 +192,8 @@ def codes(tree: Path) -> dict[str, str]:
     ("module", "scripts"),
     [
         ("training.py", {"train", "unlearn"}),
+        # The script of the rule has the same name.
+        ("score.py", {"score"}),
         ("unlearning.py", {"unlearn"}),
         ("metrics/challenge.py", {"score"}),
         ("metrics/_challenge_kernel.py", {"score"}),
@@ -217,12 +219,21 @@ def test_a_comment_in_a_module_or_a_script_changes_no_code_fingerprint(tree):
     assert codes(tree) == before
 
 
-def test_editing_a_script_changes_its_own_fingerprint_only(tree):
+@pytest.mark.parametrize("script", ["train", "score"])
+def test_editing_a_script_changes_its_own_fingerprint_only(tree, script):
     before = codes(tree)
-    with open(tree / "scripts" / "train.py", "a") as stream:
+    with open(tree / "scripts" / f"{script}.py", "a") as stream:
         stream.write("ADDED = 1\n")
     after = codes(tree)
-    assert {name for name in before if before[name] != after[name]} == {"train"}
+    assert {name for name in before if before[name] != after[name]} == {script}
+
+
+def test_where_package_and_scripts_lie_changes_no_fingerprint(tree):
+    before = codes(tree)
+    for folder in ("a", "z"):
+        moved = shutil.copytree(tree / "scripts", tree / folder / "scripts")
+        keys.code_fingerprints.cache_clear()
+        assert keys.code_fingerprints(moved / "score.py") == before["score"]
 
 
 @pytest.mark.parametrize("source", ["digits.py", "npz.py", "images.py"])
