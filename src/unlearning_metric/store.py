@@ -1,8 +1,8 @@
 """Files of the workflow: written whole or not at all, each with a header that says what it is.
 
 Everything is written under a temporary name in the same folder and renamed, so a killed job leaves no
-half-written result. The header carries two checksums, of the content (arrays, tensors or rows) and of itself, which
-every reader verifies. Nothing is ever unpickled.
+half-written result. The header carries a checksum of itself, the file one of everything in it, and every reader
+verifies both: a single bit that differs anywhere is refused. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import errno
 import glob
 import hashlib
 import json
+import mmap
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -69,10 +71,9 @@ def rebuild_hint(path: Path | str) -> str:
     return f"To make it anew, and nothing else: snakemake --force {path}"
 
 
-def _sealed(header: Mapping[str, Any], checksum: str) -> str:
-    """Header as text, with the checksum of the content and one of itself."""
-    full = {**header, "checksum": checksum}
-    return json.dumps({**full, "header_checksum": _text_checksum(full)})
+def _header_text(header: Mapping[str, Any]) -> str:
+    """Header as text, with a checksum of itself."""
+    return json.dumps({**header, "header_checksum": _text_checksum(header)})
 
 
 def _text_checksum(value: Mapping[str, Any]) -> str:
@@ -80,7 +81,7 @@ def _text_checksum(value: Mapping[str, Any]) -> str:
 
 
 def _opened(path: Path | str, text: str | None) -> dict[str, Any]:
-    """Header from its text, checked against its own checksum; ``checksum`` still in it."""
+    """Header from its text, checked against its own checksum."""
     if text is None:
         raise StoreError(f"{path} has no header: it was not written by this workflow. Delete it and run again.")
     try:
@@ -88,7 +89,7 @@ def _opened(path: Path | str, text: str | None) -> dict[str, Any]:
         stated = header.pop("header_checksum")
     except Exception as error:
         raise _damaged(path, error) from error
-    if stated != _text_checksum(header):
+    if stated != _text_checksum(header) or text != _header_text(header):
         raise StoreError(f"{path} is damaged: its header does not fit the header's checksum. {rebuild_hint(path)}")
     return header
 
@@ -101,36 +102,84 @@ def _check_key(path: Path | str, header: Mapping[str, Any], key: str | None) -> 
         )
 
 
-def _checksum(parts: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Checksum of named arrays: names, types, shapes and bytes."""
-    content = hashlib.sha256()
-    for name, array in sorted(parts, key=lambda part: part[0]):
-        array = np.ascontiguousarray(array)
-        content.update(json.dumps([name, array.dtype.str, array.shape]).encode())
-        content.update(array.reshape(-1).view(np.uint8).data)
-    return content.hexdigest()[:32]
-
-
-def _check_content(path: Path | str, header: dict[str, Any], found: str) -> dict[str, Any]:
-    stated = header.pop("checksum", None)
-    if stated != found:
-        raise StoreError(
-            f"{path} is damaged: the checksum of its content is {found}, its header says {stated}. {rebuild_hint(path)}"
-        )
-    return header
+def _differs(path: Path | str, found: str, stated: str | None) -> StoreError:
+    return StoreError(
+        f"{path} is damaged: the checksum of its content is {found}, the file says {stated}. {rebuild_hint(path)}"
+    )
 
 
 def _damaged(path: Path | str, error: Exception) -> StoreError:
     return StoreError(f"{path} cannot be read ({type(error).__name__}: {error}). {rebuild_hint(path)}")
 
 
+# The checksum of an npz or parquet file covers every byte of it but those of the checksum, since both formats have
+# fields that no reader looks at. It stands where neither format minds: an npz is a zip, which may end with a comment;
+# a parquet file is found from its end, so there may be a gap before its footer.
+_SEAL_BYTES = 32
+
+
+def _seal_place(stream: BinaryIO, suffix: str, seal_bytes: int) -> int:
+    """Offset of the checksum in a file that holds ``seal_bytes`` of it."""
+    end = stream.seek(0, os.SEEK_END)
+    if suffix == ".npz":
+        return end - seal_bytes
+    stream.seek(max(0, end - 8))
+    footer = int.from_bytes(stream.read(4), "little")
+    return end - 8 - footer - seal_bytes
+
+
+def _digest(stream: BinaryIO, place: int, seal_bytes: int) -> str:
+    """Checksum of a file without the ``seal_bytes`` at ``place``."""
+    content = hashlib.sha256()
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
+        for part in (view[:place], view[place + seal_bytes :]):
+            content.update(part)
+            part.release()
+    return content.hexdigest()[:_SEAL_BYTES]
+
+
+def _seal(temporary: Path, suffix: str) -> None:
+    """Put its checksum into a file that a library has just written."""
+    with open(temporary, "r+b") as stream:
+        if suffix == ".npz":
+            stream.seek(-2, os.SEEK_END)
+            stream.write(_SEAL_BYTES.to_bytes(2, "little"))
+            stream.flush()
+        place = _seal_place(stream, suffix, 0)
+        seal = _digest(stream, place, 0).encode()
+        stream.seek(place)
+        rest = stream.read()
+        stream.seek(place)
+        stream.write(seal + rest)
+
+
+def _check_seal(path: Path | str) -> None:
+    try:
+        with open(path, "rb") as stream:
+            place = _seal_place(stream, Path(path).suffix, _SEAL_BYTES)
+            stated = b""
+            if place >= 0:
+                stream.seek(place)
+                stated = stream.read(_SEAL_BYTES)
+            if re.fullmatch(rb"[0-9a-f]{%d}" % _SEAL_BYTES, stated) is None:
+                raise StoreError(
+                    f"{path} has no checksum: it is damaged, or was not written by this workflow. {rebuild_hint(path)}"
+                )
+            found = _digest(stream, place, _SEAL_BYTES)
+    except OSError as error:
+        raise _damaged(path, error) from error
+    if found != stated.decode():
+        raise _differs(path, found, stated.decode())
+
+
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
-    payload = {**arrays, HEADER: np.array(_sealed(header, _checksum(arrays.items())))}
+    payload = {**arrays, HEADER: np.array(_header_text(header))}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
             np.savez_compressed(stream, **payload)
+        _seal(temporary, ".npz")
 
     write_atomically(path, write)
 
@@ -143,6 +192,7 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
     StoreError
         If the file is damaged, has no header, or ``key`` is given and differs.
     """
+    _check_seal(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -151,7 +201,7 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
     text = arrays.pop(HEADER, None)
     header = _opened(path, None if text is None else str(text))
     _check_key(path, header, key)
-    return arrays, _check_content(path, header, _checksum(arrays.items()))
+    return arrays, header
 
 
 def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], header: Mapping[str, Any]) -> None:
@@ -163,17 +213,19 @@ def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], head
         for index, state in states.items()
         for name, tensor in state.items()
     }
-    metadata = {HEADER: _sealed(header, _checksum(_as_bytes(tensors)))}
+    metadata = {HEADER: _header_text({**header, "checksum": _tensor_checksum(tensors)})}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 
 
-def _as_bytes(tensors: Mapping[str, Any]) -> Iterable[tuple[str, np.ndarray]]:
-    """Tensors as bytes, whatever their type: numpy knows no bfloat16."""
+def _tensor_checksum(tensors: Mapping[str, Any]) -> str:
+    """Checksum of named tensors, whatever their type (numpy knows no bfloat16). The format itself has no gaps."""
     import torch
 
-    for name, tensor in tensors.items():
-        label = f"{name} {tensor.dtype} {list(tensor.shape)}"
-        yield label, tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+    content = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        content.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        content.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return content.hexdigest()[:32]
 
 
 def read_models(path: Path | str, key: str | None = None) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
@@ -192,7 +244,9 @@ def read_models(path: Path | str, key: str | None = None) -> tuple[dict[int, dic
         raise _damaged(path, error) from error
     header = _opened(path, metadata.get(HEADER))
     _check_key(path, header, key)
-    header = _check_content(path, header, _checksum(_as_bytes(tensors)))
+    stated, found = header.pop("checksum", None), _tensor_checksum(tensors)
+    if stated != found:
+        raise _differs(path, found, stated)
     if sorted(states) != header["models"]:
         raise StoreError(f"{path} holds models {sorted(states)}, its header says {header['models']}. Delete it.")
     return dict(sorted(states.items())), header
@@ -204,28 +258,20 @@ def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[
     import pyarrow.parquet as pq
 
     table = pa.table(dict(columns))
-    table = table.replace_schema_metadata({HEADER: _sealed(header, _checksum(_column_arrays(table)))})
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    table = table.replace_schema_metadata({HEADER: _header_text(header)})
 
+    def write(temporary: Path) -> None:
+        pq.write_table(table, temporary, compression="zstd")
+        _seal(temporary, ".parquet")
 
-def _column_arrays(table: Any) -> Iterable[tuple[str, np.ndarray]]:
-    """Columns of an Arrow table as arrays; a dictionary column as its values' positions, named with the values."""
-    import pyarrow as pa
-
-    for name in table.column_names:
-        column = table.column(name)
-        if pa.types.is_dictionary(column.type):
-            column = column.unify_dictionaries().combine_chunks()
-            values = ",".join(map(str, column.dictionary.to_pylist()))
-            yield f"{name} {values}", column.indices.to_numpy(zero_copy_only=False).astype("<i4")
-        else:
-            yield name, column.to_numpy()
+    write_atomically(path, write)
 
 
 def read_parquet(path: Path | str, key: str | None = None):
     """A pandas frame and the header of a parquet file. Raises as `read_npz` does."""
     import pyarrow.parquet as pq
 
+    _check_seal(path)
     try:
         table = pq.read_table(path)
     except Exception as error:
@@ -233,7 +279,6 @@ def read_parquet(path: Path | str, key: str | None = None):
     text = (table.schema.metadata or {}).get(HEADER.encode())
     header = _opened(path, None if text is None else text.decode(errors="replace"))
     _check_key(path, header, key)
-    header = _check_content(path, header, _checksum(_column_arrays(table)))
     return table.to_pandas(ignore_metadata=True), header
 
 
@@ -255,7 +300,7 @@ def read_header(path: Path | str) -> dict[str, Any]:
     except Exception as error:
         raise _damaged(path, error) from error
     header = _opened(path, text)
-    header.pop("checksum")
+    header.pop("checksum", None)
     return header
 
 
@@ -311,7 +356,11 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, document: Any) -> None:
     """Write a value as indented JSON with sorted keys. NaN and infinity are refused: they are no JSON."""
-    write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_text(path, _json_text(document))
+
+
+def _json_text(document: Any) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def write_document(path: Path | str, document: Mapping[str, Any]) -> None:
@@ -329,8 +378,8 @@ def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
         document = json.loads(text)
-        if not text.endswith("}\n"):
-            raise ValueError("the end is missing")
+        if text != _json_text(document):
+            raise ValueError("the text is not as this workflow writes it")
     except FileNotFoundError:
         raise
     except Exception as error:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -30,19 +31,6 @@ def write(kind: str, path) -> None:
         store.write_document(path, DOCUMENT)
     else:
         store.write_parquet(path, {"x": np.arange(500)}, HEADER)
-
-
-def content(kind: str, path) -> str:
-    """All that a reader hands on, as text."""
-    found = READERS[kind](path)
-    if kind == "json":
-        return json.dumps(found)
-    data, header = found
-    if kind == "safetensors":
-        data = {index: {name: t.tolist() for name, t in sorted(state.items())} for index, state in data.items()}
-    else:
-        data = {name: list(data[name]) for name in data}
-    return json.dumps(header) + str(data)
 
 
 READERS = {
@@ -148,22 +136,12 @@ def test_every_bit_of_a_file_is_guarded(tmp_path, kind):
     path = tmp_path / f"file.{kind}"
     write(kind, path)
     whole = path.read_bytes()
-    generator = np.random.default_rng(0)
-    before = content(kind, path)
-    refused = 0
-    for place in generator.integers(len(whole), size=200):
+    for place in range(len(whole)):
         damaged = bytearray(whole)
-        damaged[place] ^= 1 << int(generator.integers(8))
+        damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
-        try:
-            found = content(kind, path)
-        except StoreError as error:
-            assert str(path) in str(error)  # noqa: PT017 (either outcome is right)
-            refused += 1
-        else:
-            # A bit that says nothing (a zip's time stamp, a space of JSON): what is read is what was written.
-            assert found == before
-    assert refused > 100
+        with pytest.raises(StoreError, match=re.escape(str(path))):
+            READERS[kind](path)
 
 
 @KINDS
@@ -204,9 +182,9 @@ def test_what_killed_writers_of_a_file_left_behind_goes_with_the_next_write(tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == [".b.txt.x7.tmp", "a.txt"]
 
 
-def test_a_file_without_a_header_is_refused(tmp_path):
+def test_a_file_that_was_not_written_here_is_refused(tmp_path):
     np.savez(tmp_path / "foreign.npz", x=np.arange(3))
-    with pytest.raises(StoreError, match="no header"):
+    with pytest.raises(StoreError, match="not written by this workflow"):
         store.read_npz(tmp_path / "foreign.npz")
 
 
