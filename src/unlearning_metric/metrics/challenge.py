@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics import _challenge_kernel as kernel
+from unlearning_metric.metrics._inputs import both_sides, model_values, refuse
 
 DELTA = 1e-5
 EPSILON_CAP = 50.0
@@ -75,10 +76,7 @@ def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) 
     [R]; [C] ``_get_epsilons`` and ``compute_forget_score_from_confs``.
     """
     _check_delta(delta)
-    retrained = _confidences(retrained, "retrained")
-    unlearned = _confidences(unlearned, "unlearned")
-    _check_same_shape(retrained, unlearned)
-
+    retrained, unlearned = _sides(retrained, unlearned)
     models, examples = retrained.shape
     log_room, log_rate = _log_tables(models, delta)
     epsilons = np.empty(examples, dtype=np.float64)
@@ -212,12 +210,8 @@ def split_ceiling(
         If there are fewer than 4 models or `splits` is below 1, and as `challenge`.
     """
     _check_delta(delta)
-    retrained = _confidences(retrained, "retrained")
+    retrained = _within_grid(model_values(retrained, "retrained", 4), "retrained")
     models = retrained.shape[0]
-    if models < 4:
-        raise ValueError(
-            f"retrained has {models} models: splitting them in halves needs at least 4, train more of them"
-        )
     if splits < 1:
         raise ValueError(f"splits is {splits}: ask for at least 1 split")
     generator = np.random.default_rng(seed)
@@ -241,18 +235,8 @@ def _check_delta(delta: float) -> None:
         raise ValueError(f"delta is {delta}: it must lie strictly between 0 and 1, such as {DELTA}")
 
 
-def _confidences(values: ArrayLike, side: str) -> NDArray[np.float64]:
-    """`values` as a checked float64 array [models, examples]; `side` names it in errors."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 2:
-        raise ValueError(f"{side} has shape {array.shape}: pass a 2-D array [models, examples]")
-    models, examples = array.shape
-    if models < 2:
-        raise ValueError(f"{side} has {models} models: epsilon needs at least 2 a side, train more of them")
-    if examples < 1:
-        raise ValueError(f"{side} has no examples: pass the confidences of at least 1 forget example")
-    _refuse(~np.isfinite(array), array, side, "is not finite: look for a diverged model and leave it out")
-    _refuse(
+def _within_grid(array: NDArray[np.float64], side: str) -> NDArray[np.float64]:
+    refuse(
         np.abs(array) > LARGEST_CONFIDENCE,
         array,
         side,
@@ -262,23 +246,11 @@ def _confidences(values: ArrayLike, side: str) -> NDArray[np.float64]:
     return array
 
 
-def _refuse(bad: NDArray[np.bool_], array: NDArray[np.float64], side: str, problem: str) -> None:
-    if bad.any():
-        model, example = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{side}: confidence {array[model, example]} of model {model}, example {example} {problem} "
-            f"({int(bad.sum())} such values)"
-        )
-
-
-def _check_same_shape(retrained: NDArray[np.float64], unlearned: NDArray[np.float64]) -> None:
-    if retrained.shape[1] != unlearned.shape[1]:
-        raise ValueError(
-            f"retrained has {retrained.shape[1]} examples and unlearned has {unlearned.shape[1]}: "
-            "record both on the same forget examples, in the same order"
-        )
+def _sides(retrained: ArrayLike, unlearned: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    retrained, unlearned = both_sides(retrained, unlearned)
     if retrained.shape[0] != unlearned.shape[0]:
         raise ValueError(
             f"retrained has {retrained.shape[0]} models and unlearned has {unlearned.shape[0]}: "
             "the challenge's score needs equally many, leave out the surplus"
         )
+    return _within_grid(retrained, "retrained"), _within_grid(unlearned, "unlearned")

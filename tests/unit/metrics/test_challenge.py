@@ -253,10 +253,10 @@ def with_value(value: float) -> np.ndarray:
         (GOOD, GOOD[None], r"unlearned has shape \(1, 4, 2\)"),
         (GOOD, GOOD[:, :1], "retrained has 2 examples and unlearned has 1"),
         (GOOD, GOOD[:3], "retrained has 4 models and unlearned has 3"),
-        (GOOD[:1], GOOD[:1], "retrained has 1 models: epsilon needs at least 2"),
+        (GOOD[:1], GOOD[:1], "retrained has 1 models: at least 2 are needed"),
         (GOOD[:, :0], GOOD[:, :0], "retrained has no examples"),
-        (GOOD, with_value(np.nan), "unlearned: confidence nan of model 3, example 1 is not finite"),
-        (with_value(-np.inf), GOOD, "retrained: confidence -inf of model 3, example 1 is not finite"),
+        (GOOD, with_value(np.nan), "unlearned: value nan of model 3, example 1 is not finite"),
+        (with_value(-np.inf), GOOD, "retrained: value -inf of model 3, example 1 is not finite"),
         (GOOD, with_value(1e6), "model 3, example 1 is beyond"),
     ],
 )
@@ -280,7 +280,7 @@ def test_points_need_two_models():
 
 
 def test_ceiling_needs_four_models_and_a_split():
-    with pytest.raises(ValueError, match="retrained has 3 models: splitting"):
+    with pytest.raises(ValueError, match="retrained has 3 models: at least 4"):
         split_ceiling(GOOD[:3], 0)
     with pytest.raises(ValueError, match="splits is 0"):
         split_ceiling(GOOD, 0, splits=0)

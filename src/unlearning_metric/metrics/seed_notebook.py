@@ -1,0 +1,110 @@
+"""The score of the notebook that this project started from, kept under its own name to compare with old numbers.
+
+Source: [S] AlbinSou/unlearning-challenge-metric, ``notebooks/Metric.ipynb``. Not on the axis of `challenge`: equal laws
+score about 0.95 here and about 0.18 there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unlearning_metric.metrics._inputs import both_sides
+
+DELTA = 1e-6
+FLAW = (
+    "examples that an attacker separates without error (the worst forgotten) are undefined here and leave the mean, "
+    "so a method that fails can score high"
+)
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """The notebook's score and what it left out.
+
+    Attributes
+    ----------
+    scores : float64 [examples]
+        Mean of the folds' points, above 1 where epsilon is negative; NaN where every fold is undefined.
+    accuracies : float64 [examples]
+        Held-out accuracy of the attack, mean of the folds.
+    score : float
+        Mean of the defined `scores`; NaN if none is.
+    dropped_share : float
+        Share of examples that are NaN and so not in `score`.
+    """
+
+    scores: NDArray[np.float64]
+    accuracies: NDArray[np.float64]
+    score: float
+    dropped_share: float
+
+
+def seed_scores(
+    retrained: ArrayLike, unlearned: ArrayLike, threshold: float | None = None, delta: float = DELTA
+) -> SeedResult:
+    """Score each example by one logistic regression, two folds.
+
+    Ideal and ceiling: 2 for an attack that does worse than chance in both folds, about 0.95 for equal laws; floor: no
+    number, since an example that is told apart without error is NaN (`FLAW`).
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Loss (the notebook's default) or logit of the true class; at least 4 models a side.
+    threshold : float, optional
+        Epsilon, in nats, beyond which the points stop falling; ``ln(models / 2 - 1)`` unless given (3.89, the
+        notebook's constant, at 100 models).
+    delta : float in (0, 1)
+
+    Raises
+    ------
+    ValueError
+        If an input is not 2-D, not finite, has fewer than 4 models, or the examples differ in number.
+
+    References
+    ----------
+    [S]; scikit-learn ``LogisticRegression()`` and ``cross_val_score(cv=2)``, retrained models first.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+
+    retrained, unlearned = both_sides(retrained, unlearned, least=4)
+    if threshold is None:
+        # The number of models a fold tests a side; with unequal sides the smaller bounds what can be told.
+        rest = min(len(retrained), len(unlearned)) / 2 - 1
+        threshold = math.log(rest) if rest > 1 else 0.0
+    labels = np.repeat([0, 1], [len(retrained), len(unlearned)])
+    folds = list(StratifiedKFold(2).split(labels, labels))
+    examples = retrained.shape[1]
+    points, accuracies = np.full((2, examples), np.nan), np.empty((2, examples))
+    for example in range(examples):
+        values = np.concatenate([retrained[:, example], unlearned[:, example]])[:, None]
+        for fold, (train, test) in enumerate(folds):
+            guess = LogisticRegression().fit(values[train], labels[train]).predict(values[test])
+            truth = labels[test]
+            accuracies[fold, example] = (guess == truth).mean()
+            fpr, fnr = (guess[truth == 0] == 1).mean(), (guess[truth == 1] == 0).mean()
+            if fpr > 0 and fnr > 0:
+                points[fold, example] = _points(fpr, fnr, threshold, delta)
+    defined = ~np.isnan(points)
+    counts = defined.sum(axis=0)
+    scores = np.divide(np.nansum(points, axis=0), counts, out=np.full(examples, np.nan), where=counts > 0)
+    return SeedResult(
+        scores=scores,
+        accuracies=accuracies.mean(axis=0),
+        score=float(np.nanmean(scores)) if counts.any() else math.nan,
+        dropped_share=float((counts == 0).mean()),
+    )
+
+
+def _points(fpr: float, fnr: float, threshold: float, delta: float) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        epsilon = float(np.fmax(np.log((1 - delta - fpr) / fnr), np.log((1 - delta - fnr) / fpr)))
+    if math.isnan(epsilon):
+        return math.nan
+    # int truncates toward zero, as in [S]: a negative epsilon is worth more than 1.
+    return 2.0 / 2.0 ** (int(min(epsilon, threshold) / 0.5) + 1)

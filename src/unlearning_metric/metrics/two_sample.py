@@ -1,0 +1,91 @@
+"""Whether the two sides differ at all, example by example: a test without a rule, and a distance in spreads.
+
+Sources: Kolmogorov-Smirnov (scipy ``ks_2samp``); [BH] Benjamini and Hochberg (1995), "Controlling the false discovery
+rate"; [D] Dong, Roth and Su (arXiv 1905.02383), whose Gaussian trade-off function has the parameter mu.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control, ks_2samp
+
+from unlearning_metric.metrics._inputs import both_sides
+
+FALSE_DISCOVERY_RATE = 0.05
+
+
+def ks_p_values(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
+    """Two-sided p-value of the two-sample Kolmogorov-Smirnov test, exact up to 10,000 models a side.
+
+    Ideal and ceiling: uniform on [0, 1], which two sets of retrained models give. Floor: 0.
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Any signal; at least 2 models a side, which may differ in number.
+
+    Returns
+    -------
+    float64 [examples]
+
+    Raises
+    ------
+    ValueError
+        If an input is not 2-D, not finite, has fewer than 2 models, or the examples differ in number.
+    """
+    retrained, unlearned = both_sides(retrained, unlearned)
+    return np.array([ks_2samp(r, u).pvalue for r, u in zip(retrained.T, unlearned.T, strict=True)])
+
+
+def told_apart(p_values: ArrayLike, rate: float = FALSE_DISCOVERY_RATE) -> NDArray[np.bool_]:
+    """Which examples are told apart at a false-discovery rate. Their share is 0 for an ideal method, but for chance.
+
+    Parameters
+    ----------
+    p_values : array [examples]
+        Within [0, 1].
+    rate : float in (0, 1)
+
+    Returns
+    -------
+    bool [examples]
+
+    References
+    ----------
+    [BH], as scipy's ``false_discovery_control``.
+    """
+    return false_discovery_control(np.asarray(p_values, dtype=np.float64)) <= rate
+
+
+def gaussian_mu(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
+    """Absolute difference of the means in units of the pooled standard deviation.
+
+    Of two Gaussians of one spread it is the mu of their trade-off function, which no attacker beats. Ideal 0; ceiling
+    about ``sqrt(4 / (pi models))`` by chance; floor: large, and infinite where both sides are constant and differ.
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Logit-scaled confidence; at least 2 models a side, which may differ in number.
+
+    Returns
+    -------
+    float64 [examples]
+
+    Raises
+    ------
+    ValueError
+        As `ks_p_values`.
+
+    References
+    ----------
+    [D], definition 2.6.
+    """
+    retrained, unlearned = both_sides(retrained, unlearned)
+    n, m = len(retrained), len(unlearned)
+    difference = np.abs(retrained.mean(axis=0) - unlearned.mean(axis=0))
+    constant = (np.ptp(retrained, axis=0) == 0) & (np.ptp(unlearned, axis=0) == 0)
+    squares = ((n - 1) * retrained.var(axis=0, ddof=1) + (m - 1) * unlearned.var(axis=0, ddof=1)) / (n + m - 2)
+    spread = np.sqrt(np.where(constant, 1.0, squares))
+    return np.where(constant, np.where(retrained[0] == unlearned[0], 0.0, np.inf), difference / spread)

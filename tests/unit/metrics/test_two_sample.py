@@ -1,0 +1,55 @@
+"""Two-sample tests: calibrated for equal laws, sure of different ones."""
+
+import numpy as np
+import pytest
+
+from unlearning_metric import gaussian_mu, ks_p_values, told_apart
+
+
+def test_p_values_of_equal_laws_are_as_rare_as_they_say():
+    generator = np.random.default_rng(0)
+    p = ks_p_values(*generator.normal(size=(2, 200, 2000)))
+    for level in (0.01, 0.05, 0.2):
+        # At most `level` (the statistic is discrete), but for four standard errors of 2,000 draws.
+        assert level * 0.6 < (p <= level).mean() < level + 4 * np.sqrt(level / 2000)
+
+
+def test_exact_p_value_of_a_full_separation():
+    # Of the C(8, 4) = 70 orders two separate the sides.
+    assert ks_p_values(np.arange(4.0)[:, None], np.arange(4.0)[:, None] + 9) == pytest.approx(2 / 70)
+
+
+def test_false_discoveries_are_bounded_and_true_ones_made():
+    generator = np.random.default_rng(1)
+    shares = []
+    for _ in range(60):
+        retrained, unlearned = generator.normal(size=(2, 60, 40))
+        unlearned[:, :20] += 1.2
+        found = told_apart(ks_p_values(retrained, unlearned))
+        assert found[:20].mean() > 0.7
+        shares.append(found[20:].sum() / max(1, found.sum()))
+    # Half of the examples differ, so the procedure's bound is 0.05 * 20 / 40.
+    assert np.mean(shares) < 0.035
+
+
+def test_benjamini_hochberg_steps_up():
+    # 0.04 lies above its own line 0.05 * 3 / 4 but 0.045 lies below 0.05 * 4 / 4, which takes all with it.
+    assert told_apart([0.001, 0.02, 0.04, 0.045]).all()
+    assert told_apart([0.001, 0.02, 0.04, 0.06]).tolist() == [True, True, False, False]
+
+
+def test_mu_of_a_known_shift():
+    generator = np.random.default_rng(2)
+    found = gaussian_mu(generator.normal(3, 2, (4000, 30)), generator.normal(6, 2, (3000, 30)))
+    assert found.mean() == pytest.approx(1.5, abs=0.02)
+
+
+def test_mu_of_equal_laws_is_as_small_as_chance_allows():
+    generator = np.random.default_rng(3)
+    found = gaussian_mu(*generator.normal(size=(2, 100, 3000)))
+    assert found.mean() == pytest.approx(np.sqrt(4 / (np.pi * 100)), rel=0.05)
+
+
+def test_mu_of_constants():
+    found = gaussian_mu(np.full((7, 2), 0.1), np.full((10, 2), [0.1, 0.3]))
+    assert found.tolist() == [0.0, np.inf]
