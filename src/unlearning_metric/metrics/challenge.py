@@ -214,13 +214,29 @@ def split_ceiling(
     models = retrained.shape[0]
     if splits < 1:
         raise ValueError(f"splits is {splits}: ask for at least 1 split")
+    return float(halves_points(retrained, np.arange(models), seed, splits, delta).mean())
+
+
+def halves_points(
+    retrained: NDArray[np.float64],
+    kept: NDArray[np.int64],
+    seed: int | np.random.SeedSequence,
+    splits: int = 10,
+    delta: float = DELTA,
+) -> NDArray[np.float64]:
+    """Mean points [examples] over random half-splits of the models `kept`.
+
+    The order of all models is what is drawn, so deleting some moves few of the others to the other half: replicates
+    for an interval differ by the models, not by the splits.
+    """
     generator = np.random.default_rng(seed)
-    half = models // 2
-    scores = np.empty(splits)
-    for split in range(splits):
-        order = generator.permutation(models)
-        scores[split] = challenge_score(retrained[order[:half]], retrained[order[half : 2 * half]], delta)
-    return float(scores.mean())
+    half = len(kept) // 2
+    points = np.zeros(retrained.shape[1])
+    for _ in range(splits):
+        order = generator.permutation(len(retrained))
+        order = order[np.isin(order, kept)]
+        points += challenge(retrained[order[:half]], retrained[order[half : 2 * half]], delta).points
+    return points / splits
 
 
 def _log_tables(models: int, delta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

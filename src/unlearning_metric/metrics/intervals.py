@@ -1,0 +1,216 @@
+"""95 % intervals for scores that are means of bucket points, from groups of models deleted together.
+
+The target is the expectation of the score, at this number of models, over the draw of the models; the forget examples
+are fixed unless asked otherwise. Neither usual way works: a bootstrap repeats models, whose ties separate the sides
+(its interval covers 0 % for equal laws, ``benchmarks/interval_coverage.py``), and leaving out one model in turn sees
+the steps of the points and little else.
+
+The scheme: the model indices are partitioned at random into 16 equal blocks, the same for both sides and for every
+method that shares the retrained models. The blocks are the points of the affine plane of order 4; each of its 20
+lines names 4 blocks to delete, so every pair of blocks goes together exactly once. Two partitions give 40 scores.
+Deleted quarters see what one odd model does to all examples at once, but inflate the part of the variance in which
+each example moves by itself: that part is capped by the variance between examples, and the mean of the capped and the
+uncapped variance is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCKS = 16
+PARTITIONS = 2
+LEAST_MODELS = BLOCKS
+#: 97.5 % point of Student's t with 15 degrees of freedom: 16 blocks.
+_QUANTILE = 2.131449545559323
+#: Standard deviation of ln(ceiling) over the ten random half-splits it is the mean of.
+_SPLIT_SD = 0.03
+
+
+def lines() -> NDArray[np.int64]:
+    """The 20 lines of the affine plane of order 4, each as its 4 of the 16 points: [20, 4]."""
+    product = np.array([[0, 0, 0, 0], [0, 1, 2, 3], [0, 2, 3, 1], [0, 3, 1, 2]])  # in the field of 4; its sum is xor
+    x = np.arange(4)
+    slanted = [4 * x + (product[slope] ^ shift) for slope in range(4) for shift in range(4)]
+    return np.array([*slanted, *(4 * column + x for column in range(4))])
+
+
+def deletions(models: int, seed: int) -> tuple[NDArray[np.int64], float]:
+    """Which models each replicate keeps, and the factor that makes the replicates' variance one of the score.
+
+    Parameters
+    ----------
+    models : int
+        At least 16. Beyond a multiple of 16, a random rest is never deleted, other models in each partition.
+    seed : int
+
+    Returns
+    -------
+    kept : int [2, 20, kept models]
+        Ascending indices for each partition and line.
+    factor : float
+        ``(N - d)^2 / (N d (1 - d / P))`` for d deleted out of P models in blocks, which is exact for means; 3 where 16
+        divides N.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 16 models.
+    """
+    if models < LEAST_MODELS:
+        raise ValueError(f"{models} models a side: an interval needs at least {LEAST_MODELS}, train more of them")
+    generator = np.random.default_rng(seed)
+    size = models // BLOCKS
+    pool, deleted = size * BLOCKS, size * 4
+    kept = np.empty((PARTITIONS, 20, models - deleted), dtype=np.int64)
+    for partition in range(PARTITIONS):
+        blocks = generator.permutation(models)[:pool].reshape(BLOCKS, size)
+        for line, members in enumerate(lines()):
+            kept[partition, line] = np.setdiff1d(np.arange(models), blocks[members].ravel())
+    return kept, (models - deleted) ** 2 / (models * deleted * (1 - deleted / pool))
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """A score's points on all models and with each line deleted. Plain arrays, so that they can be stored.
+
+    Attributes
+    ----------
+    points : float64 [examples]
+        On all models; the score is their mean.
+    deleted : float64 [2, 20, examples]
+        For each partition and line.
+    factor : float
+        As `deletions` gives it.
+    """
+
+    points: NDArray[np.float64]
+    deleted: NDArray[np.float64]
+    factor: float
+
+    @property
+    def score(self) -> float:
+        return float(self.points.mean())
+
+    def scaled(self, ratio: float, ratios: NDArray[np.float64]) -> Replicates:
+        """Points times a ratio of accuracies, on all models and [2, 20]: a final score's replicates."""
+        return Replicates(self.points * ratio, self.deleted * ratios[:, :, None], self.factor)
+
+
+def replicates(
+    points: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    models: int,
+    seed: int,
+    whole: NDArray[np.float64] | None = None,
+) -> Replicates:
+    """Evaluate ``points(indices of the models kept) -> [examples]`` for each of 40 deletions.
+
+    Parameters
+    ----------
+    points : function
+    models : int
+    seed : int
+        Equal seeds and numbers of models give equal deletions, which is what pairs two methods.
+    whole : float64 [examples], optional
+        The points on all models, where `points` is a cheaper estimate of the same.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 16 models.
+    """
+    kept, factor = deletions(models, seed)
+    deleted = np.array([[points(indices) for indices in partition] for partition in kept])
+    return Replicates(points(np.arange(models)) if whole is None else whole, deleted, factor)
+
+
+def _variance(points: NDArray, deleted: NDArray, factor: float, random_examples: bool) -> float:
+    """Variance of the mean of `points` [examples], from its replicates [2, 20, examples]."""
+    examples = len(points)
+    between = float(points.var(ddof=1)) / examples if examples > 1 else 0.0
+    scores = deleted.mean(axis=2)
+    raw = factor * scores.var(axis=1)
+    own = factor * deleted.var(axis=1).sum(axis=1) / examples**2
+    common = np.maximum(raw - own, 0.0)
+    if random_examples:
+        return float(common.mean()) + between
+    return float(((raw + common + np.minimum(own, between)) / 2).mean())
+
+
+def score_interval(replicates: Replicates, random_examples: bool = False) -> tuple[float, float]:
+    """95 % interval of a score, ``F exp(+-q sd / F)``; additive and cut at 0 where the score is 0.
+
+    Parameters
+    ----------
+    replicates : Replicates
+    random_examples : bool
+        Whether the forget examples, too, are a draw that another run would make anew.
+    """
+    score = replicates.score
+    spread = _QUANTILE * math.sqrt(_variance(replicates.points, replicates.deleted, replicates.factor, random_examples))
+    return _around(score, spread)
+
+
+def _around(score: float, spread: float) -> tuple[float, float]:
+    if score <= 0.0:
+        return 0.0, spread
+    return score * math.exp(-spread / score), score * math.exp(min(spread / score, 700.0))
+
+
+def difference_interval(
+    first: Replicates, second: Replicates, random_examples: bool = False
+) -> tuple[float, float, float]:
+    """Score of the first less that of the second, and its 95 % interval, paired through the shared models.
+
+    Raises
+    ------
+    ValueError
+        If the two do not come from as many models and examples.
+    """
+    _check_pair(first, second)
+    points = first.points - second.points
+    variance = _variance(points, first.deleted - second.deleted, first.factor, random_examples)
+    difference, spread = float(points.mean()), _QUANTILE * math.sqrt(variance)
+    return difference, difference - spread, difference + spread
+
+
+def relative_interval(
+    replicates: Replicates, ceiling: Replicates, from_splits: bool, random_examples: bool = False
+) -> tuple[float, float]:
+    """95 % interval of score / ceiling.
+
+    Parameters
+    ----------
+    replicates, ceiling : Replicates
+        Of the method and of its ceiling, with the same deletions.
+    from_splits : bool
+        Whether the ceiling is a mean over random half-splits, whose own randomness then counts.
+
+    Raises
+    ------
+    ValueError
+        If the ceiling is 0, or the two do not come from as many models and examples.
+    """
+    _check_pair(replicates, ceiling)
+    score, top = replicates.score, ceiling.score
+    if top <= 0.0:
+        raise ValueError("the ceiling is 0: nothing can be given relative to it")
+    extra = _SPLIT_SD**2 if from_splits else 0.0
+    if score <= 0.0:
+        return tuple(value / top for value in score_interval(replicates, random_examples))
+    points = replicates.points / score - ceiling.points / top
+    deleted = replicates.deleted / score - ceiling.deleted / top
+    spread = _QUANTILE * math.sqrt(_variance(points, deleted, replicates.factor, random_examples) + extra)
+    return _around(score / top, spread * score / top)
+
+
+def _check_pair(first: Replicates, second: Replicates) -> None:
+    if first.deleted.shape != second.deleted.shape or first.factor != second.factor:
+        raise ValueError(
+            f"replicates of {len(first.points)} and {len(second.points)} examples, factors {first.factor:g} and "
+            f"{second.factor:g}: compare methods of the same retrained models and forget examples"
+        )
