@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unlearning_metric.metrics.challenge import challenge_epsilons, challenge_score
+    from unlearning_metric.metrics.heldout import heldout
     from unlearning_metric.metrics.klom import klom
     from unlearning_metric.metrics.seed_notebook import seed_scores
     from unlearning_metric.metrics.simple_mia import simple_mia
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "challenge": ("challenge_epsilons", "challenge_score"),
+    "heldout": ("heldout",),
     "klom": ("klom",),
     "seed_notebook": ("seed_scores",),
     "simple_mia": ("simple_mia",),
@@ -25,6 +27,7 @@ __all__ = [
     "challenge_epsilons",
     "challenge_score",
     "gaussian_mu",
+    "heldout",
     "klom",
     "ks_p_values",
     "seed_scores",

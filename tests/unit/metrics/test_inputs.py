@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 
 import unlearning_metric
-from unlearning_metric import challenge_epsilons, gaussian_mu, klom, ks_p_values, seed_scores, ulira
+from unlearning_metric import challenge_epsilons, gaussian_mu, heldout, klom, ks_p_values, seed_scores, ulira
 
 
 def flat(value):
-    return np.concatenate([np.ravel(v) for v in vars(value).values()]) if hasattr(value, "__dict__") else value
+    if not hasattr(value, "__dict__"):
+        return value
+    return np.concatenate([np.ravel(v) for v in vars(value).values() if np.asarray(v).dtype.kind != "U"])
 
 
 PAIRS = pytest.mark.parametrize(
-    "metric", [challenge_epsilons, klom, ks_p_values, gaussian_mu, ulira, seed_scores], ids=lambda f: f.__name__
+    "metric",
+    [challenge_epsilons, heldout, klom, ks_p_values, gaussian_mu, ulira, seed_scores],
+    ids=lambda f: f.__name__,
 )
 
 
