@@ -24,6 +24,7 @@ from unlearning_metric.metrics.intervals import (
 )
 
 CORRELATION = 0.4
+LAWS = ("normal", "t3")
 # Method 1 and method 2 of each setting: shift and spread in units of the retrained sd, and the law.
 SETTINGS = {
     "equal": ((0.0, 1.0), (0.3, 1.0), "normal"),
@@ -43,38 +44,45 @@ def draw(generator, models, examples, law):
 
 
 def experiment(task):
-    setting, models, examples, number, resamples = task
-    first, second, law = SETTINGS[setting]
-    generator = np.random.default_rng([number, models, list(SETTINGS).index(setting)])
+    """Everything asked of one draw: {(setting, quantity): (estimate, low, high)}. Settings of one law share models."""
+    settings, models, examples, number, splits, resamples = task
     laws = np.random.default_rng(1)
     middle, sd = laws.normal(4, 2, examples), laws.uniform(1, 3, examples)
-    retrained = middle + sd * draw(generator, models, examples, law)
-    methods = [
-        middle + sd * (shift + spread * draw(generator, models, examples, law)) for shift, spread in (first, second)
-    ]
-    one, two = (
-        replicates(lambda kept, unlearned=unlearned: challenge(retrained[kept], unlearned[kept]).points, models, number)
-        for unlearned in methods
-    )
-    top = replicates(
-        lambda kept: halves_points(retrained, kept, number, splits=2),
-        models,
-        number,
-        whole=halves_points(retrained, np.arange(models), number),
-    )
-    difference, low, high = difference_interval(one, two)
-    found = {
-        "F": (one.score, *score_interval(one)),
-        "difference": (difference, low, high),
-        "relative": (one.score / top.score, *relative_interval(one, top, True)),
-    }
-    if number < resamples:
-        scores = []
-        for _ in range(200):
-            a, b = generator.integers(models, size=(2, models))
-            scores.append(challenge(retrained[a], methods[0][b]).forgetting_score)
-        found["bootstrap F"] = (one.score, *np.quantile(scores, [0.025, 0.975]))
+    found, references = {}, {}
+    for setting in settings:
+        first, second, law = SETTINGS[setting]
+        if law not in references:
+            drawn = middle + sd * draw(np.random.default_rng([number, models, LAWS.index(law)]), models, examples, law)
+            references[law] = drawn, ceiling(drawn, number, splits)
+        retrained, top = references[law]
+        generator = np.random.default_rng([number, models, 9, list(SETTINGS).index(setting)])
+        methods = [
+            middle + sd * (shift + spread * draw(generator, models, examples, law)) for shift, spread in (first, second)
+        ]
+        one, two = (paired(retrained, unlearned, number) for unlearned in methods)
+        difference, low, high = difference_interval(one, two)
+        found[setting, "F"] = (one.score, *score_interval(one))
+        found[setting, "difference"] = (difference, low, high)
+        found[setting, "relative"] = (one.score / top.score, *relative_interval(one, top, True))
+        if number < resamples:
+            found[setting, "bootstrap F"] = (one.score, *bootstrap(generator, retrained, methods[0]))
     return found
+
+
+def paired(retrained, unlearned, seed):
+    return replicates(lambda kept: challenge(retrained[kept], unlearned[kept]).points, len(retrained), seed)
+
+
+def ceiling(retrained, seed, splits):
+    return replicates(lambda kept: halves_points(retrained, kept, seed, splits), len(retrained), seed)
+
+
+def bootstrap(generator, retrained, unlearned, resamples=200):
+    scores = []
+    for _ in range(resamples):
+        a, b = generator.integers(len(retrained), size=(2, len(retrained)))
+        scores.append(challenge(retrained[a], unlearned[b]).forgetting_score)
+    return np.quantile(scores, [0.025, 0.975])
 
 
 def main():
@@ -82,6 +90,7 @@ def main():
     parser.add_argument("--experiments", type=int, default=400)
     parser.add_argument("--examples", type=int, default=40)
     parser.add_argument("--models", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--splits", type=int, default=10, help="half-splits that the ceiling is the mean of")
     parser.add_argument("--bootstraps", type=int, default=40, help="experiments that also bootstrap")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
@@ -90,18 +99,18 @@ def main():
     print(f"{'N':>4} {'law':12} {'of':12} {'truth':>7} {'coverage':>9} {'width / oracle':>15}", flush=True)
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for models in arguments.models:
+            tasks = [
+                (arguments.settings, models, arguments.examples, number, arguments.splits, arguments.bootstraps)
+                for number in range(arguments.experiments)
+            ]
+            rows = list(pool.map(experiment, tasks))
             for setting in arguments.settings:
-                tasks = [
-                    (setting, models, arguments.examples, number, arguments.bootstraps)
-                    for number in range(arguments.experiments)
-                ]
-                rows = list(pool.map(experiment, tasks, chunksize=4))
                 for name in ("F", "difference", "relative", "bootstrap F"):
-                    found = np.array([row[name] for row in rows if name in row])
+                    found = np.array([row[setting, name] for row in rows if (setting, name) in row])
                     if not len(found):
                         continue
-                    all_of_it = np.array([row["F" if "F" in name else name][0] for row in rows])
-                    truth, sd = all_of_it.mean(), all_of_it.std(ddof=1)
+                    estimates = np.array([row[setting, "F" if "F" in name else name][0] for row in rows])
+                    truth, sd = estimates.mean(), estimates.std(ddof=1)
                     covered = ((found[:, 1] <= truth) & (truth <= found[:, 2])).mean()
                     width = (found[:, 2] - found[:, 1]).mean() / (2 * 1.96 * sd)
                     print(f"{models:4} {setting:12} {name:12} {truth:7.4f} {covered:9.1%} {width:15.2f}", flush=True)

@@ -9,8 +9,8 @@ The scheme: the model indices are partitioned at random into 16 equal blocks, th
 method that shares the retrained models. The blocks are the points of the affine plane of order 4; each of its 20
 lines names 4 blocks to delete, so every pair of blocks goes together exactly once. Two partitions give 40 scores.
 Deleted quarters see what one odd model does to all examples at once, but inflate the part of the variance in which
-each example moves by itself: that part is capped by the variance between examples, and the mean of the capped and the
-uncapped variance is used.
+each example moves by itself, since its points are a step function: that part is capped by the variance between the
+examples.
 """
 
 from __future__ import annotations
@@ -136,9 +136,8 @@ def _variance(points: NDArray, deleted: NDArray, factor: float, random_examples:
     raw = factor * scores.var(axis=1)
     own = factor * deleted.var(axis=1).sum(axis=1) / examples**2
     common = np.maximum(raw - own, 0.0)
-    if random_examples:
-        return float(common.mean()) + between
-    return float(((raw + common + np.minimum(own, between)) / 2).mean())
+    own = np.full(PARTITIONS, between) if random_examples else np.minimum(own, between)
+    return float((common + own).mean())
 
 
 def score_interval(replicates: Replicates, random_examples: bool = False) -> tuple[float, float]:
