@@ -83,52 +83,114 @@ def _best_single(best, positive, negative, log_room, log_rate):
 
 
 @njit(cache=True)
+def _bound(narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, last_left, log_room, log_rate):
+    """Largest epsilon over the intervals with one right end and any left end up to `last_left`, on the grid or not.
+
+    The first left end has `narrow_below` and `wide_below` values below it. Infinite where an interval separates.
+    """
+    n = narrow.size
+    best = _NOTHING_YET
+    while True:
+        fp = max(wide_to_right - wide_below, 0)
+        fn = n - max(narrow_to_right - narrow_below, 0)
+        if fp == 0:
+            # A shorter interval keeps fp at 0 and cannot lower fn.
+            return np.float32(np.inf) if fn == 0 else best
+        if fn > 0:
+            best = _larger(best, fp, fn, log_room, log_rate)
+        passed = np.inf
+        if narrow_below < n:
+            passed = narrow[narrow_below]
+        if wide_below < n:
+            passed = min(passed, wide[wide_below])
+        if passed >= last_left:
+            return best
+        while narrow_below < n and narrow[narrow_below] == passed:
+            narrow_below += 1
+        while wide_below < n and wide[wide_below] == passed:
+            wide_below += 1
+
+
+@njit(cache=True)
+def _scan_row(best, narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, first_left, last_left,
+              log_room, log_rate):  # fmt: skip
+    """Largest epsilon over the grid's left ends of one right end, and whether one separates."""
+    n = narrow.size
+    left_step = (last_left - first_left) / (_LEFT_POINTS - 1)
+    last_fp = last_fn = -1
+    for column in range(_LEFT_POINTS):
+        left = last_left if column == _LEFT_POINTS - 1 else column * left_step + first_left
+        while narrow_below < n and narrow[narrow_below] < left:
+            narrow_below += 1
+        while wide_below < n and wide[wide_below] < left:
+            wide_below += 1
+        # Empty where left > right, which the grid contains when the width is below 2.
+        fp = max(wide_to_right - wide_below, 0)
+        fn = n - max(narrow_to_right - narrow_below, 0)
+        if fp == last_fp and fn == last_fn:
+            # No value between this left end and the one before: the same rule.
+            continue
+        last_fp, last_fn = fp, fn
+        if fp == 0:
+            if fn == 0:
+                return best, True
+            # A shorter interval keeps fp at 0 and cannot lower fn: the rest of the row is discarded.
+            break
+        if fn > 0:
+            best = _larger(best, fp, fn, log_room, log_rate)
+    return best, False
+
+
+@njit(cache=True)
 def _best_interval(best, narrow, wide, width, log_room, log_rate):
-    """Largest epsilon over the rules "narrow iff left <= confidence <= right", and whether one separates."""
+    """Largest epsilon over the rules "narrow iff left <= confidence <= right", and whether one separates.
+
+    Right ends without a value between them have the same models to their left, so one bound over all left ends holds
+    for all of them: most of the grid cannot beat what was found already and is never looked at.
+    """
     n = narrow.size
     first_right = narrow[0] + width - _BUFFER
     last_right = narrow[n - 1] + _BUFFER
     count = math.ceil((last_right - first_right) * _PER_UNIT)
     right_step = (last_right - first_right) / (count - 1)
     narrow_to_right = wide_to_right = 0  # values <= right
-    narrow_start = wide_start = 0  # values < the first left end of this row
-    for row in range(count):
+    narrow_below = wide_below = 0  # values < the first left end of this row
+    row = 0
+    while row < count:
         right = last_right if row == count - 1 else row * right_step + first_right
         while narrow_to_right < n and narrow[narrow_to_right] <= right:
             narrow_to_right += 1
         while wide_to_right < n and wide[wide_to_right] <= right:
             wide_to_right += 1
-
+        following = np.inf
+        if narrow_to_right < n:
+            following = narrow[narrow_to_right]
+        if wide_to_right < n:
+            following = min(following, wide[wide_to_right])
         first_left = right - width - _BUFFER
-        last_left = right - width + _BUFFER
-        left_step = (last_left - first_left) / (_LEFT_POINTS - 1)
-        while narrow_start < n and narrow[narrow_start] < first_left:
-            narrow_start += 1
-        while wide_start < n and wide[wide_start] < first_left:
-            wide_start += 1
+        while narrow_below < n and narrow[narrow_below] < first_left:
+            narrow_below += 1
+        while wide_below < n and wide[wide_below] < first_left:
+            wide_below += 1
 
-        narrow_below, wide_below = narrow_start, wide_start  # values < left
-        last_fp = last_fn = -1
-        for column in range(_LEFT_POINTS):
-            left = last_left if column == _LEFT_POINTS - 1 else column * left_step + first_left
-            while narrow_below < n and narrow[narrow_below] < left:
-                narrow_below += 1
-            while wide_below < n and wide[wide_below] < left:
-                wide_below += 1
-            # Empty where left > right, which the grid contains when the width is below 2.
-            fp = max(wide_to_right - wide_below, 0)
-            fn = n - max(narrow_to_right - narrow_below, 0)
-            if fp == last_fp and fn == last_fn:
-                # No value between this left end and the one before: the same rule.
-                continue
-            last_fp, last_fn = fp, fn
-            if fp == 0:
-                if fn == 0:
-                    return best, True
-                # A shorter interval keeps fp at 0 and cannot lower fn: the rest of the row is discarded.
-                break
-            if fn > 0:
-                best = _larger(best, fp, fn, log_room, log_rate)
+        end = row
+        while right < following and end < count:
+            last_left = right - width + _BUFFER
+            end += 1
+            right = last_right if end == count - 1 else end * right_step + first_right
+        bound = _bound(
+            narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, last_left, log_room, log_rate
+        )
+        while row < end and bound > best:
+            right = last_right if row == count - 1 else row * right_step + first_right
+            best, separable = _scan_row(
+                best, narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below,
+                right - width - _BUFFER, right - width + _BUFFER, log_room, log_rate,
+            )  # fmt: skip
+            if separable:
+                return best, True
+            row += 1
+        row = end
     return best, False
 
 
