@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from unlearning_metric.metrics.challenge import challenge_epsilons, challenge_score
     from unlearning_metric.metrics.heldout import heldout
     from unlearning_metric.metrics.klom import klom
-    from unlearning_metric.metrics.seed_notebook import seed_scores
+    from unlearning_metric.metrics.seed_notebook import seed_notebook, seed_scores
     from unlearning_metric.metrics.simple_mia import simple_mia
     from unlearning_metric.metrics.two_sample import gaussian_mu, ks_p_values, told_apart
     from unlearning_metric.metrics.ulira import ulira
@@ -16,7 +16,7 @@ _HOMES = {
     "challenge": ("challenge_epsilons", "challenge_score"),
     "heldout": ("heldout",),
     "klom": ("klom",),
-    "seed_notebook": ("seed_scores",),
+    "seed_notebook": ("seed_notebook", "seed_scores"),
     "simple_mia": ("simple_mia",),
     "two_sample": ("gaussian_mu", "ks_p_values", "told_apart"),
     "ulira": ("ulira",),
@@ -30,6 +30,7 @@ __all__ = [
     "heldout",
     "klom",
     "ks_p_values",
+    "seed_notebook",
     "seed_scores",
     "simple_mia",
     "told_apart",

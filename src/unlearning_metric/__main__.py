@@ -1,4 +1,4 @@
-"""Commands that need no workflow: `python -m unlearning_metric doctor`."""
+"""Commands that need no workflow: `python -m unlearning_metric doctor` and `... score`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from unlearning_metric import config
 from unlearning_metric.doctor import examine
 from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.store import StoreError
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -36,6 +37,37 @@ def doctor(arguments: argparse.Namespace) -> int:
     return int(bool(problems) and set(problems) != {"missing"})
 
 
+def score(arguments: argparse.Namespace) -> int:
+    """Score arrays of models trained elsewhere and print the leaderboard; 2 where a file does not fit."""
+    # Here: the doctor needs no numba.
+    from unlearning_metric.elsewhere import DumpError
+    from unlearning_metric.jobs.score_elsewhere import score_elsewhere
+
+    try:
+        text = score_elsewhere(
+            arguments.retrained,
+            arguments.unlearned,
+            arguments.out,
+            arguments.original,
+            arguments.ceiling,
+            arguments.delta,
+            arguments.seed,
+            arguments.efficiency_limit,
+        )
+    except (DumpError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{text}\nWritten to {arguments.out}: score_<name>.json, samples_<name>.parquet, leaderboard.csv, .md, .json")
+    return 0
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"{text} does not lie strictly between 0 and 1")
+    return value
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m unlearning_metric")
@@ -45,6 +77,25 @@ def main(argv: list[str] | None = None) -> int:
     check.add_argument("--results", help="the folder to look at; default: the configuration's")
     check.add_argument("--workflow", default=".", help="folder of the Snakefile; default: the current one")
     check.set_defaults(run=doctor)
+    outside = commands.add_parser(
+        "score",
+        help="score outputs of models trained elsewhere",
+        description="Score npz files with arrays [models, examples] of the forget examples: confidence, loss, or "
+        "logits [models, examples, classes] with labels. Optional: examples, labels, groups, correct, seconds; "
+        "test_loss and the like for probe_, validation_ and test_; retain_accuracy, test_accuracy. See "
+        "docs/scoring-elsewhere.md.",
+    )
+    outside.add_argument("--retrained", required=True, metavar="NPZ", help="models trained without the forget set")
+    outside.add_argument(
+        "--unlearned", required=True, nargs="+", metavar="NPZ", help="one file a method, named after it"
+    )
+    outside.add_argument("--original", metavar="NPZ", help="the original model or models, for the floor")
+    outside.add_argument("--ceiling", metavar="NPZ", help="a second set of retrained models; default: half-splits")
+    outside.add_argument("--out", default=".", metavar="FOLDER", help="where the files go; default: here")
+    outside.add_argument("--delta", type=_share, default=1e-5, help="of (epsilon, delta)-unlearning; default: 1e-5")
+    outside.add_argument("--seed", type=int, default=0, help="of splits and subsets; default: 0")
+    outside.add_argument("--efficiency-limit", type=float, default=0.2, help="share of a retraining; default: 0.2")
+    outside.set_defaults(run=score)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 

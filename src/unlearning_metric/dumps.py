@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearning_metric.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
 from unlearning_metric.shards import shard_models
 from unlearning_metric.store import StoreError, read_parquet, rebuild_hint
-
-#: Roles of examples whose rows are kept, in the order of the rows.
-ROLES = ("forget", "probe", "validation", "test")
-#: Sets of examples whose accuracy is kept for each model; retain is all of the retain set.
-ACCURACIES = ("retain", "forget", "validation", "test")
 
 
 def rows(
     outputs: dict[int, dict[str, dict[str, np.ndarray]]],
     indices: dict[str, np.ndarray],
     labels: dict[str, np.ndarray],
+    groups: dict[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Columns of a dump, a row for each (model, example): model by model, role by role.
 
     Parameters
     ----------
-    outputs : model -> role -> signals, arrays [examples] (see `outputs.signals`)
+    outputs : model -> role -> signals, arrays [examples] (see `outputs.signals`); all models have the same roles
     indices, labels : role -> [examples]
+    groups : role -> [examples], where the data have groups
     """
     columns: dict[str, list[np.ndarray]] = {}
     for model, by_role in outputs.items():
-        for role in ROLES:
+        for role in (role for role in ROLES if role in by_role):
             count = len(indices[role])
             parts = {
                 "model": np.full(count, model, dtype=np.int32),
                 "role": np.full(count, ROLES.index(role), dtype=np.int8),
                 "example": indices[role].astype(np.int32),
                 "label": labels[role].astype(np.int32),
+                **({} if groups is None else {"group": groups[role].astype(np.int32)}),
                 **by_role[role],
             }
             for name, values in parts.items():
@@ -50,53 +48,8 @@ def rows(
     return joined
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """Outputs of several models on the forget set, and what is kept for each model.
-
-    Attributes
-    ----------
-    order : hash of the split's index sets, as the dumps state it
-    models : int [models], ascending
-    examples, labels : int [examples], forget examples in the split's order
-    confidence, loss : float64 [models, examples]
-    correct : bool [models, examples]
-    accuracy : set name -> float64 [models]
-    diverged : model indices
-    seconds : float64 [models], what making each model took
-    runs : one record a shard of where it was made
-    """
-
-    order: str
-    models: np.ndarray
-    examples: np.ndarray
-    labels: np.ndarray
-    confidence: np.ndarray
-    loss: np.ndarray
-    correct: np.ndarray
-    accuracy: dict[str, np.ndarray]
-    diverged: list[int]
-    seconds: np.ndarray
-    runs: list[dict[str, Any]]
-
-    def __len__(self) -> int:
-        return len(self.models)
-
-
-class DivergedError(RuntimeError):
-    """Models diverged, and the configuration says that this stops the run."""
-
-
-def refuse_diverged(policy: str, group: str, diverged: list[int]) -> None:
-    """Raise `DivergedError` if ``policy`` is "fail" and there are diverged models in ``group``."""
-    if policy == "fail" and diverged:
-        raise DivergedError(
-            f"{group}: models {', '.join(map(str, diverged))} have non-finite parameters or outputs, and on_diverged "
-            "is fail. Mend the method or the recipe, or set on_diverged: keep, which counts them as wrong everywhere."
-        )
-
-
-def _forget_block(path: Path | str, key: str) -> tuple[Any, dict[str, Any]]:
+def _checked_rows(path: Path | str, key: str) -> tuple[Any, dict[str, Any]]:
+    """Rows and header of one dump: every model once with every example, finite."""
     frame, header = read_parquet(path, key)
     named = shard_models(Path(path).stem)
     if named and header["models"] != named:
@@ -104,14 +57,15 @@ def _forget_block(path: Path | str, key: str) -> tuple[Any, dict[str, Any]]:
             f"{path} holds models {header['models']}, its name says {named[0]}..{named[-1]}: it lies in the place of "
             f"another. {rebuild_hint(path)}"
         )
-    frame = frame[frame["role"] == "forget"]
-    if frame["model"].nunique() * frame["example"].nunique() != len(frame) or frame.empty:
-        raise StoreError(f"{path} lacks rows or repeats some ({len(frame)} forget rows). {rebuild_hint(path)}")
-    if frame["model"].unique().tolist() != header["models"]:
-        raise StoreError(
-            f"{path} has rows of models {frame['model'].unique().tolist()}, its header says {header['models']}. "
-            f"{rebuild_hint(path)}"
-        )
+    for role in ROLES:
+        part = frame[frame["role"] == role]
+        if part["model"].nunique() * part["example"].nunique() != len(part) or (role == "forget" and part.empty):
+            raise StoreError(f"{path} lacks rows or repeats some ({len(part)} {role} rows). {rebuild_hint(path)}")
+        if len(part) and part["model"].unique().tolist() != header["models"]:
+            raise StoreError(
+                f"{path} has {role} rows of models {part['model'].unique().tolist()}, its header says "
+                f"{header['models']}. {rebuild_hint(path)}"
+            )
     for column in ("confidence", "loss"):
         bad = ~np.isfinite(frame[column].to_numpy())
         if bad.any():
@@ -121,6 +75,27 @@ def _forget_block(path: Path | str, key: str) -> tuple[Any, dict[str, Any]]:
                 f"({int(bad.sum())} such rows). {rebuild_hint(path)}"
             )
     return frame, header
+
+
+def _gather(frames: list[Any], paths: list[Any], role: str, order: np.ndarray) -> tuple[Outputs, np.ndarray | None]:
+    """Outputs of one role over all dumps, and the examples' groups; ``order`` sorts the models."""
+    frames = [frame[frame["role"] == role] for frame in frames]
+    first = frames[0]
+    examples = first.loc[first["model"] == first["model"].iloc[0], "example"].to_numpy()
+
+    def matrix(column: str) -> np.ndarray:
+        return np.concatenate([frame[column].to_numpy().reshape(-1, len(examples)) for frame in frames])[order]
+
+    if any(len(frame) % len(examples) for frame in frames) or not (matrix("example") == examples).all():
+        raise StoreError(f"dumps {', '.join(map(str, paths))} do not list the same examples for every model.")
+    outputs = Outputs(
+        examples=examples,
+        labels=matrix("label")[0],
+        confidence=matrix("confidence").astype(np.float64),
+        loss=matrix("loss").astype(np.float64),
+        correct=matrix("correct").astype(bool) if "correct" in first else None,
+    )
+    return outputs, matrix("group")[0] if "group" in first else None
 
 
 def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble:
@@ -138,81 +113,38 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
         If a dump is damaged, has another key or order of examples, or models are missing or double.
     """
     paths = list(paths)
-    blocks = [_forget_block(path, key) for path in paths]
-    orders = {header["order"] for _, header in blocks}
+    blocks = [_checked_rows(path, key) for path in paths]
+    frames, headers = [frame for frame, _ in blocks], [header for _, header in blocks]
+    orders = {header["order"] for header in headers}
     if len(orders) != 1:
-        listed = ", ".join(f"{path} ({header['order']})" for path, (_, header) in zip(paths, blocks, strict=True))
+        listed = ", ".join(f"{path} ({header['order']})" for path, header in zip(paths, headers, strict=True))
         raise StoreError(f"the dumps come from different splits (hash of the order of examples): {listed}.")
-    models = np.concatenate([header["models"] for _, header in blocks])
+    models = np.concatenate([header["models"] for header in headers])
     if sorted(models) != list(range(count)):
         lost = sorted(set(range(count)) - set(models))
         raise StoreError(
             f"the dumps hold {len(models)} models, needed are 0..{count - 1} once each; missing: {lost or 'none'}. "
             f"Delete the wrong one among {', '.join(map(str, paths))} and run again."
         )
-    first = blocks[0][0]
-    examples = first.loc[first["model"] == first["model"].iloc[0], "example"].to_numpy()
-
-    def matrix(column: str) -> np.ndarray:
-        return np.concatenate([frame[column].to_numpy().reshape(-1, len(examples)) for frame, _ in blocks])
-
-    if not (matrix("example") == examples).all():
-        raise StoreError(f"dumps {', '.join(map(str, paths))} do not list the same examples for every model.")
     order = np.argsort(models)
-    headers = [header for _, header in blocks]
+    present = [role for role in ROLES if all((frame["role"] == role).any() for frame in frames)]
+    gathered = {role: _gather(frames, paths, role, order) for role in present}
+
+    def per_model(lists: list[Any]) -> np.ndarray:
+        return np.concatenate([np.asarray(values, dtype=np.float64) for values in lists])[order]
+
+    timed = all("seconds" in header["run"] for header in headers)
     return Ensemble(
         order=orders.pop(),
         models=models[order],
-        examples=examples,
-        labels=matrix("label")[0],
-        confidence=matrix("confidence")[order].astype(np.float64),
-        loss=matrix("loss")[order].astype(np.float64),
-        correct=matrix("correct")[order].astype(bool),
+        roles={role: outputs for role, (outputs, _) in gathered.items()},
         accuracy={
-            name: np.concatenate([np.asarray(h["accuracy"][name], dtype=np.float64) for h in headers])[order]
+            name: per_model([header["accuracy"][name] for header in headers])
             for name in ACCURACIES
+            if all(name in header["accuracy"] for header in headers)
         },
-        diverged=sorted(int(i) for h in headers for i in h["diverged"]),
-        seconds=np.concatenate([np.asarray(h["run"]["seconds"], dtype=np.float64) for h in headers])[order],
-        runs=[{key: value for key, value in h["run"].items() if key != "seconds"} for h in headers],
+        diverged=sorted(int(i) for header in headers for i in header["diverged"]),
+        seconds=per_model([header["run"]["seconds"] for header in headers]) if timed else np.empty(0),
+        runs=[{name: value for name, value in header["run"].items() if name != "seconds"} for header in headers],
+        groups=gathered["forget"][1],
     )
-
-
-def refuse_mixed(sides: Mapping[str, Ensemble]) -> None:
-    """Check that the sides of a score belong together and are not the same models.
-
-    Parameters
-    ----------
-    sides : ``retrained`` and what is compared with it, by name
-
-    Raises
-    ------
-    StoreError
-        If a side lists other examples, or in another order, or shares a model with the retrained side: the same
-        models on both sides would score 1.0 and mean nothing. Diverged models are alike without being the same.
-    """
-    retrained = sides["retrained"]
-    known = {row.tobytes(): model for model, row in _sound_rows(retrained)}
-    for name, side in sides.items():
-        if side is retrained:
-            continue
-        if side.order != retrained.order or not np.array_equal(side.examples, retrained.examples):
-            raise StoreError(
-                f"the dumps of the {name} models list other forget examples, or in another order, than those of the "
-                f"retrained models (hash of the split {side.order}, {retrained.order}). Both must come from one split: "
-                "delete the wrong side's dumps and run again."
-            )
-        for model, row in _sound_rows(side):
-            if row.tobytes() in known:
-                raise StoreError(
-                    f"model {model} of the {name} side has the same outputs, bit by bit, as retrained model "
-                    f"{known[row.tobytes()]}: a checkpoint or a seed is shared between the sides, and the score would "
-                    "mean nothing. Use separate models."
-                )
-
-
-def _sound_rows(side: Ensemble) -> Iterable[tuple[int, np.ndarray]]:
-    """Model index and confidences of each model that did not diverge."""
-    for model, row in zip(side.models, side.confidence, strict=True):
-        if model not in side.diverged:
-            yield int(model), row

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from unlearning_metric.leaderboard_text import markdown
+from unlearning_metric.metrics.intervals import Replicates, difference_interval
+from unlearning_metric.score_intervals import read_replicates
 from unlearning_metric.store import StoreError, read_document, write_document, write_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
-def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
-    """What one score document contributes to the table."""
+def leaderboard_row(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What one score document contributes to the table. Intervals are those over models."""
     challenge, utility, efficiency = (document[name] for name in ("challenge", "utility", "efficiency"))
+
+    def with_interval(name: str) -> dict[str, float | None]:
+        interval = challenge["interval"][name]
+        low, high = (None, None) if interval is None else interval["models"]
+        return {name: challenge[name], f"{name}_low": low, f"{name}_high": high}
+
     return {
         "method": document["method"],
         "status": "scored",
-        "final_score": challenge["final_score"],
+        **with_interval("final_score"),
         "final_score_clipped": challenge["final_score_clipped"],
-        "forgetting_score": challenge["forgetting_score"],
-        "relative": challenge["relative"],
+        **with_interval("forgetting_score"),
+        **with_interval("relative"),
         "floor": challenge["floor"],
-        "ceiling": challenge["ceiling"],
+        **with_interval("ceiling"),
         "retain_ratio": utility["retain"]["ratio"],
         "test_ratio": utility["test"]["ratio"],
         "forget_ratio": utility["forget"]["ratio"],
@@ -39,13 +48,40 @@ def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def leaderboard(documents: Iterable[dict[str, Any]], unscored: Mapping[str, str] | None = None) -> pd.DataFrame:
+def neighbours(methods: Sequence[str], replicates: Mapping[str, Replicates | None]) -> list[dict[str, Any]]:
+    """How each ranked method differs from the next one: final score less the next one's, 95 % interval, tie.
+
+    The interval is paired: both methods are scored again with the same models deleted. ``tie`` says that it covers 0,
+    so that other models could have reversed the two; None where there is no interval.
+    """
+    entries = []
+    for first, second in zip(methods, [*methods[1:], None], strict=True):
+        entry = dict.fromkeys(("difference_to_next", "difference_low", "difference_high", "tie"))
+        one, two = replicates.get(first), replicates.get(second) if second else None
+        if one is not None and two is not None:
+            difference, low, high = difference_interval(one, two)
+            entry = {
+                "difference_to_next": difference,
+                "difference_low": low,
+                "difference_high": high,
+                "tie": low <= 0.0 <= high,
+            }
+        entries.append(entry)
+    return entries
+
+
+def leaderboard(
+    documents: Iterable[Mapping[str, Any]],
+    unscored: Mapping[str, str] | None = None,
+    replicates: Mapping[str, Replicates | None] | None = None,
+) -> pd.DataFrame:
     """The table, ranked by final score; methods without one come last, without a rank.
 
     Parameters
     ----------
     documents : score documents, at least one
     unscored : method -> ``failed`` or ``unfinished``, for methods without a document
+    replicates : method -> the final score's replicates, by which neighbours are compared
 
     Raises
     ------
@@ -66,46 +102,18 @@ def leaderboard(documents: Iterable[dict[str, Any]], unscored: Mapping[str, str]
     table = pd.DataFrame([leaderboard_row(document) for document in documents])
     table = table.sort_values(["final_score", "method"], ascending=[False, True], na_position="last")
     table.insert(0, "rank", range(1, len(table) + 1))
+    table = table.reset_index(drop=True)
+    table = pd.concat([table, pd.DataFrame(neighbours(table["method"].tolist(), replicates or {}))], axis=1)
     if unscored:
         rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
         table = pd.concat([table.astype(object), rest.astype(object)])
     return table.reset_index(drop=True)
 
 
-def _cell(value: Any, column: str) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return "-"
-    if isinstance(value, bool) or column == "within_limit":
-        return "yes" if value else "NO"
-    # Beside a method without a score, pandas hands out whole numbers as they are.
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def markdown(table: pd.DataFrame, documents: list[dict[str, Any]], reasons: Mapping[str, str] | None = None) -> str:
-    """The table as Markdown, under a line that says what was run; below it why methods have no score."""
-    first = documents[0]
-    shown = [
-        "rank", "method", "final_score", "forgetting_score", "relative", "floor", "ceiling",
-        "retain_ratio", "test_ratio", "forget_ratio", "time_ratio", "within_limit", "diverged", "status",
-    ]  # fmt: skip
-    cells = [[name.replace("_", " ") for name in shown]]
-    cells += [[_cell(row[name], name) for name in shown] for row in table.to_dict("records")]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(shown))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in cells]
-    lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
-    head = (
-        f"{first['dataset']}, {first['model']}, N = {first['copies']} models a side, "
-        f"{first['forget']['size']} forget examples ({first['forget']['strategy']}), "
-        f"{first['originals']} original{'s' if first['originals'] > 1 else ''}. "
-        "Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling."
-    )
-    below = [f"- {name}: {reason}" for name, reason in sorted((reasons or {}).items())]
-    return f"{head}\n\n" + "\n".join(lines) + "\n" + ("\n" + "\n".join(below) + "\n" if below else "")
-
-
 def write_leaderboard(
     folder: Path | str,
     scores: Mapping[str, Path | str],
+    replicates: Mapping[str, Path | str],
     keys: Mapping[str, str],
     provenance: Mapping[str, Any],
     unscored: Mapping[str, tuple[str, str]] | None = None,
@@ -115,8 +123,8 @@ def write_leaderboard(
     Parameters
     ----------
     folder : where the three files go
-    scores : method -> its score document
-    keys : method -> the key that its document must carry
+    scores, replicates : method -> its score document, its replicates
+    keys : method -> the key that both must carry
     provenance : ``key`` and ``origin`` of the leaderboard
     unscored : method -> (``failed`` or ``unfinished``, why)
 
@@ -126,8 +134,9 @@ def write_leaderboard(
         If a document is damaged or has another key, or they do not belong together.
     """
     documents = [read_document(path, keys[method]) for method, path in scores.items()]
+    paired = {method: read_replicates(path, keys[method]) for method, path in replicates.items()}
     unscored = unscored or {}
-    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()})
+    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()}, paired)
     rows = [
         {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
         for row in table.astype(object).to_dict("records")
@@ -141,5 +150,5 @@ def write_leaderboard(
         "provenance": {**provenance, "run": {}},
     }
     write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
-    write_text(Path(folder, "leaderboard.md"), markdown(table, documents, reasons))
+    write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons))
     write_document(Path(folder, "leaderboard.json"), document)

@@ -7,43 +7,9 @@ import torch
 from torch import nn
 
 from unlearning_metric.loaders import ImageDataset, ImageLoader
-
-#: Logit-scaled confidence of a diverged model: ln(1e-45), where the published code's clamp saturates.
-DIVERGED_CONFIDENCE = -103.6
+from unlearning_metric.signals import DIVERGED_CONFIDENCE, signals
 
 EVALUATION_BATCH = 512
-
-
-def signals(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Per-example signals from logits.
-
-    Parameters
-    ----------
-    logits : float [examples, classes], finite
-    labels : int [examples]
-
-    Returns
-    -------
-    dict of arrays [examples]
-        ``loss`` cross-entropy in nats; ``confidence`` z_y - logsumexp(z_k, k != y), float64; ``logit`` z_y;
-        ``prediction`` argmax; ``correct`` prediction equals label.
-    """
-    z = np.asarray(logits, dtype=np.float64)
-    rows = np.arange(len(z))
-    own = z[rows, labels]
-    others = z.copy()
-    others[rows, labels] = -np.inf
-    top = others.max(axis=1)
-    confidence = own - (top + np.log(np.exp(others - top[:, None]).sum(axis=1)))
-    prediction = z.argmax(axis=1)
-    return {
-        # Cross-entropy is softplus of minus the confidence: exact where 1 - p underflows.
-        "loss": np.logaddexp(0.0, -confidence),
-        "confidence": confidence,
-        "logit": own,
-        "prediction": prediction.astype(np.int32),
-        "correct": prediction == labels,
-    }
 
 
 @torch.no_grad()

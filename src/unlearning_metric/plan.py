@@ -210,6 +210,10 @@ class Plan:
         settings = {**self._score_settings(self._tracked, method), "method": method}
         return Origin(settings, self._code("score"), self.score_keys(method))
 
+    def score_files(self, method: str) -> list[str]:
+        """What scoring a method makes: document, per-example table, and replicates for comparing it with others."""
+        return [f"score_{method}.json", f"samples_{method}.parquet", f"replicates_{method}.npz"]
+
     def leaderboard_origin(self) -> Origin:
         """Origin of the leaderboard."""
         scores = {name: self.score_origin(name).key for name in self.scored_methods}
@@ -227,8 +231,8 @@ class Plan:
             for shard in self.group_shards(group):
                 yield Artifact(f"losses/{group}/{shard}.parquet", self.dump_origin(group))
         for name in self.scored_methods:
-            yield Artifact(f"score_{name}.json", self.score_origin(name))
-            yield Artifact(f"samples_{name}.parquet", self.score_origin(name))
+            for path in self.score_files(name):
+                yield Artifact(path, self.score_origin(name))
         if self.scored_methods:
             yield Artifact("leaderboard.json", self.leaderboard_origin())
 

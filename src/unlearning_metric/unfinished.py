@@ -38,18 +38,18 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     from unlearning_metric.leaderboard import write_leaderboard
 
     folder = Path(results)
-    scores, unscored = {}, {}
+    scores, replicates, unscored = {}, {}, {}
     keys = plan.leaderboard_origin().inputs
     for method, key in keys.items():
-        path = folder / f"score_{method}.json"
-        if stored_key(path) == key:
-            scores[method] = path
+        document, _, paired = (folder / name for name in plan.score_files(method))
+        if stored_key(document) == stored_key(paired) == key:
+            scores[method], replicates[method] = document, paired
         else:
             unscored[method] = why_unscored(plan, results, method)
     failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
     if not scores or not unscored:
         return "\n".join(failed)
-    write_leaderboard(folder, scores, keys, {"key": PARTIAL, "origin": None}, unscored)
+    write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored)
     for suffix in ("csv", "md", "json"):
         os.utime(folder / f"leaderboard.{suffix}", (0, 0))
     return "\n".join([*failed, summary(results)])

@@ -12,7 +12,7 @@ import pytest
 
 from unlearning_metric import config
 from unlearning_metric.jobs.dump_losses import dump_losses
-from unlearning_metric.jobs.score import score_method
+from unlearning_metric.jobs.score import score_dumps
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.jobs.unlearn import unlearn_shard
@@ -43,6 +43,7 @@ DUMPS = {
     "originals": ["losses/full/0000-0000.parquet"],
 }
 DOCUMENT = "score_finetune.json"
+REPLICATES = "replicates_finetune.npz"
 
 
 class Jobs:
@@ -94,13 +95,14 @@ class Jobs:
     def score(self, dumps=DUMPS):
         plan = self.plan
         paths = {name: [str(self.path(path)) for path in listed] for name, listed in dumps.items()}
-        score_method(paths, plan.score_keys("finetune"), self.out / "score.json", self.out / "samples.parquet",
-                     "finetune", plan.score_settings("finetune"), "keep",
-                     plan.score_origin("finetune").header())  # fmt: skip
+        score_dumps(paths, plan.score_keys("finetune"), self.out / "score.json", self.out / "samples.parquet",
+                    self.out / "replicates.npz", "finetune", plan.score_settings("finetune"), "keep",
+                    plan.score_origin("finetune").header())  # fmt: skip
 
     def leaderboard(self):
         origin = self.plan.leaderboard_origin()
-        write_leaderboard(self.out, {"finetune": self.path(DOCUMENT)}, origin.inputs, origin.header())
+        write_leaderboard(self.out, {"finetune": self.path(DOCUMENT)}, {"finetune": self.path(REPLICATES)},
+                          origin.inputs, origin.header())  # fmt: skip
 
 
 @pytest.fixture
@@ -119,6 +121,7 @@ READERS = {
     DUMPS["unlearned"][1]: ("score",),
     DUMPS["originals"][0]: ("score",),
     DOCUMENT: ("leaderboard",),
+    REPLICATES: ("leaderboard",),
 }
 SIBLINGS = {
     DATA: SPLIT,
@@ -130,6 +133,7 @@ SIBLINGS = {
     DUMPS["unlearned"][1]: DUMPS["retrained"][1],
     DUMPS["originals"][0]: DUMPS["retrained"][0],
     DOCUMENT: "leaderboard.json",
+    REPLICATES: SPLIT,
 }
 
 
@@ -373,4 +377,5 @@ def test_the_advice_mends_the_file_and_nothing_else_is_made(finished, tmp_path, 
     assert not {path for path in changed if path.suffix in (".npz", ".safetensors", ".parquet")} - {
         folder / "results" / name,
         folder / "results/samples_finetune.parquet",
+        folder / "results/replicates_finetune.npz",
     }

@@ -4,15 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from unlearning_metric.dumps import (
-    ACCURACIES,
-    ROLES,
-    DivergedError,
-    load_ensemble,
-    refuse_diverged,
-    refuse_mixed,
-    rows,
-)
+from unlearning_metric.dumps import load_ensemble, rows
+from unlearning_metric.ensemble import ACCURACIES, ROLES
 from unlearning_metric.store import StoreError, read_parquet, write_parquet
 
 INDICES = {
@@ -25,7 +18,8 @@ def value(model: int, role: str) -> np.ndarray:
     return 1000.0 * model + 100.0 * ROLES.index(role) + np.arange(len(INDICES[role])) + 0.125
 
 
-def write(path, models, order="o", key="k", diverged=(), indices=INDICES):
+def write(path, models, order="o", key="k", diverged=(), indices=INDICES, roles=ROLES, groups=None, known=ACCURACIES,
+          seconds=True):  # fmt: skip
     outputs = {
         model: {
             role: {
@@ -35,7 +29,7 @@ def write(path, models, order="o", key="k", diverged=(), indices=INDICES):
                 "prediction": np.full(len(indices[role]), 1, np.int32),
                 "correct": (np.arange(len(indices[role])) + model) % 2 == 0,
             }
-            for role in ROLES
+            for role in roles
         }
         for model in models
     }
@@ -43,11 +37,11 @@ def write(path, models, order="o", key="k", diverged=(), indices=INDICES):
         "key": key,
         "models": list(models),
         "order": order,
-        "accuracy": {name: [m + i / 10 for m in models] for i, name in enumerate(ACCURACIES)},
+        "accuracy": {name: [m + i / 10 for m in models] for i, name in enumerate(ACCURACIES) if name in known},
         "diverged": list(diverged),
-        "run": {"host": str(path.name), "seconds": [m / 2 for m in models]},
+        "run": {"host": str(path.name), **({"seconds": [m / 2 for m in models]} if seconds else {})},
     }
-    write_parquet(path, rows(outputs, indices, LABELS), header)
+    write_parquet(path, rows(outputs, indices, LABELS, groups), header)
     return path
 
 
@@ -57,12 +51,14 @@ def test_shards_in_any_order_give_the_forget_outputs_model_by_model(tmp_path, fl
     found = load_ensemble(paths[::-1] if flip else paths, "k", 4)
     assert len(found) == 4
     assert found.models.tolist() == [0, 1, 2, 3]
-    assert found.examples.tolist() == [4, 9, 30]
-    assert found.labels.tolist() == [4, 9, 0]
-    wanted = np.array([value(m, "forget") for m in range(4)])
-    assert np.array_equal(found.confidence, wanted)
-    assert np.array_equal(found.loss, -wanted)
-    assert found.correct.tolist() == [[True, False, True], [False, True, False]] * 2
+    assert found.forget.examples.tolist() == [4, 9, 30]
+    assert found.forget.labels.tolist() == [4, 9, 0]
+    assert found.forget.correct.tolist() == [[True, False, True], [False, True, False]] * 2
+    for role in ROLES:
+        wanted = np.array([value(m, role) for m in range(4)])
+        assert np.array_equal(found.roles[role].confidence, wanted)
+        assert np.array_equal(found.roles[role].loss, -wanted)
+        assert found.roles[role].examples.tolist() == INDICES[role].tolist()
     for position, name in enumerate(ACCURACIES):
         np.testing.assert_allclose(found.accuracy[name], np.arange(4) + position / 10)
     assert found.diverged == [1, 2]
@@ -144,34 +140,20 @@ def test_rows_of_other_models_than_the_header_says_are_refused(tmp_path):
         load_ensemble([tmp_path / "a"], "k", 2)
 
 
-def sides(tmp_path, second=(2, 3), **options):
-    one = load_ensemble([write(tmp_path / "0000-0001.parquet", [0, 1])], "k", 2)
-    # Read from a file without a shard's name: models 0 and 1 of the other side, with outputs of their own.
-    frame, header = read_parquet(write(tmp_path / "other", list(second), **options))
-    columns = {name: frame[name].to_numpy() for name in frame if name != "role"}
-    columns["model"] = np.searchsorted(second, columns["model"]).astype(np.int32)
-    header["models"] = [0, 1]
-    write_parquet(tmp_path / "other", {**columns, "role": as_written(frame["role"])}, header)
-    return {"retrained": one, "unlearned": load_ensemble([tmp_path / "other"], "k", 2)}
+def test_groups_of_the_forget_examples_come_back_and_are_none_without_a_column(tmp_path):
+    groups = {role: indices * 2 for role, indices in INDICES.items()}
+    assert load_ensemble([write(tmp_path / "a", [0, 1], groups=groups)], "k", 2).groups.tolist() == [8, 18, 60]
+    assert load_ensemble([write(tmp_path / "b", [0, 1])], "k", 2).groups is None
 
 
-def test_sides_of_one_split_belong_together(tmp_path):
-    refuse_mixed(sides(tmp_path))
+def test_what_was_not_recorded_is_absent(tmp_path):
+    path = write(tmp_path / "a", [0, 1], roles=("forget", "test"), known=("test",), seconds=False)
+    found = load_ensemble([path], "k", 2)
+    assert set(found.roles) == {"forget", "test"}
+    assert set(found.accuracy) == {"test"}
+    assert found.seconds.size == 0
 
 
-@pytest.mark.parametrize("options", [{"order": "p"}, {"indices": {**INDICES, "forget": np.array([4, 9, 31])}}])
-def test_sides_with_other_examples_or_another_order_are_refused(tmp_path, options):
-    with pytest.raises(StoreError, match="unlearned models list other forget examples"):
-        refuse_mixed(sides(tmp_path, **options))
-
-
-def test_a_model_on_both_sides_is_refused(tmp_path):
-    with pytest.raises(StoreError, match=r"model 0 of the unlearned side has the same outputs.*retrained model 1"):
-        refuse_mixed(sides(tmp_path, second=(1, 2)))
-
-
-def test_diverged_models_stop_the_run_only_where_asked_for():
-    refuse_diverged("keep", "unlearn/mine", [3])
-    refuse_diverged("fail", "unlearn/mine", [])
-    with pytest.raises(DivergedError, match="unlearn/mine: models 3, 5 have non-finite"):
-        refuse_diverged("fail", "unlearn/mine", [3, 5])
+def test_a_dump_without_forget_examples_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="lacks rows"):
+        load_ensemble([write(tmp_path / "a", [0, 1], roles=("probe", "test"))], "k", 2)

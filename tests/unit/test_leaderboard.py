@@ -1,25 +1,31 @@
-"""The leaderboard: order, and what may stand in one table."""
+"""The leaderboard: order, ties, and what may stand in one table."""
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
+from drawn import ensemble, score
 
-from unlearning_metric.leaderboard import leaderboard, markdown, write_leaderboard
-from unlearning_metric.store import StoreError, read_document, write_document
+from unlearning_metric.leaderboard import leaderboard, neighbours, write_leaderboard
+from unlearning_metric.metrics.intervals import Replicates, difference_interval
+from unlearning_metric.store import StoreError, read_document, write_document, write_npz
+
+WHOLE = score(ensemble(1))[0]
 
 
 def document(method: str, final: float | None, copies: int = 64, retrained: str = "r") -> dict:
-    challenge = dict.fromkeys(("forgetting_score", "floor", "ceiling", "relative"), 0.125)
-    challenge |= {"final_score": final, "final_score_clipped": final, "n_infinite": 1, "n_peaky": 2, "n_undefined": 0}
+    found = json.loads(json.dumps(WHOLE))
     ratio = None if final is None else 0.75
+    found["challenge"] |= {"final_score": final, "n_infinite": 1, "n_peaky": 2}
+    for name in ("retain", "test", "forget"):
+        found["utility"][name]["ratio"] = ratio
+    if final is None:
+        found["challenge"]["interval"]["final_score"] = None
     return {
+        **found,
         "method": method,
         "copies": copies,
-        "originals": 1,
-        "dataset": "digits",
-        "model": "mlp",
-        "forget": {"strategy": "random", "size": 72},
-        "challenge": challenge,
-        "utility": {name: {"ratio": ratio} for name in ("retain", "test", "forget")},
         "efficiency": {"ratio": 0.3, "within_limit": method != "slow"},
         "diverged": [4, 5],
         "provenance": {"key": method, "origin": None, "keys": {"retrained": retrained}, "run": {}},
@@ -27,6 +33,25 @@ def document(method: str, final: float | None, copies: int = 64, retrained: str 
 
 
 DOCUMENTS = [document("low", 0.01), document("none", None), document("slow", 0.2), document("mid", 1 / 30)]
+
+
+def replicates(score, spread, seed):
+    """Replicates of a mean of ten examples that moves by ``spread``."""
+    moves = np.random.default_rng(seed).normal(0, spread, (2, 20, 1))
+    return Replicates(np.full(10, score), np.repeat(score + moves, 10, axis=2), 3.0)
+
+
+def write_all(folder, documents, paired=None):
+    """Both files of each document; arguments of `write_leaderboard`."""
+    scores, files = {}, {}
+    for entry in documents:
+        name = entry["method"]
+        scores[name], files[name] = folder / f"score_{name}.json", folder / f"replicates_{name}.npz"
+        write_document(scores[name], entry)
+        one = (paired or {}).get(name)
+        arrays = {} if one is None else {"points": one.points, "deleted": one.deleted, "factor": np.array(one.factor)}
+        write_npz(files[name], arrays, {"key": name})
+    return scores, files, {name: name for name in scores}
 
 
 def test_methods_are_ranked_by_final_score_and_those_without_come_last():
@@ -45,6 +70,29 @@ def test_numbers_of_each_row_are_its_own():
     row = leaderboard(DOCUMENTS).set_index("method").loc["slow"]
     assert (row["final_score"], row["time_ratio"], row["diverged"], row["peaky"]) == (0.2, 0.3, 2, 2)
     assert not row["within_limit"]
+    low, high = WHOLE["challenge"]["interval"]["relative"]["models"]
+    assert (row["relative_low"], row["relative_high"]) == (low, high)
+
+
+def test_neighbours_are_tied_where_the_paired_interval_covers_nothing():
+    paired = {"a": replicates(0.5, 0.01, 0), "b": replicates(0.498, 0.01, 1), "c": replicates(0.2, 0.01, 2)}
+    entries = neighbours(["a", "b", "c"], paired)
+    assert [entry["tie"] for entry in entries] == [True, False, None]
+    difference, low, high = difference_interval(paired["b"], paired["c"])
+    assert (entries[1]["difference_to_next"], entries[1]["difference_low"]) == (difference, low)
+    assert 0 < low < high
+
+
+def test_what_two_methods_share_ties_nothing():
+    # Both move by much with the models that are deleted, and by the same.
+    first = replicates(0.5, 0.2, 0)
+    second = Replicates(first.points - 0.01, first.deleted - 0.01, 3.0)
+    assert neighbours(["a", "b"], {"a": first, "b": second})[0]["tie"] is False
+
+
+def test_a_method_without_replicates_is_compared_with_none():
+    entries = neighbours(["a", "b"], {"a": replicates(0.5, 0.1, 0), "b": None})
+    assert [entry["tie"] for entry in entries] == [None, None]
 
 
 def test_scores_at_another_number_of_models_are_refused_with_both_numbers():
@@ -57,30 +105,27 @@ def test_scores_against_other_retrained_models_are_refused():
         leaderboard([document("one", 0.1), document("two", 0.2, retrained="q")])
 
 
-def test_markdown_says_what_was_run_and_holds_every_method_in_order():
-    text = markdown(leaderboard(DOCUMENTS), DOCUMENTS)
-    head, _, *lines = text.strip().splitlines()
-    for part in ("digits", "mlp", "N = 64", "72 forget examples", "1 original."):
-        assert part in head
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert [row[:3] for row in cells[2:]] == [
-        ["1", "slow", "0.2000"], ["2", "mid", "0.0333"], ["3", "low", "0.0100"], ["4", "none", "-"],
-    ]  # fmt: skip
-    within = cells[0].index("within limit")
-    assert [row[within] for row in cells[2:]] == ["NO", "yes", "yes", "yes"]
-    assert len({len(line) for line in lines}) == 1
-
-
 def test_the_csv_keeps_every_digit(tmp_path):
-    paths = {entry["method"]: tmp_path / f"{entry['method']}.json" for entry in DOCUMENTS}
-    for entry in DOCUMENTS:
-        write_document(paths[entry["method"]], entry)
-    keys = {entry["method"]: entry["provenance"].get("key") for entry in DOCUMENTS}
-    write_leaderboard(tmp_path, paths, keys, {"key": "k", "origin": None})
+    scores, files, keys = write_all(tmp_path, DOCUMENTS)
+    write_leaderboard(tmp_path, scores, files, keys, {"key": "k", "origin": None})
     table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("method")
     assert table.loc["mid", "final_score"] == 1 / 30
     assert pd.isna(table.loc["none", "final_score"])
-    assert (tmp_path / "leaderboard.md").read_text() == markdown(leaderboard(DOCUMENTS), DOCUMENTS)
+
+
+def test_the_files_mark_ties(tmp_path):
+    paired = {"slow": replicates(0.2, 0.01, 0), "mid": replicates(0.199, 0.01, 1), "low": replicates(0.01, 0.001, 2)}
+    scores, files, keys = write_all(tmp_path, DOCUMENTS, paired)
+    write_leaderboard(tmp_path, scores, files, keys, {"key": "k", "origin": None})
+    rows = read_document(tmp_path / "leaderboard.json")["rows"]
+    assert [row["tie"] for row in rows] == [True, False, None, None]
+
+
+def test_replicates_of_another_run_are_refused(tmp_path):
+    scores, files, keys = write_all(tmp_path, DOCUMENTS)
+    write_npz(files["mid"], {}, {"key": "other"})
+    with pytest.raises(StoreError, match=r"replicates_mid.npz.*its key is other"):
+        write_leaderboard(tmp_path, scores, files, keys, {"key": "k", "origin": None})
 
 
 def test_nothing_to_rank_is_said_so():
@@ -89,13 +134,11 @@ def test_nothing_to_rank_is_said_so():
 
 
 def test_methods_without_a_score_stand_at_the_end_with_their_reason(tmp_path):
-    path = tmp_path / "mid.json"
-    write_document(path, document("mid", 0.1))
+    scores, files, keys = write_all(tmp_path, [document("mid", 0.1)])
     unscored = {"bad": ("failed", "copy 3: out of luck"), "late": ("unfinished", "did not finish")}
     with pytest.raises(StoreError, match="this run needs another"):
-        write_leaderboard(tmp_path, {"mid": path}, {"mid": "another"}, {"key": "k", "origin": None}, unscored)
-    keys = {"mid": read_document(path)["provenance"].get("key")}
-    write_leaderboard(tmp_path, {"mid": path}, keys, {"key": "k", "origin": None}, unscored)
+        write_leaderboard(tmp_path, scores, files, {"mid": "another"}, {"key": "k", "origin": None}, unscored)
+    write_leaderboard(tmp_path, scores, files, keys, {"key": "k", "origin": None}, unscored)
     table = pd.read_csv(tmp_path / "leaderboard.csv")
     assert table["method"].tolist() == ["mid", "bad", "late"]
     assert table["status"].tolist() == ["scored", "failed", "unfinished"]
@@ -103,6 +146,6 @@ def test_methods_without_a_score_stand_at_the_end_with_their_reason(tmp_path):
     assert table["rank"].isna().tolist() == [False, True, True]
     text = (tmp_path / "leaderboard.md").read_text()
     assert "- bad: copy 3: out of luck" in text
-    assert "nan" not in text
+    assert "nan" not in text.lower().replace("nance", "")
     rows = read_document(tmp_path / "leaderboard.json")["rows"]
     assert [row["final_score"] for row in rows] == [pytest.approx(0.1), None, None]

@@ -1,65 +1,31 @@
 """Score documents: every number from its definition."""
 
 import copy
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from drawn import EXAMPLES, ORIGINAL, RETRAINED, N, ensemble, score
 
-from unlearning_metric.dumps import ACCURACIES, Ensemble
+from unlearning_metric.ensemble import ACCURACIES
 from unlearning_metric.metrics.challenge import challenge_score, split_ceiling
-from unlearning_metric.score import canonical, repeat_originals, score_document
+from unlearning_metric.samples import COLUMNS
+from unlearning_metric.score import canonical, repeat_originals
+from unlearning_metric.score_schema import ScoreDocument
 from unlearning_metric.seeds import Streams
-
-N, EXAMPLES = 16, 30
-SETTINGS = {
-    "experiment_seed": 3, "copies": N, "originals": 1, "ceiling": "split", "data": {"source": "digits"},
-    "forget": {"strategy": "random", "count": EXAMPLES}, "model": {"name": "mlp"}, "training": {"precision": "fp32"},
-    "delta": 1e-5, "efficiency_limit": 0.2, "options": {},
-}  # fmt: skip
-
-
-def ensemble(seed, models=N, spread=2.0, shift=0.0, accuracy=0.9, seconds=1.0, diverged=(), confidence=None):
-    rng = np.random.default_rng(seed)
-    if confidence is None:
-        confidence = rng.normal(shift, spread, size=(models, EXAMPLES))
-    rates = accuracy if isinstance(accuracy, dict) else dict.fromkeys(ACCURACIES, accuracy)
-    return Ensemble(
-        order="o",
-        models=np.arange(models),
-        examples=np.arange(EXAMPLES) * 3,
-        labels=np.arange(EXAMPLES) % 10,
-        confidence=confidence,
-        loss=np.logaddexp(0, -confidence),
-        correct=confidence > 0,
-        accuracy={name: np.full(models, rate) for name, rate in rates.items()},
-        diverged=list(diverged),
-        seconds=np.full(models, seconds),
-        runs=[{"host": "h"}],
-    )
-
-
-RETRAINED = ensemble(0)
-ORIGINAL = ensemble(2, models=1)
-
-
-def score(unlearned=None, retrained=RETRAINED, originals=ORIGINAL, ceiling=None, **settings):
-    unlearned = unlearned if unlearned is not None else ensemble(1)
-    settings = {**SETTINGS, "ceiling": "split" if ceiling is None else "retrain", **settings}
-    keys, run = {"retrained": "r", "score": "s"}, {"host": "h"}
-    return score_document("mine", retrained, unlearned, originals, ceiling, settings, keys, run)
 
 
 def test_the_forgetting_score_is_the_challenges_and_relative_its_share_of_the_ceiling():
     unlearned = ensemble(1, shift=1.0)
     section = score(unlearned)[0]["challenge"]
-    assert section["forgetting_score"] == challenge_score(RETRAINED.confidence, unlearned.confidence)
+    assert section["forgetting_score"] == challenge_score(RETRAINED.forget.confidence, unlearned.forget.confidence)
     assert 0 < section["forgetting_score"] < section["ceiling"]
     assert section["relative"] == section["forgetting_score"] / section["ceiling"]
 
 
 def test_one_original_repeated_has_a_floor_of_zero_which_is_what_identity_scores():
-    identity = ensemble(0, confidence=np.repeat(ORIGINAL.confidence, N, axis=0))
+    identity = ensemble(0, confidence=np.repeat(ORIGINAL.forget.confidence, N, axis=0))
     section = score(identity)[0]["challenge"]
     assert section["floor"] == section["forgetting_score"] == section["final_score"] == 0.0
     assert section["n_peaky"] == EXAMPLES
@@ -69,15 +35,15 @@ def test_the_floor_uses_the_originals_in_turn():
     originals = ensemble(4, models=3)
     repeated = repeat_originals(originals, N)
     assert repeated.shape == (N, EXAMPLES)
-    assert all(np.array_equal(repeated[i], originals.confidence[i % 3]) for i in range(N))
+    assert all(np.array_equal(repeated[i], originals.forget.confidence[i % 3]) for i in range(N))
     floor = score(originals=originals)[0]["challenge"]["floor"]
-    assert floor == challenge_score(RETRAINED.confidence, repeated)
+    assert floor == challenge_score(RETRAINED.forget.confidence, repeated)
 
 
 def test_the_split_ceiling_comes_from_the_retrained_models_and_the_experiment_seed():
     section = score()[0]["challenge"]
     seed = Streams(3, "ceiling").integer("splits")
-    assert section["ceiling"] == split_ceiling(RETRAINED.confidence, seed)
+    assert section["ceiling"] == split_ceiling(RETRAINED.forget.confidence, seed)
     assert section["ceiling_source"] == "split"
     assert score(ensemble(8, shift=5.0))[0]["challenge"]["ceiling"] == section["ceiling"]
 
@@ -85,7 +51,7 @@ def test_the_split_ceiling_comes_from_the_retrained_models_and_the_experiment_se
 def test_the_retrain_ceiling_uses_the_given_models():
     given = ensemble(7, shift=0.5)
     section = score(ceiling=given)[0]["challenge"]
-    assert section["ceiling"] == challenge_score(RETRAINED.confidence, given.confidence)
+    assert section["ceiling"] == challenge_score(RETRAINED.forget.confidence, given.forget.confidence)
     assert section["ceiling_source"] == "retrain"
 
 
@@ -93,10 +59,12 @@ def test_delta_reaches_score_floor_and_ceiling():
     originals, delta = ensemble(4, models=4), 0.3
     section = score(originals=originals, delta=delta)[0]["challenge"]
     repeated = repeat_originals(originals, N)
-    assert section["forgetting_score"] == challenge_score(RETRAINED.confidence, ensemble(1).confidence, delta)
-    assert section["floor"] == challenge_score(RETRAINED.confidence, repeated, delta)
+    assert section["forgetting_score"] == challenge_score(
+        RETRAINED.forget.confidence, ensemble(1).forget.confidence, delta
+    )
+    assert section["floor"] == challenge_score(RETRAINED.forget.confidence, repeated, delta)
     seed = Streams(3, "ceiling").integer("splits")
-    assert section["ceiling"] == split_ceiling(RETRAINED.confidence, seed, delta=delta)
+    assert section["ceiling"] == split_ceiling(RETRAINED.forget.confidence, seed, delta=delta)
 
 
 def test_the_final_score_multiplies_retain_and_test_ratios_and_clipping_stops_them_at_one():
@@ -190,8 +158,47 @@ def test_the_per_example_table_fits_the_document():
     document, samples = score(unlearned)
     assert all(len(column) == EXAMPLES for column in samples.values())
     assert np.mean(samples["points"]) == pytest.approx(document["challenge"]["forgetting_score"])
-    assert samples["example"].tolist() == RETRAINED.examples.tolist()
-    np.testing.assert_allclose(samples["unlearned_mean"], unlearned.confidence.mean(axis=0))
-    np.testing.assert_allclose(samples["retrained_sd"], RETRAINED.confidence.std(axis=0, ddof=1))
-    np.testing.assert_allclose(samples["unlearned_accuracy"], (unlearned.confidence > 0).mean(axis=0))
+    assert samples["example"].tolist() == RETRAINED.forget.examples.tolist()
+    np.testing.assert_allclose(samples["unlearned_mean"], unlearned.forget.confidence.mean(axis=0))
+    np.testing.assert_allclose(samples["retrained_sd"], RETRAINED.forget.confidence.std(axis=0, ddof=1))
+    np.testing.assert_allclose(samples["unlearned_accuracy"], (unlearned.forget.confidence > 0).mean(axis=0))
     assert sum(document["challenge"]["points_histogram"].values()) == EXAMPLES
+
+
+def test_the_document_is_what_its_schema_says_and_the_table_what_its_columns_say():
+    document, samples = score()
+    ScoreDocument.model_validate_json(json.dumps(document))
+    assert list(samples) == [name for name in COLUMNS if name != "group"]
+    grouped = ensemble(0, groups=np.arange(EXAMPLES) % 4)
+    assert list(score(retrained=grouped)[1]) == list(COLUMNS)
+
+
+def test_without_originals_there_is_no_floor():
+    document = score(originals=None)[0]
+    assert document["challenge"]["floor"] is None
+    assert document["originals"] == 0
+    assert document["heldout"]["floor"] is None
+
+
+def test_without_recorded_accuracies_there_is_a_forgetting_but_no_final_score():
+    document = score(ensemble(1, accuracy={"forget": 0.5}))[0]
+    assert document["challenge"]["forgetting_score"] > 0
+    assert document["challenge"]["final_score"] is None
+    assert document["challenge"]["interval"]["final_score"] is None
+    assert document["challenge"]["interval"]["forgetting_score"] is not None
+    assert document["utility"]["retain"] == {"unlearned": None, "retrained": 0.9, "ratio": None}
+
+
+def test_without_recorded_seconds_nothing_is_said_of_efficiency():
+    document = score(dataclasses.replace(ensemble(1), seconds=np.empty(0)))[0]
+    assert document["efficiency"]["ratio"] is None
+    assert document["efficiency"]["within_limit"] is None
+
+
+def test_too_few_models_for_an_interval_are_told_why():
+    few = ensemble(1, models=12)
+    document = score(few, ensemble(0, models=12))[0]
+    interval = document["challenge"]["interval"]
+    assert "12 models a side" in interval["reason"]
+    assert interval["forgetting_score"] is interval["relative"] is None
+    assert all(entry["interval"] is None for entry in document["by_models"])

@@ -226,7 +226,7 @@ def score_inputs(wildcards):
     method_input(wildcards.method)
     groups = PLAN.score_groups(wildcards.method)
     return inputs(
-        [f"score_{wildcards.method}.json", f"samples_{wildcards.method}.parquet"],
+        PLAN.score_files(wildcards.method),
         PLAN.score_origin(wildcards.method),
         **{name: dump_paths(group) for name, group in groups.items()},
     )
@@ -238,6 +238,7 @@ def leaderboard_inputs(wildcards):
         ["leaderboard.json"],
         PLAN.leaderboard_origin(),
         scores=[f"score_{method}.json" for method in PLAN.scored_methods],
+        replicates=[f"replicates_{method}.npz" for method in PLAN.scored_methods],
     )
 
 

@@ -1,4 +1,4 @@
-"""Dumps of both sides, of the originals and of the ceiling -> score document and per-example table."""
+"""Dumps of both sides, of the originals and of the ceiling -> score document, per-example table and replicates."""
 
 
 rule score:
@@ -7,6 +7,7 @@ rule score:
     output:
         score=f"{RESULTS}/score_{{method}}.json",
         samples=f"{RESULTS}/samples_{{method}}.parquet",
+        replicates=f"{RESULTS}/replicates_{{method}}.npz",
     log:
         f"{RESULTS}/logs/score_{{method}}.log",
     conda:

@@ -19,12 +19,14 @@ class ImageData:
     ----------
     x_train, x_test : uint8 [images, height, width, channels]
     y_train, y_test : int64 [images], labels 0..classes-1
+    groups_train : int64 [images], optional; examples of one group belong together, such as those of one person
     """
 
     x_train: np.ndarray
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+    groups_train: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -42,6 +44,12 @@ class ImageData:
                 )
             if y.min() < 0:
                 raise DataError(f"y_{part} holds the label {y.min()}; labels are 0..classes-1.")
+        groups = self.groups_train
+        if groups is not None and (groups.shape != (len(self.x_train),) or not np.issubdtype(groups.dtype, np.integer)):
+            raise DataError(
+                f"groups_train is {groups.dtype} {list(groups.shape)}; needed: one integer for each of the "
+                f"{len(self.x_train)} images of x_train."
+            )
         if self.x_train.shape[1:] != self.x_test.shape[1:]:
             raise DataError(
                 f"training images are {list(self.x_train.shape[1:])}, test images {list(self.x_test.shape[1:])}: "

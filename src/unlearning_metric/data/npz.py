@@ -1,4 +1,4 @@
-"""A user's own arrays: x_train, y_train, x_test, y_test in one npz file (the Keras layout)."""
+"""A user's own arrays: x_train, y_train, x_test, y_test in one npz file (the Keras layout), and maybe groups_train."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
                     f"data.path {path} lacks {', '.join(missing)}; it holds {', '.join(archive.files)}. "
                     f"Needed: {', '.join(ARRAYS)}."
                 )
-            arrays = {name: archive[name] for name in ARRAYS}
+            arrays = {name: archive[name] for name in (*ARRAYS, "groups_train") if name in archive.files}
     except DataError:
         raise
     except Exception as error:
@@ -30,7 +30,9 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     for name in ("x_train", "x_test"):
         if arrays[name].ndim == 3:
             arrays[name] = arrays[name][..., None]
-    for name in ("y_train", "y_test"):
+    for name in ("y_train", "y_test", "groups_train"):
+        if name not in arrays:
+            continue
         if arrays[name].ndim == 2 and arrays[name].shape[1] == 1:
             arrays[name] = arrays[name][:, 0]
         if np.issubdtype(arrays[name].dtype, np.integer):

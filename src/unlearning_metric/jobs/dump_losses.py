@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.dumps import ACCURACIES, ROLES, refuse_diverged, rows
+from unlearning_metric.dumps import rows
+from unlearning_metric.ensemble import ACCURACIES, ROLES, refuse_diverged
 from unlearning_metric.models import build_model
 from unlearning_metric.outputs import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
@@ -69,9 +70,16 @@ def dump_losses(
     if diverged:
         LOGGER.warning("%d of %d models diverged: %s", len(diverged), len(states), diverged)
     labels = {role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES}
+    groups = None
+    if "groups_train" in data:
+        # Test examples have no groups; the column is one for all roles.
+        groups = {
+            role: np.full(len(by_role[role]), -1) if role == "test" else data["groups_train"][by_role[role]]
+            for role in ROLES
+        }
     write_parquet(
         out,
-        rows(outputs, by_role, labels),
+        rows(outputs, by_role, labels, groups),
         {
             **provenance,
             "role": shard_header["role"],

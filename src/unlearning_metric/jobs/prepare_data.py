@@ -30,6 +30,8 @@ def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int
         "mean": pixels.mean(axis=0, dtype=np.float64).astype(np.float32),
         "std": np.where(std > 0, std, 1.0).astype(np.float32),
     }
+    if data.groups_train is not None:
+        arrays["groups_train"] = data.groups_train
     write_npz(out, arrays, {**provenance, "source": settings["source"], "num_classes": data.num_classes})
     shape = " x ".join(map(str, data.x_train.shape[1:]))
     LOGGER.info(

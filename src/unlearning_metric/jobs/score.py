@@ -1,27 +1,30 @@
-"""Dumps of both sides -> score_<method>.json and samples_<method>.parquet."""
+"""Dumps of both sides -> score_<method>.json, samples_<method>.parquet and replicates_<method>.npz."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.dumps import load_ensemble, refuse_diverged, refuse_mixed
+from unlearning_metric.dumps import load_ensemble
+from unlearning_metric.ensemble import refuse_diverged, refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
-from unlearning_metric.score import score_document
+from unlearning_metric.score import score_method
+from unlearning_metric.score_intervals import write_replicates
 from unlearning_metric.store import write_document, write_parquet
 
 
-def score_method(
+def score_dumps(
     dumps: dict[str, list[str]],
     keys: dict[str, str],
     out: Path | str,
     samples_out: Path | str,
+    replicates_out: Path | str,
     method: str,
     settings: dict[str, Any],
     on_diverged: str,
     provenance: dict[str, Any],
 ) -> None:
-    """Score a method and write both files.
+    """Score a method and write all three files.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ def score_method(
     keys : the key the dumps of each name must carry
     settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
     on_diverged : "keep" or "fail"
-    provenance : ``key`` and ``origin`` of the two files
+    provenance : ``key`` and ``origin`` of the files
     """
     counts = {name: settings["originals" if name == "originals" else "copies"] for name in dumps}
     sides = {name: load_ensemble(paths, keys[name], counts[name]) for name, paths in dumps.items()}
@@ -48,19 +51,23 @@ def score_method(
         "shards": {name: side.runs for name, side in sides.items()},
         "files": dumps,
     }
-    document, samples = score_document(
+    score = score_method(
         method,
         sides["retrained"],
         sides["unlearned"],
         sides["originals"],
         sides.get("ceiling"),
         settings,
+        {"engine": "loop", "precision": settings["training"]["precision"]},
         {**keys, "score": provenance["key"]},
         run,
     )
+    document = score.document
     for warning in document["warnings"]:
         LOGGER.warning("warning: %s", warning)
-    write_parquet(samples_out, samples, {**provenance, "method": method})
+    header = {**provenance, "method": method}
+    write_parquet(samples_out, score.samples, header)
+    write_replicates(replicates_out, score.replicates, header)
     document["provenance"] |= provenance
     write_document(out, document)
     section = document["challenge"]

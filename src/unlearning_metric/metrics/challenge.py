@@ -239,6 +239,32 @@ def halves_points(
     return points / splits
 
 
+def subsets_points(
+    retrained: NDArray[np.float64],
+    unlearned: NDArray[np.float64],
+    kept: NDArray[np.int64],
+    size: int,
+    seed: int | np.random.SeedSequence,
+    delta: float = DELTA,
+    least: int = 8,
+) -> tuple[NDArray[np.float64], int]:
+    """Mean points [examples] over random subsets of `size` of the models `kept`, and how many subsets that were.
+
+    Both sides keep the models of the same indices. Random orders of all models are cut into as many disjoint subsets
+    as `kept` gives, until there are `least`: as in `halves_points`, deleting models moves few of the others.
+    """
+    generator = np.random.default_rng(seed)
+    points, subsets = np.zeros(retrained.shape[1]), 0
+    while subsets < least:
+        order = generator.permutation(len(retrained))
+        order = order[np.isin(order, kept)]
+        for start in range(0, len(order) - size + 1, size):
+            chosen = order[start : start + size]
+            points += challenge(retrained[chosen], unlearned[chosen], delta).points
+            subsets += 1
+    return points / subsets, subsets
+
+
 def _log_tables(models: int, delta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``ln(1 - delta - k / models)`` and ``ln(k / models)`` for k = 0 .. models, in float32 as in [C]."""
     rate = np.arange(models + 1, dtype=np.float32) / np.float32(models)

@@ -125,6 +125,12 @@ def epsilon_of_rates(fpr: ArrayLike, fnr: ArrayLike, delta: float = DELTA) -> ND
     return np.clip(np.nan_to_num(both, nan=0.0, posinf=EPSILON_CAP, neginf=0.0), 0.0, EPSILON_CAP)
 
 
+def largest_bound(models: int, delta: float = DELTA) -> float:
+    """The largest lower bound that this number of models a side can give: no errors at all. Nats."""
+    none = _upper(np.zeros(1, dtype=np.int64), models, (1 - CONFIDENCE) / 2)
+    return float(epsilon_of_rates(none, none, delta)[0])
+
+
 def _upper(errors: NDArray[np.int64], models: int, tail: float) -> NDArray[np.float64]:
     """Clopper-Pearson upper bound of a rate."""
     return np.where(errors == models, 1.0, beta.ppf(1 - tail, errors + 1, np.maximum(models - errors, 1)))

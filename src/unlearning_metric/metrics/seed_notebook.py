@@ -45,6 +45,17 @@ class SeedResult:
 
 def seed_scores(
     retrained: ArrayLike, unlearned: ArrayLike, threshold: float | None = None, delta: float = DELTA
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores and attack accuracies [examples] of `seed_notebook`, as the notebook's own function returns them.
+
+    Undefined scores are NaN: read `FLAW` before averaging them.
+    """
+    result = seed_notebook(retrained, unlearned, threshold, delta)
+    return result.scores, result.accuracies
+
+
+def seed_notebook(
+    retrained: ArrayLike, unlearned: ArrayLike, threshold: float | None = None, delta: float = DELTA
 ) -> SeedResult:
     """Score each example by one logistic regression, two folds.
 
@@ -74,9 +85,7 @@ def seed_scores(
 
     retrained, unlearned = both_sides(retrained, unlearned, least=4)
     if threshold is None:
-        # The number of models a fold tests a side; with unequal sides the smaller bounds what can be told.
-        rest = min(len(retrained), len(unlearned)) / 2 - 1
-        threshold = math.log(rest) if rest > 1 else 0.0
+        threshold = default_threshold(len(retrained), len(unlearned))
     labels = np.repeat([0, 1], [len(retrained), len(unlearned)])
     folds = list(StratifiedKFold(2).split(labels, labels))
     examples = retrained.shape[1]
@@ -99,6 +108,15 @@ def seed_scores(
         score=float(np.nanmean(scores)) if counts.any() else math.nan,
         dropped_share=float((counts == 0).mean()),
     )
+
+
+def default_threshold(retrained: int, unlearned: int) -> float:
+    """Epsilon beyond which the points stop falling, in nats: ``ln(N/2 - 1)``, of the models a fold tests a side.
+
+    With unequal sides the smaller one bounds what can be told.
+    """
+    rest = min(retrained, unlearned) / 2 - 1
+    return math.log(rest) if rest > 1 else 0.0
 
 
 def _points(fpr: float, fnr: float, threshold: float, delta: float) -> float:

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from unlearning_metric.metrics._inputs import both_sides
 
 FALSE_POSITIVE_RATE = 0.01
+LEAST_MODELS = 4
 # A side without spread would be told apart from itself by rounding.
 _LEAST_SD = 1e-6
 
@@ -60,7 +61,7 @@ def ulira(retrained: ArrayLike, unlearned: ArrayLike) -> UliraResult:
     ----------
     [H], section 4.
     """
-    retrained, unlearned = both_sides(retrained, unlearned, least=4)
+    retrained, unlearned = both_sides(retrained, unlearned, least=LEAST_MODELS)
     # From a common origin a constant side has no rounding error, which the attack would read as a difference.
     retrained, unlearned = retrained - retrained[0], unlearned - retrained[0]
     found = np.zeros((3, retrained.shape[1]))

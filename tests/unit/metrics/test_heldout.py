@@ -11,7 +11,7 @@ from scipy.stats import binomtest, norm
 
 from unlearning_metric import heldout
 from unlearning_metric.metrics._heldout_kernel import best_interval
-from unlearning_metric.metrics.heldout import KINDS, epsilon_of_rates
+from unlearning_metric.metrics.heldout import KINDS, epsilon_of_rates, largest_bound
 
 
 def search(x, y, rich=1, delta=1e-5):
@@ -115,6 +115,7 @@ def test_bounds_use_clopper_pearson_with_half_of_five_percent_each():
 def test_largest_epsilon_that_can_be_certified(models, largest):
     found = heldout(np.zeros((models, 1)), np.ones((models, 1)))
     assert found.bounds[0] == pytest.approx(largest, abs=0.005)
+    assert largest_bound(models) == found.bounds[0]
     assert found.epsilons[0] == 50.0
 
 

@@ -11,6 +11,8 @@ from unlearning_metric import challenge_epsilons, gaussian_mu, heldout, klom, ks
 
 
 def flat(value):
+    if isinstance(value, tuple):
+        return np.concatenate(value)
     if not hasattr(value, "__dict__"):
         return value
     return np.concatenate([np.ravel(v) for v in vars(value).values() if np.asarray(v).dtype.kind != "U"])

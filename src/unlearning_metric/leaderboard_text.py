@@ -1,0 +1,155 @@
+"""The leaderboard as Markdown: the ranking, the other metrics beside it, and how to read both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_ABSENT = "-"
+
+
+def _number(value: Any) -> str:
+    return _ABSENT if value is None else f"{value:.4f}"
+
+
+def _with_interval(row: Mapping[str, Any], name: str) -> str:
+    value, low, high = (row.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    return _number(value) if low is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _truth(value: Any) -> str:
+    return _ABSENT if value is None else "yes" if value else "NO"
+
+
+def _count(value: Any) -> str:
+    return _ABSENT if value is None else str(int(value))
+
+
+def _table(cells: list[list[str]]) -> list[str]:
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
+    return lines
+
+
+def ties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each row, the ranks of the neighbours whose difference interval covers 0."""
+    marks: list[list[str]] = [[] for _ in rows]
+    for place, row in enumerate(rows[:-1]):
+        if row.get("tie"):
+            marks[place].append(str(rows[place + 1]["rank"]))
+            marks[place + 1].insert(0, str(row["rank"]))
+    return [", ".join(mark) for mark in marks]
+
+
+def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    head = [
+        "rank", "method", "tied with", "final score", "forgetting score", "relative", "floor", "ceiling",
+        "retain ratio", "test ratio", "forget ratio", "time ratio", "within limit", "diverged", "status",
+    ]  # fmt: skip
+    cells = [
+        [
+            _count(row["rank"]),
+            row["method"],
+            mark,
+            *(_with_interval(row, name) for name in ("final_score", "forgetting_score", "relative")),
+            *(_number(row[name]) for name in ("floor", "ceiling")),
+            *(_number(row[name]) for name in ("retain_ratio", "test_ratio", "forget_ratio", "time_ratio")),
+            _truth(row["within_limit"]),
+            _count(row["diverged"]),
+            row["status"],
+        ]
+        for row, mark in zip(rows, ties(rows), strict=True)
+    ]
+    return _table([head, *cells])
+
+
+def _other_cells(document: Mapping[str, Any], side: str) -> list[str]:
+    """Cells of a document's other metrics for its method, floor or ceiling."""
+
+    def number(section: Mapping[str, Any] | None, name: str) -> str:
+        value = None if section is None else section[side]
+        return _ABSENT if value is None else _number(value[name])
+
+    seed = document["seed"][side]
+    dropped = "" if seed is None else f" ({seed['dropped_share']:.0%} dropped)"
+    return [
+        number(document["heldout"], "epsilon_median"),
+        number(document["heldout"], "share_shown"),
+        number(document["two_sample"], "told_apart"),
+        number(document["two_sample"], "mu_median"),
+        *(number(document["klom"][role], "mean") for role in ("forget", "probe", "test")),
+        number(document["ulira"], "accuracy"),
+        number(document["simple_mia"], "accuracy"),
+        number(document["seed"], "score") + dropped,
+    ]
+
+
+def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    head = [
+        "method", "held-out epsilon", "shown above 0", "told apart", "mu", "KLOM forget", "KLOM retain", "KLOM test",
+        "U-LiRA", "simple MIA", "seed notebook",
+    ]  # fmt: skip
+    by_method = {document["method"]: document for document in documents}
+    ranked = [by_method[row["method"]] for row in rows if row["method"] in by_method]
+    first = documents[0]
+    return _table(
+        [
+            head,
+            ["*ceiling: retrained*", *_other_cells(first, "ceiling")],
+            *([document["method"], *_other_cells(document, "method_like_ceiling")] for document in ranked),
+            ["*floor: original*", *_other_cells(first, "floor")],
+        ]
+    )
+
+
+def markdown(
+    rows: Sequence[Mapping[str, Any]],
+    documents: Sequence[Mapping[str, Any]],
+    reasons: Mapping[str, str] | None = None,
+) -> str:
+    """The ranking under a line that says what was run, why methods have no score, and the other metrics.
+
+    Parameters
+    ----------
+    rows : the leaderboard's rows, in order; None for what is not known
+    documents : score documents, at least one
+    reasons : method -> why it has no score
+    """
+    first = documents[0]
+    interval = first["challenge"]["interval"]
+    originals = f"{first['originals']} original{'' if first['originals'] == 1 else 's'}"
+    level = f"{interval['level']:.0%}".replace("%", " %")
+    models = first["heldout"]["ceiling_models"]
+    like = (
+        f"Here with {models} models a side, since the ceiling holds half of the retrained models against the other "
+        "half; with all of them in the score documents."
+        if models < first["copies"]
+        else f"With {models} models a side."
+    )
+    lines = [
+        f"{first['dataset']}, {first['model']}, N = {first['copies']} models a side, "
+        f"{first['forget']['size']} forget examples ({first['forget']['strategy']}), {originals}. "
+        "Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling. "
+        + (
+            f"No intervals: {interval['reason']}."
+            if interval["reason"]
+            else f"In brackets: {level} intervals over the models, for these forget examples and originals. "
+            "Tied: neighbours whose difference such an interval does not tell from 0."
+        ),
+        "",
+        *_ranking(rows),
+    ]
+    if reasons:
+        lines += ["", *(f"- {name}: {reason}" for name, reason in sorted(reasons.items()))]
+    lines += [
+        "",
+        "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
+        f"ceiling and floor. {like} Held-out epsilon and mu: medians over examples. Shown above 0: share of examples "
+        "with a lower bound above 0. KLOM, U-LiRA: means over examples.",
+        "",
+        *_others(rows, documents),
+        "",
+        f"Seed notebook: {first['seed']['flaw']}.",
+    ]
+    return "\n".join(lines) + "\n"
