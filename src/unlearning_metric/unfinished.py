@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from unlearning_metric.plan import Plan
@@ -28,6 +29,17 @@ def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str
             if message is not None:
                 return "failed", f"{message} ({path})"
     return "unfinished", "its jobs, or those that it builds on, did not finish; see the messages above and the logs"
+
+
+def failed_checks(plan: Plan, results: Path | str, methods: Iterable[str]) -> str:
+    """Why these methods failed their check, a line each."""
+    lines = []
+    for method in methods:
+        log = Path(results, "logs", f"check_{method}.log")
+        message = failure(log, plan.check_origin(method).key)
+        if message is not None:
+            lines.append(f"{method} failed its check: {message} ({log})")
+    return "\n".join(lines)
 
 
 def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
