@@ -37,7 +37,9 @@ def small():
         arguments = (originals, sets, CLASSES, MODEL, RECIPE, weights, 0, copies)
         return run_copies(method, name, options or {}, *arguments, **keywords)
 
-    def fresh(seed=9):
-        return build_model(MODEL, SHAPE, CLASSES, seed)
+    def fresh_with(state):
+        model = build_model(MODEL, SHAPE, CLASSES, 9)
+        model.load_state_dict(state)
+        return model
 
-    return SimpleNamespace(sets=sets, originals=originals, run=run, fresh=fresh, recipe=RECIPE)
+    return SimpleNamespace(sets=sets, originals=originals, run=run, fresh_with=fresh_with, recipe=RECIPE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.jobs.unlearn import Bench, prepare_bench
+from unlearning_metric.limits import end_process
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.models import build_model
 from unlearning_metric.outputs import model_outputs
@@ -32,31 +33,31 @@ def check_method(
     split_key: str,
     original: Path | str,
     original_key: str,
-    oracles: list[str],
-    oracles_key: str | None,
     retrained: dict[str, str],
     method_file: Path | str,
     out: Path | str,
     method: str,
     settings: dict[str, Any],
-    max_seconds: float | None,
-    give_up: Callable[[str], None],
-    device: str,
     copies: int,
     limit: float,
+    device: str,
     provenance: dict[str, Any],
+    *,
+    oracles: Sequence[str] = (),
+    oracles_key: str | None = None,
+    max_seconds: float | None = None,
+    give_up: Callable[[str], None] = end_process,
 ) -> None:
     """Run copy 0 of a method twice and copy 1 once, both from the first original, and write what was seen.
 
     Parameters
     ----------
     original : file of the first original model
-    oracles : file of the first shard of the method ``retrain``; empty for a method that does not ask for it
     retrained : file of retrained models or of their outputs -> its key; those that are there tell how long retraining
         takes
-    settings, max_seconds, give_up, provenance : as for `jobs.unlearn.unlearn_shard`
     copies : number of copies that a score takes
     limit : largest accepted time of a copy, as a share of the time of retraining
+    settings, provenance, oracles, max_seconds, give_up : as for `jobs.unlearn.unlearn_shard`
 
     Raises
     ------
@@ -65,7 +66,7 @@ def check_method(
     """
     function = load_method(method_file, settings["function"])
     bench = prepare_bench(
-        dataset, dataset_key, split, split_key, [str(original)], original_key, oracles, oracles_key, settings, device
+        dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
     runs = [
         bench.run(function, method, settings, [index], max_seconds=max_seconds, give_up=give_up) for index in (0, 0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,10 @@ def prepare_bench(
     split_key: str,
     originals: list[str],
     originals_key: str,
-    oracles: list[str],
-    oracles_key: str | None,
     settings: dict[str, Any],
     device: str,
+    oracles: Sequence[str] = (),
+    oracles_key: str | None = None,
 ) -> Bench:
     """Read what the copies of a method start from; see `unlearn_shard` for the parameters."""
     data, header = read_npz(dataset, dataset_key)
@@ -102,7 +102,7 @@ def prepare_bench(
     return Bench(data, indices, header["num_classes"], bases, sets, retrained)
 
 
-def _states(paths: list[str], key: str | None) -> dict[int, dict[str, torch.Tensor]]:
+def _states(paths: Sequence[str], key: str | None) -> dict[int, dict[str, torch.Tensor]]:
     states: dict[int, dict[str, torch.Tensor]] = {}
     for path in paths:
         states.update(read_models(path, key)[0])
@@ -116,34 +116,35 @@ def unlearn_shard(
     split_key: str,
     originals: list[str],
     originals_key: str,
-    oracles: list[str],
-    oracles_key: str | None,
     method_file: Path | str,
     out: Path | str,
     method: str,
     models: list[int],
     settings: dict[str, Any],
-    max_seconds: float | None,
-    give_up: Callable[[str], None],
     device: str,
     provenance: dict[str, Any],
+    *,
+    oracles: Sequence[str] = (),
+    oracles_key: str | None = None,
+    max_seconds: float | None = None,
+    give_up: Callable[[str], None] = end_process,
 ) -> None:
     """Run the copies of one shard of a method.
 
     Parameters
     ----------
     originals : files of all original models, in order
-    oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
     models : indices of the shard's copies
     settings : ``experiment_seed``, ``model``, ``training``, ``function``, ``batches`` and ``options``
         (hyper-parameters of the method)
-    max_seconds : time limit of a copy, or None
-    give_up : ends this process with a message, where a copy that is out of time cannot be interrupted
     provenance : ``key`` and ``origin`` for the header
+    oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
+    max_seconds : time limit of a copy; None for none
+    give_up : ends this process with a message, where a copy that is out of time cannot be interrupted
     """
     function = load_method(method_file, settings["function"])
     bench = prepare_bench(
-        dataset, dataset_key, split, split_key, originals, originals_key, oracles, oracles_key, settings, device
+        dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key
     )
     progress = Progress(method, len(models))
     copies = bench.run(function, method, settings, models, progress.step, max_seconds, give_up)
