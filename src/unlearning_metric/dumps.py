@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class Ensemble:
     diverged : model indices
     seconds : float64 [models], what making each model took
     runs : one record a shard of where it was made
+    passes : ``retain``, ``forget`` and ``validation`` -> float64 [models], examples that making the model read / size
+        of the set; empty where it was not counted
     """
 
     order: str
@@ -78,6 +80,7 @@ class Ensemble:
     diverged: list[int]
     seconds: np.ndarray
     runs: list[dict[str, Any]]
+    passes: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.models)
@@ -174,8 +177,19 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
         },
         diverged=sorted(int(i) for h in headers for i in h["diverged"]),
         seconds=np.concatenate([np.asarray(h["run"]["seconds"], dtype=np.float64) for h in headers])[order],
-        runs=[{key: value for key, value in h["run"].items() if key != "seconds"} for h in headers],
+        runs=[{key: value for key, value in h["run"].items() if key not in {"seconds", "passes"}} for h in headers],
+        passes=_passes(headers, order),
     )
+
+
+def _passes(headers: list[dict[str, Any]], order: np.ndarray) -> dict[str, np.ndarray]:
+    """Passes over each set, by model in ascending order; only methods' copies are counted."""
+    counted = [header["run"].get("passes") for header in headers]
+    if not all(counted):
+        return {}
+    return {
+        name: np.concatenate([np.asarray(one[name], dtype=np.float64) for one in counted])[order] for name in counted[0]
+    }
 
 
 def refuse_mixed(sides: Mapping[str, Ensemble]) -> None:

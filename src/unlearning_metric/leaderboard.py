@@ -39,13 +39,23 @@ def leaderboard_row(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def leaderboard(documents: Iterable[dict[str, Any]], unscored: Mapping[str, str] | None = None) -> pd.DataFrame:
+def _without_slow(table: pd.DataFrame) -> pd.DataFrame:
+    """A ranked table with methods over the time limit last, without a rank, marked as ``excluded``."""
+    within = table["within_limit"].astype(bool)
+    slow = table[~within].astype(object).assign(rank=None, status="excluded")
+    return pd.concat([table[within].astype(object).assign(rank=range(1, within.sum() + 1)), slow])
+
+
+def leaderboard(
+    documents: Iterable[dict[str, Any]], unscored: Mapping[str, str] | None = None, exclude_slow: bool = False
+) -> pd.DataFrame:
     """The table, ranked by final score; methods without one come last, without a rank.
 
     Parameters
     ----------
     documents : score documents, at least one
     unscored : method -> ``failed`` or ``unfinished``, for methods without a document
+    exclude_slow : whether methods over the time limit lose their rank
 
     Raises
     ------
@@ -66,6 +76,8 @@ def leaderboard(documents: Iterable[dict[str, Any]], unscored: Mapping[str, str]
     table = pd.DataFrame([leaderboard_row(document) for document in documents])
     table = table.sort_values(["final_score", "method"], ascending=[False, True], na_position="last")
     table.insert(0, "rank", range(1, len(table) + 1))
+    if exclude_slow:
+        table = _without_slow(table)
     if unscored:
         rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
         table = pd.concat([table.astype(object), rest.astype(object)])
@@ -109,6 +121,7 @@ def write_leaderboard(
     keys: Mapping[str, str],
     provenance: Mapping[str, Any],
     unscored: Mapping[str, tuple[str, str]] | None = None,
+    exclude_slow: bool = False,
 ) -> None:
     """Read score documents and write leaderboard.csv (full precision), leaderboard.md and leaderboard.json.
 
@@ -119,6 +132,7 @@ def write_leaderboard(
     keys : method -> the key that its document must carry
     provenance : ``key`` and ``origin`` of the leaderboard
     unscored : method -> (``failed`` or ``unfinished``, why)
+    exclude_slow : whether methods over the time limit lose their rank
 
     Raises
     ------
@@ -127,7 +141,7 @@ def write_leaderboard(
     """
     documents = [read_document(path, keys[method]) for method, path in scores.items()]
     unscored = unscored or {}
-    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()})
+    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()}, exclude_slow)
     rows = [
         {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
         for row in table.astype(object).to_dict("records")

@@ -243,7 +243,8 @@ class Plan:
     def leaderboard_origin(self) -> Origin:
         """Origin of the leaderboard."""
         scores = {name: self.score_origin(name).key for name in self.scored_methods}
-        return Origin({}, self._code("leaderboard"), scores)
+        exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
+        return Origin(exclude, self._code("leaderboard"), scores)
 
     # Which files there are --------------------------------------------------------------------------------
 

@@ -158,6 +158,7 @@ def score_document(
             "ratio": ratio,
             "limit": settings["efficiency"]["limit"],
             "within_limit": ratio <= settings["efficiency"]["limit"],
+            "passes": {name: float(of_copy.mean()) for name, of_copy in unlearned.passes.items()},
         },
         "diverged": unlearned.diverged,
         "warnings": _warnings(section, settings, len(unlearned.diverged)),

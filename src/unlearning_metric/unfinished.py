@@ -61,7 +61,8 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
     if not scores or not unscored:
         return "\n".join(failed)
-    write_leaderboard(folder, scores, keys, {"key": PARTIAL, "origin": None}, unscored)
+    exclude_slow = plan.config.efficiency.exclude
+    write_leaderboard(folder, scores, keys, {"key": PARTIAL, "origin": None}, unscored, exclude_slow)
     for suffix in ("csv", "md", "json"):
         os.utime(folder / f"leaderboard.{suffix}", (0, 0))
     return "\n".join([*failed, summary(results)])

@@ -35,6 +35,23 @@ def test_methods_are_ranked_by_final_score_and_those_without_come_last():
     assert table["rank"].tolist() == [1, 2, 3, 4]
 
 
+def test_methods_over_the_time_limit_are_shown_without_a_rank_where_they_are_excluded():
+    table = leaderboard(DOCUMENTS, {"astray": "failed"}, exclude_slow=True)
+    assert table["method"].tolist() == ["mid", "low", "none", "slow", "astray"]
+    assert table["rank"].tolist()[:4] == [1, 2, 3, None]
+    assert table["status"].tolist() == ["scored", "scored", "scored", "excluded", "failed"]
+    assert table["final_score"].tolist()[3] == 0.2
+    text = markdown(table, DOCUMENTS)
+    assert [line.split("|")[1].strip() for line in text.splitlines() if "| slow" in line] == ["-"]
+    assert [line.split("|")[1].strip() for line in text.splitlines() if "| low" in line] == ["2"]
+    assert "excluded" in text
+
+
+def test_without_slow_methods_nothing_is_excluded():
+    documents = [one for one in DOCUMENTS if one["method"] != "slow"]
+    assert leaderboard(documents, exclude_slow=True)["rank"].tolist() == [1, 2, 3]
+
+
 def test_equal_scores_are_ordered_by_name_whatever_the_order_given():
     tied = [document(name, 0.1) for name in ("b", "c", "a")]
     assert leaderboard(tied)["method"].tolist() == ["a", "b", "c"]

@@ -1,6 +1,7 @@
 """Score documents: every number from its definition."""
 
 import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -48,6 +49,14 @@ def score(unlearned=None, retrained=RETRAINED, originals=ORIGINAL, ceiling=None,
     settings = {**SETTINGS, "ceiling": "split" if ceiling is None else "retrain", **settings}
     keys, run = {"retrained": "r", "score": "s"}, {"host": "h"}
     return score_document("mine", retrained, unlearned, originals, ceiling, settings, keys, run)
+
+
+def test_passes_are_means_over_the_copies():
+    counted = dataclasses.replace(ensemble(1), passes={"retain": np.arange(N) / N, "forget": np.zeros(N)})
+    found = score(counted)[0]
+    assert found["efficiency"]["passes"] == {"retain": (N - 1) / (2 * N), "forget": 0.0}
+    assert score()[0]["efficiency"]["passes"] == {}
+    assert canonical(found) == canonical(score()[0])
 
 
 def test_the_forgetting_score_is_the_challenges_and_relative_its_share_of_the_ceiling():

@@ -12,4 +12,5 @@ with job_log(snakemake.log[0], snakemake.params.key):
     folder = Path(snakemake.output.document).parent
     keys = snakemake.params.score_keys
     scores = dict(zip(keys, snakemake.input.scores, strict=True))
-    write_leaderboard(folder, scores, keys, snakemake.params.provenance)
+    exclude_slow = snakemake.params.exclude_slow
+    write_leaderboard(folder, scores, keys, snakemake.params.provenance, exclude_slow=exclude_slow)
