@@ -2,6 +2,7 @@
 
 snakemake                                  everything in the configuration
 snakemake results/score_<method>.json      one method; builds only what is missing
+snakemake results/check_<method>.json      one copy: does the method fit the contract, and what does it do?
 """
 
 from snakemake.utils import min_version
@@ -13,6 +14,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/unlearn.smk"
+include: "workflow/rules/check.smk"
 include: "workflow/rules/losses.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/report.smk"

@@ -19,10 +19,10 @@ def doctor(arguments: argparse.Namespace) -> int:
     methods = find_methods(root / "methods")
     try:
         settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
+        plan = Plan(settings, methods, root / "workflow" / "scripts")
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    plan = Plan(settings, methods, root / "workflow" / "scripts")
     results = Path(arguments.results or settings.results)
     problems = []
     for problem in examine(plan, results):

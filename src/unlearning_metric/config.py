@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from unlearning_metric.contract import BATCHES
+
 DataSource = Literal["digits", "npz"]
 ForgetStrategy = Literal["random", "class"]
 ModelName = Literal["digits_cnn", "mlp"]
@@ -27,12 +29,10 @@ MODELS: tuple[str, ...] = get_args(ModelName)
 #: Dotted name -> the value that gives what there was before the key could be set. A setting at this value enters
 #: no artifact's key, so a key added to the configuration rebuilds nothing. Every later key that changes results
 #: belongs here, and its value stays as it is even if its default changes.
-NEUTRAL: dict[str, Any] = {}
+NEUTRAL: dict[str, Any] = {"efficiency.exclude": False}
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 DEFAULT_WIDTH = 32
-# What YAML 1.1 reads as text although every other language reads a number.
-EXPONENT_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
 class ConfigError(ValueError):
@@ -64,6 +64,7 @@ def _empty_list_for_none(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number_from_text)]
 Truth = Annotated[bool, BeforeValidator(_truth_from_text)]
 PositiveInt = Annotated[int, Field(gt=0)]
+PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
 Hyperparameters = Annotated[
     dict[str, Any],
@@ -128,6 +129,15 @@ class Training(_Section):
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass.")
 
 
+class Efficiency(_Section):
+    """How long a method may take."""
+
+    limit: Number = Field(
+        0.2, gt=0, description="Largest accepted time of a method, as a share of the time of retraining."
+    )
+    exclude: Truth = Field(False, description="Whether methods over the limit lose their rank on the leaderboard.")
+
+
 class Config(_Section):
     """Configuration of one experiment."""
 
@@ -158,15 +168,20 @@ class Config(_Section):
         True,
         description="Keep retrained and unlearned models once their outputs are dumped; originals are always kept.",
     )
-    efficiency_limit: Number = Field(
-        0.2, gt=0, description="Largest accepted time of a method, as a share of the time of retraining."
+    efficiency: Efficiency = Field(
+        default_factory=Efficiency, description="What is accepted of a method's time, and what follows."
+    )
+    max_seconds_per_copy: PositiveNumber | None = Field(
+        None,
+        description="Seconds after which a copy of a method is stopped as one that does not end; null: never.",
     )
     methods: Annotated[
         dict[MethodName, Hyperparameters],
         BeforeValidator(_empty_mapping_for_none, json_schema_input_type=dict[MethodName, Hyperparameters] | None),
     ] = Field(
         default_factory=dict,
-        description="Hyper-parameters of a method by its name; what is left out keeps the method's default.",
+        description="Methods by name: hyper-parameters, what is left out keeps the default in the method's file; and "
+        "file, function, batches, which say where the function is and what its loaders give.",
     )
     skip: Annotated[list[str], BeforeValidator(_empty_list_for_none, json_schema_input_type=list[str] | None)] = Field(
         default_factory=list, description="Methods which are not run unless asked for by name."
@@ -475,20 +490,51 @@ def json_schema() -> dict:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
 
 
-def _method_problems(raw: dict, known: list[str]) -> list[str]:
+def _file_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and (value in files or value.endswith(".py")):
+        return None
+    suggestion = _closest(value, files) if isinstance(value, str) else None
+    question = f" Did you mean {suggestion!r}?" if suggestion is not None else ""
+    return (
+        f"{_shown(value)} is not allowed. Expected the name of a file in methods/ ({', '.join(files) or 'none'}), or a "
+        f"path that ends in .py.{question}"
+    )
+
+
+def _function_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and value.isidentifier():
+        return None
+    return f"{_shown(value)} is not allowed. Expected the name of a function."
+
+
+def _batches_problem(value: Any, files: Iterable[str]) -> str | None:
+    if value in BATCHES:
+        return None
+    return f"{_shown(value)} is not allowed. Expected one of {', '.join(BATCHES)}."
+
+
+#: Key of an entry under ``methods`` that is no hyper-parameter -> what is wrong with its value, if anything.
+RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
+    "file": _file_problem,
+    "function": _function_problem,
+    "batches": _batches_problem,
+}
+
+
+def _method_problems(raw: dict, files: list[str]) -> list[str]:
     problems = []
     methods = raw.get("methods")
-    for name, hyperparameters in methods.items() if isinstance(methods, dict) else ():
+    entries = methods if isinstance(methods, dict) else {}
+    # An entry that names a file needs none of its own name.
+    known = sorted({*files, *(name for name, entry in entries.items() if isinstance(entry, dict) and "file" in entry)})
+    for name, entry in entries.items():
         if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
             continue  # already reported as a key of the wrong form
         if name not in known:
             problems.append(f"methods.{name}: {unknown_method_message(name, known)}")
-        for key, value in hyperparameters.items() if isinstance(hyperparameters, dict) else ():
-            # A method's own types are not known here, and text would only fail inside the job.
-            if isinstance(value, str) and EXPONENT_NUMBER.fullmatch(value):
-                problems.append(
-                    f"methods.{name}.{key}: YAML reads {value} as text, not as a number. Write {_with_point(value)}"
-                )
+        for key, problem in RESERVED.items():
+            if isinstance(entry, dict) and key in entry and (text := problem(entry[key], files)):
+                problems.append(f"methods.{name}.{key}: {text}")
     skip = raw.get("skip")
     for name in skip if isinstance(skip, list) else ():
         if isinstance(name, str) and name not in known:
@@ -499,13 +545,6 @@ def _method_problems(raw: dict, known: list[str]) -> list[str]:
             "Restore it, or set ceiling: split."
         )
     return problems
-
-
-def _with_point(number: str) -> str:
-    """Write 1e3 as 1.0e+3, the form which YAML 1.1 reads as a number."""
-    mantissa, exponent = re.split("[eE]", number)
-    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
-    return f"{mantissa}e{exponent if exponent[0] in '+-' else f'+{exponent}'}"
 
 
 def _field_problem(error: Any, schema: dict) -> str:
@@ -534,7 +573,14 @@ def _field_problem(error: Any, schema: dict) -> str:
     return message
 
 
+#: Key of an earlier version -> what it is called now.
+RENAMED = {"efficiency_limit": "efficiency.limit"}
+
+
 def _unknown_key(location: tuple, schema: dict) -> str:
+    if (now := RENAMED.get(_dotted(location))) is not None:
+        section, _, key = now.partition(".")
+        return f"{_dotted(location)}: is now {now}. Write {section}: {{{key}: ...}} in its place."
     *section, key = location
     known = list(_without_null(_schema_at(tuple(section), schema), schema)["properties"])
     suggestion = _closest(str(key), known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from unlearning_metric.plan import Plan
@@ -35,7 +36,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
     """
     results = Path(results)
     known = set()
-    for artifact in plan.artifacts():
+    for artifact in chain(plan.artifacts(), plan.on_demand(results)):
         path = results / artifact.path
         known.add(path)
         if not path.exists():

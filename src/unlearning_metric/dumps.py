@@ -133,6 +133,8 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
     def per_model(lists: list[Any]) -> np.ndarray:
         return np.concatenate([np.asarray(values, dtype=np.float64) for values in lists])[order]
 
+    # Only methods' copies count what they read.
+    counted = [header["run"].get("passes") for header in headers]
     timed = all("seconds" in header["run"] for header in headers)
     return Ensemble(
         order=orders.pop(),
@@ -145,6 +147,9 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
         },
         diverged=sorted(int(i) for header in headers for i in header["diverged"]),
         seconds=per_model([header["run"]["seconds"] for header in headers]) if timed else np.empty(0),
-        runs=[{name: value for name, value in header["run"].items() if name != "seconds"} for header in headers],
+        runs=[
+            {name: v for name, v in header["run"].items() if name not in {"seconds", "passes"}} for header in headers
+        ],
         groups=gathered["forget"][1],
+        passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},
     )

@@ -24,8 +24,11 @@ PACKAGE_ROOT = Path(__file__).resolve().parent
 
 #: Modules that cannot change a number: they move bytes, check input or talk to people.
 PLUMBING = frozenset(
-    {"__init__", "config", "devices", "keys", "plan", "progress", "shards", "splits", "store", "unfinished"}
-)
+    {
+        "__init__", "config", "contract", "devices", "entries", "keys", "limits", "plan", "progress", "shards",
+        "splits", "store", "unfinished",
+    }
+)  # fmt: skip
 
 
 def digest(value: Any) -> str:
@@ -159,7 +162,7 @@ def code_fingerprints(entry: Path | str) -> dict[str, str]:
 
 
 def method_fingerprint(path: Path | str) -> str:
-    """Fingerprint of a method file and of the ``_*.py`` files beside it that it imports."""
+    """Fingerprint of a method file and of the files beside it that it imports, directly or through one another."""
     todo, seen = [Path(path).resolve()], {}
     while todo:
         file = todo.pop()
@@ -178,7 +181,7 @@ def method_fingerprint(path: Path | str) -> str:
                 names = [node.module] if node.module else [alias.name for alias in node.names]
             for name in names:
                 helper = file.parent / f"{name}.py"
-                if name.startswith("_") and helper.is_file():
+                if helper.is_file():
                     todo.append(helper)
     return digest({"own": seen.pop(Path(path).name), "helpers": seen})
 

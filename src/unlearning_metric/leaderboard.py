@@ -70,10 +70,19 @@ def neighbours(methods: Sequence[str], replicates: Mapping[str, Replicates | Non
     return entries
 
 
+def _without_slow(table: pd.DataFrame) -> pd.DataFrame:
+    """A ranked table with methods over the time limit last, without a rank, marked as ``excluded``."""
+    # Methods whose time nobody measured are not known to be slow.
+    slow = table["within_limit"].eq(False)
+    kept = table[~slow].astype(object).assign(rank=range(1, (~slow).sum() + 1))
+    return pd.concat([kept, table[slow].astype(object).assign(rank=None, status="excluded")])
+
+
 def leaderboard(
     documents: Iterable[Mapping[str, Any]],
     unscored: Mapping[str, str] | None = None,
     replicates: Mapping[str, Replicates | None] | None = None,
+    exclude_slow: bool = False,
 ) -> pd.DataFrame:
     """The table, ranked by final score; methods without one come last, without a rank.
 
@@ -82,6 +91,7 @@ def leaderboard(
     documents : score documents, at least one
     unscored : method -> ``failed`` or ``unfinished``, for methods without a document
     replicates : method -> the final score's replicates, by which neighbours are compared
+    exclude_slow : whether methods over the time limit lose their rank
 
     Raises
     ------
@@ -102,8 +112,11 @@ def leaderboard(
     table = pd.DataFrame([leaderboard_row(document) for document in documents])
     table = table.sort_values(["final_score", "method"], ascending=[False, True], na_position="last")
     table.insert(0, "rank", range(1, len(table) + 1))
+    if exclude_slow:
+        table = _without_slow(table)
     table = table.reset_index(drop=True)
-    table = pd.concat([table, pd.DataFrame(neighbours(table["method"].tolist(), replicates or {}))], axis=1)
+    ranked = table.loc[table["rank"].notna(), "method"].tolist()
+    table = pd.concat([table, pd.DataFrame(neighbours(ranked, replicates or {}))], axis=1)
     if unscored:
         rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
         table = pd.concat([table.astype(object), rest.astype(object)])
@@ -117,6 +130,7 @@ def write_leaderboard(
     keys: Mapping[str, str],
     provenance: Mapping[str, Any],
     unscored: Mapping[str, tuple[str, str]] | None = None,
+    exclude_slow: bool = False,
 ) -> None:
     """Read score documents and write leaderboard.csv (full precision), leaderboard.md and leaderboard.json.
 
@@ -127,6 +141,7 @@ def write_leaderboard(
     keys : method -> the key that both must carry
     provenance : ``key`` and ``origin`` of the leaderboard
     unscored : method -> (``failed`` or ``unfinished``, why)
+    exclude_slow : whether methods over the time limit lose their rank
 
     Raises
     ------
@@ -136,7 +151,7 @@ def write_leaderboard(
     documents = [read_document(path, keys[method]) for method, path in scores.items()]
     paired = {method: read_replicates(path, keys[method]) for method, path in replicates.items()}
     unscored = unscored or {}
-    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()}, paired)
+    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()}, paired, exclude_slow)
     rows = [
         {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
         for row in table.astype(object).to_dict("records")

@@ -1,24 +1,64 @@
-"""In-memory batches: re-iterable loaders over uint8 images that live on the device."""
+"""In-memory batches: re-iterable loaders over uint8 images that live on the device, which count what is read."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
+
+
+class Reads:
+    """Counts the examples read from a data set, by workers of a ``DataLoader`` too.
+
+    A copy counts with the one it is a copy of.
+    """
+
+    #: Beyond them, two workers share a place and may lose counts to each other.
+    WORKERS = 63
+
+    def __init__(self) -> None:
+        # In shared memory: a worker is a process of its own, and adds in a place of its own.
+        self._places = torch.zeros(1 + self.WORKERS, dtype=torch.int64).share_memory_()
+        self._array = self._places.numpy()
+
+    def add(self, examples: int) -> None:
+        """So many examples were read."""
+        worker = torch.utils.data.get_worker_info()
+        self._array[0 if worker is None else 1 + worker.id % self.WORKERS] += examples
+
+    def total(self) -> int:
+        """Examples read so far."""
+        return int(self._array.sum())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Reads:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_places": self._places}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._places = state["_places"]
+        self._array = self._places.numpy()
 
 
 class ImageDataset(torch.utils.data.Dataset):
     """Labelled images kept as uint8 on one device, normalised when they are read.
 
     Item ``i`` is ``(image, label)``: float32 [channels, height, width] and an int64 scalar, so an ordinary
-    ``DataLoader`` or ``Subset`` takes it.
+    ``DataLoader`` or ``Subset`` takes it. What is taken from ``images`` and ``labels`` directly is not counted.
 
     Parameters
     ----------
     images : uint8 [images, height, width, channels]
     labels : int64 [images]
     mean, std : float32 [channels], in units of the 0..255 pixel scale
+
+    Attributes
+    ----------
+    reads : counter of the examples read
     """
 
     def __init__(
@@ -29,20 +69,48 @@ class ImageDataset(torch.utils.data.Dataset):
         scale = 1.0 / torch.as_tensor(std, dtype=torch.float32)
         self._scale = scale.to(device)
         self._shift = (-torch.as_tensor(mean, dtype=torch.float32) * scale).to(device)
+        self.reads = Reads()
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._normalise(self.images[index]).permute(2, 0, 1), self.labels[index]
+    def __getitem__(self, index: int) -> Any:
+        self.reads.add(1)
+        return self._item(index, self._normalise(self.images[index]).permute(2, 0, 1), self.labels[index])
+
+    def batch(self, indices: torch.Tensor) -> Any:
+        """Images [batch, channels, height, width], channels-last in memory, and labels [batch]."""
+        self.reads.add(len(indices))
+        images = self._normalise(self.images.index_select(0, indices))
+        return self._item(indices, images.permute(0, 3, 1, 2), self.labels.index_select(0, indices))
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         return images.to(torch.float32).mul_(self._scale).add_(self._shift)
 
-    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images [batch, channels, height, width], channels-last in memory, and labels [batch]."""
-        images = self._normalise(self.images.index_select(0, indices))
-        return images.permute(0, 3, 1, 2), self.labels.index_select(0, indices)
+    def _item(self, index: Any, images: torch.Tensor, labels: torch.Tensor) -> Any:
+        return images, labels
+
+    def duplicate(self, form: type[ImageDataset] | None = None) -> ImageDataset:
+        """The same examples, to be altered and counted on their own; ``form`` says in what form items come."""
+        twin = copy.deepcopy(self)
+        twin.__class__ = form or type(self)
+        twin.reads = Reads()
+        return twin
+
+
+class KaggleDataset(ImageDataset):
+    """Items and batches as dictionaries, as in the Kaggle competition.
+
+    ``image``; ``age_group``, the label; ``image_id``, the number of the example in this data set. The competition's
+    ``age`` and ``person_id`` say what other data sets do not know.
+    """
+
+    def _item(self, index: Any, images: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+        return {"image": images, "image_id": index, "age_group": labels}
+
+
+#: ``batches`` of the configuration -> form of items and batches
+FORMS: dict[str, type[ImageDataset]] = {"tuple": ImageDataset, "kaggle": KaggleDataset}
 
 
 class ImageLoader:
@@ -70,7 +138,7 @@ class ImageLoader:
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def __iter__(self) -> Iterator[Any]:
         count = len(self.dataset)
         order = torch.randperm(count, generator=self.generator) if self.shuffle else torch.arange(count)
         order = order.to(self.dataset.images.device)

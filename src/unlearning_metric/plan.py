@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import NEUTRAL, Config, unknown_method_message
+from unlearning_metric.contract import ORACLE_METHOD
+from unlearning_metric.entries import MethodEntry, method_entries
 from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
 from unlearning_metric.shards import shard_models, shard_names
 
@@ -58,17 +60,25 @@ class Plan:
     Parameters
     ----------
     config : the checked configuration
-    methods : method name -> file
+    methods : name -> path of every file in methods/
     scripts : folder of the rules' scripts, whose code enters the keys
+
+    Raises
+    ------
+    ConfigError
+        If an entry under ``methods`` does not fit its file (see `entries.method_entries`).
     """
 
-    def __init__(self, config: Config, methods: dict[str, Path], scripts: Path | str) -> None:
-        self.config, self.methods, self.scripts = config, methods, Path(scripts)
+    def __init__(self, config: Config, methods: Mapping[str, Path], scripts: Path | str) -> None:
+        self.config, self.scripts = config, Path(scripts)
+        #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
+        self.methods = method_entries(config, methods)
         self._whole = config.model_dump(mode="json")
         self._tracked = without_neutral(self._whole, NEUTRAL)
         # Asked for by every job of the rules; each walks the imports of a script.
         self.training_origin = cache(self.training_origin)
         self.unlearning_origin = cache(self.unlearning_origin)
+        self.check_origin = cache(self.check_origin)
         self.dump_origin = cache(self.dump_origin)
         self.score_origin = cache(self.score_origin)
 
@@ -95,20 +105,24 @@ class Plan:
 
     @property
     def scored_methods(self) -> list[str]:
-        """Methods of the leaderboard: every file in the folder but those under ``skip``."""
+        """Methods of the leaderboard: every one but those under ``skip``."""
         return [name for name in self.methods if name not in self.config.skip]
 
-    def method_file(self, method: str) -> Path:
-        """File of a method.
+    def method(self, name: str) -> MethodEntry:
+        """A method by its name.
 
         Raises
         ------
         ValueError
             If there is no such method; says which there are.
         """
-        if method not in self.methods:
-            raise ValueError(unknown_method_message(method, self.methods))
-        return self.methods[method]
+        if name not in self.methods:
+            raise ValueError(unknown_method_message(name, self.methods))
+        return self.methods[name]
+
+    def method_file(self, name: str) -> Path:
+        """File of a method. Raises as `method` does."""
+        return self.method(name).file
 
     # What each rule's result depends on -------------------------------------------------------------------
 
@@ -151,18 +165,33 @@ class Plan:
 
     def unlearning_settings(self, method: str) -> dict[str, Any]:
         """What a copy of a method depends on, besides its file and the originals."""
-        return {**self.training_settings, "options": self._whole["methods"].get(method, {})}
+        return {**self.training_settings, **self._contract(method)}
+
+    def _contract(self, method: str) -> dict[str, Any]:
+        entry = self.method(method)
+        return {"function": entry.function, "batches": entry.batches, "options": dict(entry.options)}
 
     def unlearning_origin(self, method: str) -> Origin:
         """Origin of the copies of a method."""
+        return self._method_origin(method, "unlearn")
+
+    def check_origin(self, method: str) -> Origin:
+        """Origin of the document that says whether a method fits the contract."""
+        limit = self._whole["efficiency"]["limit"]
+        return self._method_origin(method, "check", copies=self.config.copies, limit=limit)
+
+    def _method_origin(self, method: str, script: str, **more: Any) -> Origin:
         settings = {
             **self._track("experiment_seed", "model", "training", "originals"),
-            "options": self._whole["methods"].get(method, {}),
+            **self._contract(method),
+            **more,
             "method": method,
             "file": method_fingerprint(self.method_file(method)),
         }
         inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
-        return Origin(settings, self._code("unlearn"), inputs)
+        if self.method(method).needs_oracle:
+            inputs["oracle"] = self.unlearning_origin(ORACLE_METHOD).key
+        return Origin(settings, self._code(script), inputs)
 
     def models_origin(self, group: str) -> Origin:
         """Origin of the models of a group: ``full``, ``retain`` or ``unlearn/<method>``."""
@@ -193,10 +222,11 @@ class Plan:
     def _score_settings(self, whole: dict[str, Any], method: str) -> dict[str, Any]:
         names = (
             "experiment_seed", "copies", "originals", "ceiling", "data", "forget", "probe_size", "model",
-            "training", "delta", "efficiency_limit",
+            "training", "delta",
         )  # fmt: skip
         settings = {name: whole[name] for name in names if name in whole}
-        settings["options"] = self._whole["methods"].get(method, {})
+        settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
+        settings["options"] = dict(self.method(method).options)
         # Where a user's file lies changes no number; what it holds enters through the keys.
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
         return settings
@@ -217,7 +247,8 @@ class Plan:
     def leaderboard_origin(self) -> Origin:
         """Origin of the leaderboard."""
         scores = {name: self.score_origin(name).key for name in self.scored_methods}
-        return Origin({}, self._code("leaderboard"), scores)
+        exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
+        return Origin(exclude, self._code("leaderboard"), scores)
 
     # Which files there are --------------------------------------------------------------------------------
 
@@ -235,6 +266,12 @@ class Plan:
                 yield Artifact(path, self.score_origin(name))
         if self.scored_methods:
             yield Artifact("leaderboard.json", self.leaderboard_origin())
+
+    def on_demand(self, results: Path | str) -> Iterator[Artifact]:
+        """Files in ``results`` that are made only when asked for by name."""
+        for name in self.methods:
+            if Path(results, f"check_{name}.json").exists():
+                yield Artifact(f"check_{name}.json", self.check_origin(name))
 
     def other_shard_sizes(self, results: Path | str) -> list[str]:
         """Files of models or dumps in ``results`` that come from another ``shard_size``."""

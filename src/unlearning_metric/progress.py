@@ -35,7 +35,7 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     try:
         yield LOGGER
     except Exception as error:
-        record.write_text(json.dumps({"key": key, "message": str(error) or type(error).__name__}), encoding="utf-8")
+        _record_failure(path, key, str(error) or type(error).__name__)
         # The terminal gets the traceback from the interpreter.
         LOGGER.removeHandler(handlers[1])
         LOGGER.exception("failed")
@@ -49,6 +49,18 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
 
 def _failure_record(log: Path | str) -> Path:
     return Path(log).with_suffix(".failed.json")
+
+
+def _record_failure(log: Path | str, key: str, message: str) -> None:
+    _failure_record(log).write_text(json.dumps({"key": key, "message": message}), encoding="utf-8")
+
+
+def abandon(log: Path | str, key: str, message: str) -> None:
+    """End this process at once, as a job that failed with a message; for what cannot be interrupted."""
+    _record_failure(log, key, message)
+    LOGGER.error("failed: %s", message)
+    logging.shutdown()
+    os._exit(1)
 
 
 def failure(log: Path | str, key: str) -> str | None:

@@ -127,6 +127,7 @@ def _efficiency_section(retrained: Ensemble, unlearned: Ensemble, limit: float) 
         "ratio": ratio,
         "limit": limit,
         "within_limit": None if ratio is None else ratio <= limit,
+        "passes": {name: float(of_copy.mean()) for name, of_copy in unlearned.passes.items()},
     }
 
 
@@ -221,7 +222,7 @@ def score_method(
         "simple_mia": mia_section(sides, pairing.integer("simple_mia") % 2**31),
         "seed": seed,
         "utility": utility,
-        "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency_limit"]),
+        "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
         "warnings": _warnings(section, copies, len(unlearned.diverged)),
         "provenance": {

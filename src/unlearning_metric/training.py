@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -43,6 +44,13 @@ def make_optimizer(parameters: Iterable[nn.Parameter], recipe: dict[str, Any]) -
     return kind(parameters, **common)
 
 
+def initial_model(
+    model_settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, streams: Streams
+) -> nn.Module:
+    """The model that training starts from, on the CPU; ``init`` of the model's own random streams is used."""
+    return build_model(model_settings, image_shape, num_classes, streams.integer("init"))
+
+
 def train_model(
     dataset: ImageDataset,
     model_settings: dict[str, Any],
@@ -61,7 +69,7 @@ def train_model(
     """
     device = dataset.images.device
     image_shape = tuple(dataset.images.shape[1:])
-    model = build_model(model_settings, image_shape, num_classes, streams.integer("init")).to(device)
+    model = initial_model(model_settings, image_shape, num_classes, streams).to(device)
     loader = ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=streams.torch("order"))
     optimizer = make_optimizer(model.parameters(), recipe)
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe["label_smoothing"])
@@ -87,6 +95,13 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def _warm_up(dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]) -> None:
+    """Train a model on one batch and drop it, so that no model's time holds what a process loads once."""
+    batch = copy.copy(dataset)
+    batch.images, batch.labels = (tensor[: recipe["batch_size"]] for tensor in (dataset.images, dataset.labels))
+    train_model(batch, model_settings, num_classes, {**recipe, "epochs": 1}, Streams(0, "warm_up"))
+
+
 def train_models(
     dataset: ImageDataset,
     model_settings: dict[str, Any],
@@ -108,6 +123,7 @@ def train_models(
     """
     device = dataset.images.device.type
     states, seconds = {}, {}
+    _warm_up(dataset, model_settings, num_classes, recipe)
     for index in indices:
         start = time.perf_counter()
         streams = Streams(experiment_seed, role, index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from unlearning_metric.plan import Plan
@@ -30,6 +31,17 @@ def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str
     return "unfinished", "its jobs, or those that it builds on, did not finish; see the messages above and the logs"
 
 
+def failed_checks(plan: Plan, results: Path | str, methods: Iterable[str]) -> str:
+    """Why these methods failed their check, a line each."""
+    lines = []
+    for method in methods:
+        log = Path(results, "logs", f"check_{method}.log")
+        message = failure(log, plan.check_origin(method).key)
+        if message is not None:
+            lines.append(f"{method} failed its check: {message} ({log})")
+    return "\n".join(lines)
+
+
 def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     """Write the leaderboard of the scores there are, with the other methods marked; what to tell the user.
 
@@ -49,7 +61,8 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
     if not scores or not unscored:
         return "\n".join(failed)
-    write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored)
+    exclude_slow = plan.config.efficiency.exclude
+    write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored, exclude_slow)
     for suffix in ("csv", "md", "json"):
         os.utime(folder / f"leaderboard.{suffix}", (0, 0))
     return "\n".join([*failed, summary(results)])

@@ -1,5 +1,45 @@
 """One thread for torch: small models gain nothing from more, and results must not depend on the host."""
 
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
 import torch
 
+from unlearning_metric.loaders import ImageDataset
+from unlearning_metric.models import build_model
+from unlearning_metric.unlearning import run_copies
+
 torch.set_num_threads(1)
+
+RECIPE = {
+    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
+    "epochs": 1, "batch_size": 16, "label_smoothing": 0.0, "precision": "fp32",
+}  # fmt: skip
+MODEL = {"name": "digits_cnn", "width": 4}
+SHAPE, CLASSES = (8, 8, 1), 3
+
+
+@pytest.fixture
+def small():
+    """Two small originals and examples of three classes: ``run(method, copies, ...)`` runs copies of a method."""
+    draw = np.random.default_rng(0)
+
+    def examples(count: int) -> ImageDataset:
+        pixels = draw.integers(256, size=(count, *SHAPE), dtype=np.uint8)
+        return ImageDataset(pixels, draw.integers(CLASSES, size=count), np.array([127.0]), np.array([74.0]))
+
+    sets = {"retain": examples(40), "forget": examples(10), "validation": examples(7)}
+    originals = [build_model(MODEL, SHAPE, CLASSES, seed).eval() for seed in (0, 1)]
+    weights = np.array([0.1, 0.2, 0.3], np.float32)
+
+    def run(method, copies=(0,), options=None, name="mine", **keywords):
+        arguments = (originals, sets, CLASSES, MODEL, RECIPE, weights, 0, copies)
+        return run_copies(method, name, options or {}, *arguments, **keywords)
+
+    def fresh_with(state):
+        model = build_model(MODEL, SHAPE, CLASSES, 9)
+        model.load_state_dict(state)
+        return model
+
+    return SimpleNamespace(sets=sets, originals=originals, run=run, fresh_with=fresh_with, recipe=RECIPE)

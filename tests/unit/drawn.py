@@ -9,7 +9,7 @@ N, EXAMPLES = 16, 30
 SETTINGS = {
     "experiment_seed": 3, "copies": N, "originals": 1, "ceiling": "split", "data": {"source": "digits"},
     "forget": {"strategy": "random", "count": EXAMPLES}, "model": {"name": "mlp"}, "training": {"precision": "fp32"},
-    "delta": 1e-5, "efficiency_limit": 0.2, "options": {},
+    "delta": 1e-5, "efficiency": {"limit": 0.2}, "options": {},
 }  # fmt: skip
 
 

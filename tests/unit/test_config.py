@@ -60,7 +60,7 @@ def test_left_out_keys_get_their_defaults():
         KNOWN,
     )
     assert (parsed.copies, parsed.originals, parsed.ceiling) == (64, 1, "split")
-    assert (parsed.delta, parsed.efficiency_limit, parsed.training.weight_decay) == (1e-5, 0.2, 5e-4)
+    assert (parsed.delta, parsed.efficiency.limit, parsed.training.weight_decay) == (1e-5, 0.2, 5e-4)
     assert (parsed.methods, parsed.skip, parsed.model.hidden) == ({}, [], [])
 
 
@@ -227,13 +227,42 @@ def test_numbers_with_an_exponent_are_numbers(raw, tmp_path):
     assert (parsed.training.lr, parsed.delta) == (0.001, 1e-6)
 
 
-@pytest.mark.parametrize(("text", "advice"), [("1e-3", "1.0e-3"), ("2.5e4", "2.5e+4")])
-def test_exponent_among_hyperparameters_is_refused_with_a_form_that_works(raw, tmp_path, text, advice):
-    problem = only_problem(changed(raw, "methods.finetune.lr", text))
-    assert f"methods.finetune.lr: YAML reads {text} as text, not as a number. Write {advice}" in problem
-    file = tmp_path / "config.yaml"
-    file.write_text(f"lr: {advice}\n")
-    assert config.read_yaml(file)["lr"] == float(text)
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"file": "finetun"}, '.file: "finetun" is not allowed. Expected the name of a file in methods/ (finetune, '),
+        ({"file": "finetun"}, "Did you mean 'finetune'?"),
+        ({"file": 3}, ".file: 3 is not allowed."),
+        ({"file": "finetune", "function": "my function"}, '.function: "my function" is not allowed. Expected the name'),
+        ({"file": "finetune", "function": 1}, ".function: 1 is not allowed."),
+        ({"file": "finetune", "batches": "dict"}, '.batches: "dict" is not allowed. Expected one of tuple, kaggle.'),
+    ],
+)
+def test_what_says_where_a_method_is_must_have_its_form(raw, entry, said):
+    problem = only_problem(changed(raw, "methods.other", entry))
+    assert problem.startswith("  - methods.other.")
+    assert said in problem
+
+
+@pytest.mark.parametrize("file", ["finetune", "elsewhere/mine.py", "/far/away/mine.py"])
+def test_an_entry_that_names_a_file_is_a_method_like_any_other(raw, file):
+    parsed = config.parse({**changed(raw, "methods.low", {"file": file, "lr": 0.1}), "skip": ["low"]}, KNOWN)
+    assert parsed.methods["low"] == {"file": file, "lr": 0.1}
+
+
+def test_an_entry_without_a_file_of_its_own_must_name_one(raw):
+    assert "methods.low: Unknown method 'low'." in only_problem(changed(raw, "methods.low", {"lr": 0.1}))
+
+
+def test_a_key_of_an_earlier_version_is_answered_with_what_it_is_called_now(raw):
+    problem = only_problem({**raw, "efficiency_limit": 0.3})
+    assert problem == "  - efficiency_limit: is now efficiency.limit. Write efficiency: {limit: ...} in its place."
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0, "0"), (-1.5, "-1.5"), ("soon", '"soon"')])
+def test_a_time_limit_must_be_a_time(raw, value, shown):
+    problem = only_problem(changed(raw, "max_seconds_per_copy", value))
+    assert problem == f"  - max_seconds_per_copy: {shown} is not allowed. Expected a number above 0, or null."
 
 
 def test_integers_are_accepted_for_floats(raw):
@@ -329,7 +358,7 @@ def test_schema_file_is_in_sync():
 
 @pytest.mark.parametrize(
     "section",
-    [config.Config, config.Data, config.Forget, config.Model, config.Training],
+    [config.Config, config.Data, config.Efficiency, config.Forget, config.Model, config.Training],
     ids=lambda c: c.__name__,
 )
 def test_every_field_is_described(section):

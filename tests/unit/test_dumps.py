@@ -19,7 +19,7 @@ def value(model: int, role: str) -> np.ndarray:
 
 
 def write(path, models, order="o", key="k", diverged=(), indices=INDICES, roles=ROLES, groups=None, known=ACCURACIES,
-          seconds=True):  # fmt: skip
+          seconds=True, passes=None):  # fmt: skip
     outputs = {
         model: {
             role: {
@@ -39,10 +39,25 @@ def write(path, models, order="o", key="k", diverged=(), indices=INDICES, roles=
         "order": order,
         "accuracy": {name: [m + i / 10 for m in models] for i, name in enumerate(ACCURACIES) if name in known},
         "diverged": list(diverged),
-        "run": {"host": str(path.name), **({"seconds": [m / 2 for m in models]} if seconds else {})},
+        "run": {"host": str(path.name), **({"seconds": [m / 2 for m in models]} if seconds else {}), **(passes or {})},
     }
     write_parquet(path, rows(outputs, indices, LABELS, groups), header)
     return path
+
+
+def test_passes_are_gathered_by_model_where_they_were_counted(tmp_path):
+    parts = [(tmp_path / "a", [2, 3]), (tmp_path / "b", [0, 1])]
+    counted = [
+        write(path, models, passes={"passes": {"retain": [m + 0.5 for m in models], "forget": [0.0, 0.0]}})
+        for path, models in parts
+    ]
+    found = load_ensemble(counted, "k", 4)
+    assert {name: values.tolist() for name, values in found.passes.items()} == {
+        "retain": [0.5, 1.5, 2.5, 3.5],
+        "forget": [0.0] * 4,
+    }
+    assert found.runs == [{"host": "a"}, {"host": "b"}]
+    assert load_ensemble([write(path, models) for path, models in parts], "k", 4).passes == {}
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -60,6 +60,31 @@ def test_methods_are_ranked_by_final_score_and_those_without_come_last():
     assert table["rank"].tolist() == [1, 2, 3, 4]
 
 
+def test_methods_over_the_time_limit_are_shown_without_a_rank_where_they_are_excluded():
+    table = leaderboard(DOCUMENTS, {"astray": "failed"}, exclude_slow=True)
+    assert table["method"].tolist() == ["mid", "low", "none", "slow", "astray"]
+    assert table["rank"].tolist()[:4] == [1, 2, 3, None]
+    assert table["status"].tolist() == ["scored", "scored", "scored", "excluded", "failed"]
+    assert table["final_score"].tolist()[3] == 0.2
+
+
+def test_a_method_whose_time_nobody_measured_is_not_excluded():
+    unmeasured = {**DOCUMENTS[0], "efficiency": {"ratio": None, "within_limit": None}}
+    assert leaderboard([unmeasured, DOCUMENTS[2]], exclude_slow=True)["rank"].tolist() == [1, None]
+
+
+def test_an_excluded_method_is_nobodys_neighbour():
+    paired = {name: replicates(0.1, 0.01, 0) for name in ("slow", "mid", "low")}
+    table = leaderboard(DOCUMENTS, None, paired, exclude_slow=True).set_index("method")
+    assert table.loc["mid", "tie"]
+    assert pd.isna(table.loc[["low", "slow"], "tie"]).all()
+
+
+def test_without_slow_methods_nothing_is_excluded():
+    documents = [one for one in DOCUMENTS if one["method"] != "slow"]
+    assert leaderboard(documents, exclude_slow=True)["rank"].tolist() == [1, 2, 3]
+
+
 def test_equal_scores_are_ordered_by_name_whatever_the_order_given():
     tied = [document(name, 0.1) for name in ("b", "c", "a")]
     assert leaderboard(tied)["method"].tolist() == ["a", "b", "c"]

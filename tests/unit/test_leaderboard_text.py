@@ -49,6 +49,14 @@ def test_columns_are_aligned(table):
     assert len({len(row) for row in table}) == 1
 
 
+def test_excluded_methods_have_no_rank():
+    table = leaderboard(DOCUMENTS, exclude_slow=True).astype(object)
+    found = tables(markdown(table.where(table.notna(), None).to_dict("records"), DOCUMENTS))[0]
+    assert [(row[0], row[1], row[-1]) for row in found[2:]] == [
+        ("1", "mid", "scored"), ("2", "low", "scored"), ("3", "none", "scored"), ("-", "slow", "excluded"),
+    ]  # fmt: skip
+
+
 def test_ties_are_marked_on_both_neighbours():
     rows = [{"rank": 1, "tie": True}, {"rank": 2, "tie": True}, {"rank": 3, "tie": False}, {"rank": 4, "tie": None}]
     assert ties(rows) == ["2", "1, 3", "2", ""]

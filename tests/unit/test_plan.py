@@ -112,7 +112,7 @@ def test_more_originals_train_no_model_anew():
     assert changed(originals=2) == unlearned | SCORES
 
 
-@pytest.mark.parametrize("changes", [{"delta": 1e-4}, {"efficiency_limit": 0.3}, {"ceiling": "retrain"}], ids=str)
+@pytest.mark.parametrize("changes", [{"delta": 1e-4}, {"efficiency": {"limit": 0.3}}, {"ceiling": "retrain"}], ids=str)
 def test_settings_of_the_score_change_scores_only(changes):
     assert changed(**changes) == SCORES
 

@@ -16,6 +16,14 @@ from unlearning_metric.score_schema import ScoreDocument
 from unlearning_metric.seeds import Streams
 
 
+def test_passes_are_means_over_the_copies():
+    counted = dataclasses.replace(ensemble(1), passes={"retain": np.arange(N) / N, "forget": np.zeros(N)})
+    found = score(counted)[0]
+    assert found["efficiency"]["passes"] == {"retain": (N - 1) / (2 * N), "forget": 0.0}
+    assert score()[0]["efficiency"]["passes"] == {}
+    assert canonical(found) == canonical(score()[0])
+
+
 def test_the_forgetting_score_is_the_challenges_and_relative_its_share_of_the_ceiling():
     unlearned = ensemble(1, shift=1.0)
     section = score(unlearned)[0]["challenge"]

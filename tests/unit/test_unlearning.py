@@ -41,10 +41,17 @@ def originals() -> list[nn.Module]:
     return [build_model(MODEL, (8, 8, 1), 3, seed).eval() for seed in (0, 1)]
 
 
-def run(method, originals, copies=(0, 1), name="mine", seed=0, **options):
+def run(method, originals, copies=(0, 1), name="mine", seed=0, oracles=None, **options):
+    return run_all(method, originals, copies, name, seed, oracles=oracles, **options).states
+
+
+def run_all(
+    method, originals, copies=(0, 1), name="mine", seed=0, sets=SETS, batches="tuple", oracles=None, max_seconds=None,
+    **options,
+):  # fmt: skip
     weights = np.array([0.1, 0.2, 0.3], np.float32)
-    arguments = (method, name, options, originals, SETS, 3, MODEL, RECIPE, weights, seed, copies)
-    return run_copies(*arguments)[0]
+    arguments = (method, name, options, originals, sets, 3, MODEL, RECIPE, weights, seed, copies)
+    return run_copies(*arguments, batches=batches, oracles=oracles, max_seconds=max_seconds)
 
 
 def equal(one: dict, two: dict) -> bool:
@@ -61,13 +68,14 @@ def test_every_argument_is_filled_with_what_it_says(originals):
     seen = []
 
     def unlearn(
-        model, net, original_model, retain_loader, forget_loader, val_loader, seed, generator, device,
-        num_classes, train_config, class_weights, train_from_scratch,
+        model, net, original_model, initial_model, oracle_model, retain_loader, forget_loader, val_loader, seed,
+        generator, device, num_classes, train_config, class_weights, train_from_scratch,
     ):  # fmt: skip
         seen.append(locals())
 
     assert set(unlearn.__code__.co_varnames) == set(ARGUMENTS)
-    run(unlearn, originals, [1])
+    oracles = {i: build_model(MODEL, (8, 8, 1), 3, 70 + i).state_dict() for i in (0, 1, 2)}
+    run(unlearn, originals, [1], oracles=oracles)
     (given,) = seen
     assert given["model"] is given["net"]
     assert given["original_model"] is not given["model"]
@@ -77,6 +85,8 @@ def test_every_argument_is_filled_with_what_it_says(originals):
     for part, name in (("retain", "retain"), ("forget", "forget"), ("val", "validation")):
         labels = torch.cat([batch for _, batch in given[f"{part}_loader"]])
         assert torch.equal(labels.sort().values, SETS[name].labels.sort().values)
+    assert equal(given["oracle_model"].state_dict(), oracles[1])
+    assert not given["oracle_model"].training
     assert given["retain_loader"].shuffle
     assert given["forget_loader"].shuffle
     assert isinstance(given["seed"], int)
@@ -226,6 +236,60 @@ def test_a_parameter_nobody_can_fill_is_named_with_those_that_can_be():
         assert part in str(caught.value)
 
 
+def test_a_parameter_that_is_nearly_one_of_them_is_answered_with_it():
+    with pytest.raises(MethodError, match=r"'retain_dataloader'\. Did you mean 'retain_loader'\?"):
+        bind(lambda model, retain_dataloader: None, {}, "mine")
+
+
+def test_validation_examples_that_are_not_there_are_said_unless_there_is_a_default(originals):
+    none = {**SETS, "validation": images(0)}
+
+    def needs(model, val_loader):
+        pass
+
+    def can_do_without(model, val_loader=None):
+        assert val_loader is None
+
+    with pytest.raises(MethodError, match=r"mine asks for val_loader: there are no .* data.validation_size is 0\. Set"):
+        run_all(needs, originals, sets=none)
+    run_all(can_do_without, originals, sets=none)
+
+
+def test_an_oracle_that_is_not_there_is_said(originals):
+    with pytest.raises(MethodError, match="mine asks for oracle_model: the workflow did not see it in the source"):
+        run(lambda oracle_model: oracle_model, originals)
+
+
+def test_the_initial_model_is_what_the_copys_original_was_trained_from(originals):
+    seen = {}
+
+    def unlearn(model, initial_model, seed):
+        seen[seed] = initial_model
+        return initial_model
+
+    states = run(unlearn, originals, [0, 1, 2])
+    still = {**RECIPE, "lr": 0.0, "weight_decay": 0.0}
+    trained, _ = train_models(SETS["retain"], MODEL, 3, still, 0, "full", [0, 1])
+    for copy in (0, 1, 2):
+        for name, tensor in trained[copy % 2].items():
+            # Training with a learning rate of 0 leaves the weights; batch norm still counts.
+            if "running" not in name and "num_batches" not in name:
+                assert torch.equal(states[copy][name], tensor)
+    assert not any(model.training for model in seen.values())
+
+
+def test_text_among_the_options_has_the_type_of_the_default(originals):
+    seen = {}
+
+    def unlearn(model, lr=0.1, epochs=1, nesterov=False, schedule="constant"):
+        seen.update(locals())
+
+    run(unlearn, originals, [0], lr="1e-3", epochs="3", nesterov="true", schedule="5")
+    assert (seen["lr"], seen["epochs"], seen["nesterov"], seen["schedule"]) == (0.001, 3, True, "5")
+    with pytest.raises(MethodError, match=r'methods\.mine\.epochs: "many" is not allowed. Expected an integer'):
+        run(unlearn, originals, [0], epochs="many")
+
+
 def test_an_unknown_option_is_refused_with_a_guess():
     with pytest.raises(MethodError, match=r"methods\.mine\.epoch:.*Did you mean 'epochs'\?"):
         bind(lambda model, epochs=1, lr=0.1: None, {"epoch": 3}, "mine")
@@ -286,17 +350,48 @@ def test_a_method_file_may_import_the_helper_beside_it(tmp_path):
     ("text", "said"),
     [
         ("def unlearn(:\n", "cannot be imported: SyntaxError"),
+        ("X = 1\n\ndef unlearn(:\n", "/mine.py, line 3: def unlearn(:). Mend it and run again."),
         ("import no_such_module_anywhere\n", "ModuleNotFoundError"),
+        (
+            "import no_such_module_anywhere\n",
+            "/mine.py, line 1: import no_such_module_anywhere). If no_such_module_any",
+        ),
+        ("import no_such_module_anywhere\n", "is a package, install it into the workflow's environment"),
+        ("import no_such_module_anywhere\n", "if it is a file of yours, put it beside mine.py."),
+        ("X = 1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("X = 1 / 0\n", "/mine.py, line 1: X = 1 / 0). Mend it and run again."),
+        ("import sys\n\nsys.exit(3)\n", "SystemExit: 3"),
         ("def forget(model):\n    pass\n", "no function 'unlearn'. It defines: forget"),
+        ("def forget(model):\n    pass\n", "say in the configuration, under methods, what it is called: function: ..."),
         ("unlearn = 3\n", "It defines: none"),
+        ("", "is empty. Write a function into it, such as: def unlearn(model, retain_loader, forget_loader): ..."),
+        ('"""Mine."""\n# later\n', "is empty."),
     ],
 )
 def test_an_unusable_method_file_is_refused_with_its_name(tmp_path, text, said):
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(MethodError) as caught:
         load_method(tmp_path / "mine.py")
-    assert "mine.py" in str(caught.value)
+    assert str(caught.value).startswith("method file mine.py ")
     assert said in str(caught.value)
+
+
+def test_the_function_may_have_another_name(tmp_path):
+    (tmp_path / "mine.py").write_text("def forget():\n    return 42\n")
+    assert load_method(tmp_path / "mine.py", "forget")() == 42
+
+
+def test_a_method_file_may_define_a_dataclass(tmp_path):
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n\n\n@dataclass\nclass Settings:\n"
+    text += "    lr: float = 0.5\n\n\ndef unlearn():\n    return Settings().lr\n"
+    (tmp_path / "mine.py").write_text(text)
+    assert load_method(tmp_path / "mine.py")() == 0.5
+
+
+def test_a_method_may_import_the_helper_beside_it_late(tmp_path):
+    (tmp_path / "_unit_helper_b.py").write_text("VALUE = 41\n")
+    (tmp_path / "mine.py").write_text("def unlearn():\n    import _unit_helper_b\n\n    return _unit_helper_b.VALUE\n")
+    assert load_method(tmp_path / "mine.py")() == 41
 
 
 def test_class_weights_are_one_over_the_percentage():

@@ -18,11 +18,16 @@ except ModuleNotFoundError as error:
 
 from unlearning_metric import config as configuration
 from unlearning_metric import devices
+from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.plan import Plan, find_methods
 from unlearning_metric.progress import summary
 from unlearning_metric.shards import shard_models
 from unlearning_metric.store import StoreError, read_header
-from unlearning_metric.unfinished import PARTIAL, unfinished_leaderboard
+from unlearning_metric.unfinished import (
+    PARTIAL,
+    failed_checks,
+    unfinished_leaderboard,
+)
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -37,6 +42,14 @@ def load_configuration():
         return configuration.load(
             workflow.configfiles, config, METHODS, ROOT / "config" / "config.yaml"
         )
+    except configuration.ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def make_plan():
+    """The plan of the configuration; what does not fit a method's file stops before any job."""
+    try:
+        return Plan(CONFIG, METHODS, SCRIPTS)
     except configuration.ConfigError as error:
         raise WorkflowError(str(error)) from None
 
@@ -122,6 +135,36 @@ def look_through_results():
 
 
 @cache
+def refuse_lost_oracles(method):
+    """Stop if a method needs retrained models that were deleted once their outputs were dumped.
+
+    Snakemake would train all of them again for the sake of one method.
+    """
+    if (
+        CONFIG.keep_checkpoints
+        or not PLAN.method(method).needs_oracle
+        or not workflow.is_main_process
+        or forced()
+    ):
+        return
+    group, oracles = f"unlearn/{method}", f"unlearn/{ORACLE_METHOD}"
+    for own, theirs, models in zip(
+        dump_paths(group), dump_paths(oracles), model_paths(oracles)
+    ):
+        if (
+            is_current(theirs, PLAN.dump_origin(oracles))
+            and not os.path.exists(f"{RESULTS}/{models}")
+            and not is_current(own, PLAN.dump_origin(group))
+        ):
+            raise WorkflowError(
+                f"method {method} asks for oracle_model, and {RESULTS}/{models} is gone: keep_checkpoints is false, and "
+                f"the models of {ORACLE_METHOD} were deleted once their outputs were dumped. Set keep_checkpoints: true "
+                f"and run again, which trains the {CONFIG.copies} models of {ORACLE_METHOD} anew and keeps them, or put "
+                f"{method} under skip."
+            )
+
+
+@cache
 def is_current(path, origin):
     """Whether a file is there and made from what this run needs."""
     path = f"{RESULTS}/{path}"
@@ -154,10 +197,33 @@ def inputs(outputs, origin, **files):
 def method_input(method):
     """The file of a method; an unknown name stops before any job starts."""
     try:
-        # Relative: an absolute path would rerun every method once the folder is moved.
-        return ancient(os.path.relpath(PLAN.method_file(method)))
+        file = PLAN.method_file(method)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
+    # Relative: an absolute path would rerun every method once the folder is moved.
+    inside = not file.is_absolute() or file.is_relative_to(ROOT)
+    return ancient(os.path.relpath(file) if inside else str(file))
+
+
+def oracle_inputs(method, shard):
+    """The same shard of the method retrain, for a method that asks for oracle_model."""
+    if not PLAN.method(method).needs_oracle:
+        return {}
+    return {"oracles": [f"models/unlearn/{ORACLE_METHOD}/{shard}.safetensors"]}
+
+
+def oracles_key(method):
+    """Key of the models that oracle_inputs names, if it does."""
+    needed = PLAN.method(method).needs_oracle
+    return PLAN.unlearning_origin(ORACLE_METHOD).key if needed else None
+
+
+def retrained_keys():
+    """Key of every file that says how long retraining takes, by path; they need not be there."""
+    keys = {path: PLAN.dump_origin("retain").key for path in dump_paths("retain")} | {
+        path: PLAN.training_origin("retain").key for path in model_paths("retain")
+    }
+    return {f"{RESULTS}/{path}": key for path, key in keys.items()}
 
 
 def model_paths(group):
@@ -204,6 +270,22 @@ def unlearn_inputs(wildcards):
         dataset="data/dataset.npz",
         split="data/split.npz",
         originals=model_paths("full"),
+        **oracle_inputs(wildcards.method, wildcards.shard),
+    )
+    return {**named, "method": method}
+
+
+def check_inputs(wildcards):
+    """Data, the first original and the file of a method."""
+    method = method_input(wildcards.method)
+    refuse_lost_oracles(wildcards.method)
+    named = inputs(
+        [f"check_{wildcards.method}.json"],
+        PLAN.check_origin(wildcards.method),
+        dataset="data/dataset.npz",
+        split="data/split.npz",
+        original=model_paths("full")[0],
+        **oracle_inputs(wildcards.method, PLAN.shards[0]),
     )
     return {**named, "method": method}
 
@@ -224,6 +306,7 @@ def dump_inputs(wildcards):
 def score_inputs(wildcards):
     """Dumps of every side of a method's score."""
     method_input(wildcards.method)
+    refuse_lost_oracles(wildcards.method)
     groups = PLAN.score_groups(wildcards.method)
     return inputs(
         PLAN.score_files(wildcards.method),
@@ -234,6 +317,8 @@ def score_inputs(wildcards):
 
 def leaderboard_inputs(wildcards):
     """Score documents of the leaderboard."""
+    for method in PLAN.scored_methods:
+        refuse_lost_oracles(method)
     return inputs(
         ["leaderboard.json"],
         PLAN.leaderboard_origin(),
@@ -248,7 +333,14 @@ def spare(path):
 
 
 def failed_message():
-    """What the user sees when jobs failed: the leaderboard of what there is, failed methods marked as failed."""
+    """What the user sees when jobs failed: why checks did, or the leaderboard, failed methods marked as failed."""
+    asked = {os.path.normpath(path) for path in workflow.dag_settings.targets}
+    checks = {
+        os.path.normpath(f"{RESULTS}/check_{method}.json"): method
+        for method in PLAN.methods
+    }
+    if asked and asked <= checks.keys():
+        return failed_checks(PLAN, RESULTS, [checks[path] for path in sorted(asked)])
     return unfinished_leaderboard(PLAN, RESULTS)
 
 
@@ -259,7 +351,7 @@ def finished_message():
 
 METHODS = find_methods(ROOT / "methods")
 CONFIG = load_configuration()
-PLAN = Plan(CONFIG, METHODS, SCRIPTS)
+PLAN = make_plan()
 RESULTS = CONFIG.results.rstrip("/")
 # Never temporary, since everything else is made from them: file -> what lies behind it.
 KEPT = {

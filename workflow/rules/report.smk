@@ -22,6 +22,7 @@ rule leaderboard:
         runtime=10,
     params:
         key=PLAN.leaderboard_origin().key,
+        exclude_slow=lambda wildcards, output: CONFIG.efficiency.exclude,
         score_keys=lambda wildcards, output: dict(PLAN.leaderboard_origin().inputs),
         provenance=lambda wildcards, output: PLAN.leaderboard_origin().header(),
     script:

@@ -21,7 +21,9 @@ rule unlearn:
         dataset_key=lambda wildcards, output: PLAN.data_origin.key,
         split_key=lambda wildcards, output: PLAN.split_origin.key,
         originals_key=lambda wildcards, output: PLAN.training_origin("full").key,
+        oracles_key=lambda wildcards, output: oracles_key(wildcards.method),
         settings=lambda wildcards, output: PLAN.unlearning_settings(wildcards.method),
+        max_seconds=lambda wildcards, output: CONFIG.max_seconds_per_copy,
         provenance=lambda wildcards, output: PLAN.unlearning_origin(
             wildcards.method
         ).header(),

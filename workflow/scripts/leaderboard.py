@@ -13,4 +13,5 @@ with job_log(snakemake.log[0], snakemake.params.key):
     keys = snakemake.params.score_keys
     scores = dict(zip(keys, snakemake.input.scores, strict=True))
     replicates = dict(zip(keys, snakemake.input.replicates, strict=True))
-    write_leaderboard(folder, scores, replicates, keys, snakemake.params.provenance)
+    exclude_slow = snakemake.params.exclude_slow
+    write_leaderboard(folder, scores, replicates, keys, snakemake.params.provenance, exclude_slow=exclude_slow)

@@ -1,7 +1,9 @@
 """Original models, a method file -> a shard of unlearned models."""
 
+from functools import partial
+
 from unlearning_metric.devices import prepare
-from unlearning_metric.progress import job_log
+from unlearning_metric.progress import abandon, job_log
 from unlearning_metric.shards import shard_models
 
 with job_log(snakemake.log[0], snakemake.params.key):
@@ -15,11 +17,15 @@ with job_log(snakemake.log[0], snakemake.params.key):
         split_key=snakemake.params.split_key,
         originals=list(snakemake.input.originals),
         originals_key=snakemake.params.originals_key,
+        oracles=list(snakemake.input.get("oracles", [])),
+        oracles_key=snakemake.params.oracles_key,
         method_file=snakemake.input.method,
         out=snakemake.output[0],
         method=snakemake.wildcards.method,
         models=shard_models(snakemake.wildcards.shard),
         settings=snakemake.params.settings,
+        max_seconds=snakemake.params.max_seconds,
+        give_up=partial(abandon, snakemake.log[0], snakemake.params.key),
         device=snakemake.resources.device,
         provenance=snakemake.params.provenance,
     )

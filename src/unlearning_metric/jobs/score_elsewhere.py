@@ -76,7 +76,7 @@ def score_elsewhere(
             "model": {"name": "elsewhere"},
             "forget": {"strategy": "given"},
             "delta": delta,
-            "efficiency_limit": efficiency_limit,
+            "efficiency": {"limit": efficiency_limit},
         }
         files = {"retrained": retrained, "unlearned": path, "originals": original, "ceiling": ceiling}
         keys = {part: content_fingerprint(file) for part, file in files.items() if file is not None}

@@ -2,17 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
+from unlearning_metric.limits import end_process
+from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
 from unlearning_metric.progress import Progress, run_record
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_models, read_npz, write_models
 from unlearning_metric.training import make_dataset
-from unlearning_metric.unlearning import class_weights, load_method, run_copies
+from unlearning_metric.unlearning import Copies, class_weights, load_method, run_copies
+
+#: Sets that a method reads.
+READ = ("retain", "forget", "validation")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that the copies of a method start from.
+
+    Attributes
+    ----------
+    data : arrays of the data set
+    indices : set name -> indices into the pool that it is drawn from
+    num_classes : number of classes
+    originals : original models on the device, in eval mode
+    datasets : ``retain``, ``forget`` and ``validation`` on the device
+    oracles : state dict by copy, for a method that asks for ``oracle_model``; None for any other
+    """
+
+    data: dict[str, np.ndarray]
+    indices: dict[str, np.ndarray]
+    num_classes: int
+    originals: list[nn.Module]
+    datasets: dict[str, ImageDataset]
+    oracles: dict[int, dict[str, torch.Tensor]] | None
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        method: str,
+        settings: dict[str, Any],
+        models: list[int],
+        done: Callable[[], None] = lambda: None,
+        max_seconds: float | None = None,
+        give_up: Callable[[str], None] = end_process,
+    ) -> Copies:
+        """Run copies of a method; see `unlearn_shard` for the parameters."""
+        trained_on = np.concatenate([self.indices["retain"], self.indices["forget"]])
+        return run_copies(
+            function,
+            method,
+            settings["options"],
+            self.originals,
+            self.datasets,
+            self.num_classes,
+            settings["model"],
+            settings["training"],
+            class_weights(self.data["y_train"][trained_on], self.num_classes),
+            settings["experiment_seed"],
+            models,
+            done,
+            batches=settings["batches"],
+            oracles=self.oracles,
+            max_seconds=max_seconds,
+            give_up=give_up,
+        )
+
+
+def prepare_bench(
+    dataset: Path | str,
+    dataset_key: str,
+    split: Path | str,
+    split_key: str,
+    originals: list[str],
+    originals_key: str,
+    settings: dict[str, Any],
+    device: str,
+    oracles: Sequence[str] = (),
+    oracles_key: str | None = None,
+) -> Bench:
+    """Read what the copies of a method start from; see `unlearn_shard` for the parameters."""
+    data, header = read_npz(dataset, dataset_key)
+    indices = read_split(split, split_key)[0].arrays()
+    bases = []
+    for _, state in sorted(_states(originals, originals_key).items()):
+        base = build_model(settings["model"], data["x_train"].shape[1:], header["num_classes"], seed=0)
+        base.load_state_dict(state)
+        bases.append(base.to(device).eval())
+    sets = {name: make_dataset(data, "train", indices[name], device) for name in READ}
+    retrained = _states(oracles, oracles_key) if oracles else None
+    return Bench(data, indices, header["num_classes"], bases, sets, retrained)
+
+
+def _states(paths: Sequence[str], key: str | None) -> dict[int, dict[str, torch.Tensor]]:
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    for path in paths:
+        states.update(read_models(path, key)[0])
+    return states
 
 
 def unlearn_shard(
@@ -29,6 +123,11 @@ def unlearn_shard(
     settings: dict[str, Any],
     device: str,
     provenance: dict[str, Any],
+    *,
+    oracles: Sequence[str] = (),
+    oracles_key: str | None = None,
+    max_seconds: float | None = None,
+    give_up: Callable[[str], None] = end_process,
 ) -> None:
     """Run the copies of one shard of a method.
 
@@ -36,37 +135,22 @@ def unlearn_shard(
     ----------
     originals : files of all original models, in order
     models : indices of the shard's copies
-    settings : ``experiment_seed``, ``model``, ``training`` and ``options`` (hyper-parameters of the method)
+    settings : ``experiment_seed``, ``model``, ``training``, ``function``, ``batches`` and ``options``
+        (hyper-parameters of the method)
     provenance : ``key`` and ``origin`` for the header
+    oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
+    max_seconds : time limit of a copy; None for none
+    give_up : ends this process with a message, where a copy that is out of time cannot be interrupted
     """
-    function = load_method(method_file)
-    data, header = read_npz(dataset, dataset_key)
-    indices = read_split(split, split_key)[0].arrays()
-    num_classes = header["num_classes"]
-    states: dict[int, Any] = {}
-    for path in originals:
-        states.update(read_models(path, originals_key)[0])
-    bases = []
-    for _, state in sorted(states.items()):
-        base = build_model(settings["model"], data["x_train"].shape[1:], num_classes, seed=0)
-        base.load_state_dict(state)
-        bases.append(base.to(device).eval())
-    sets = {name: make_dataset(data, "train", indices[name], device) for name in ("retain", "forget", "validation")}
-    trained_on = np.concatenate([indices["retain"], indices["forget"]])
-    progress = Progress(method, len(models))
-    unlearned, seconds = run_copies(
-        function,
-        method,
-        settings["options"],
-        bases,
-        sets,
-        num_classes,
-        settings["model"],
-        settings["training"],
-        class_weights(data["y_train"][trained_on], num_classes),
-        settings["experiment_seed"],
-        models,
-        progress.step,
+    function = load_method(method_file, settings["function"])
+    bench = prepare_bench(
+        dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key
     )
-    record = {**run_record(device), "seconds": [seconds[index] for index in models]}
-    write_models(out, unlearned, {**provenance, "role": f"unlearn/{method}", "models": models, "run": record})
+    progress = Progress(method, len(models))
+    copies = bench.run(function, method, settings, models, progress.step, max_seconds, give_up)
+    record = {
+        **run_record(device),
+        "seconds": [copies.seconds[index] for index in models],
+        "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
+    }
+    write_models(out, copies.states, {**provenance, "role": f"unlearn/{method}", "models": models, "run": record})

@@ -1,0 +1,222 @@
+"""The contract of a method file: what its function may ask for, and how to read a function without running it.
+
+Nothing heavy is imported and no method file is: the Snakefile uses this while it is parsed.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: What a method's function may ask for by parameter name.
+ARGUMENTS = {
+    "model": "the original model, a copy to change in place",
+    "net": "the same as model",
+    "original_model": "a second copy of the original model, for reference",
+    "initial_model": "a model with the initial weights that this copy's original was trained from",
+    "oracle_model": "model i of the method retrain, trained without the forget set; copy i gets it",
+    "retain_loader": "batches (images, labels) of the retain set, shuffled anew in each pass",
+    "forget_loader": "batches (images, labels) of the forget set, shuffled anew in each pass",
+    "val_loader": "batches (images, labels) of validation examples that no model trained on",
+    "seed": "an integer of this copy's own; torch, numpy and random are seeded with it already",
+    "generator": "a torch.Generator (CPU) of this copy's own",
+    "device": 'a torch.device: "cpu" or "cuda"',
+    "num_classes": "number of classes",
+    "train_config": "the training part of the configuration, as a dictionary",
+    "class_weights": "float tensor [classes]: 1 / (percent of the training set in the class)",
+    "train_from_scratch": "function(seed) -> a model newly trained on the retain set with the configured recipe",
+}
+#: Form of the batches: pairs (images, labels), or dictionaries as in the Kaggle competition.
+BATCHES = ("tuple", "kaggle")
+#: The method whose models ``oracle_model`` hands out.
+ORACLE_METHOD = "retrain"
+
+# What YAML 1.1 reads as text although every other language reads a number.
+EXPONENT_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
+
+class MethodError(RuntimeError):
+    """A method file does not fit the contract, or failed on a copy."""
+
+
+class _Mark:
+    """A value that stands for the absence of one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+#: The parameter has no default.
+REQUIRED = _Mark("REQUIRED")
+#: There is a default, but only running the file would tell its value.
+COMPUTED = _Mark("COMPUTED")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Parameters of a function, read from its source.
+
+    Attributes
+    ----------
+    defaults : parameter name -> its default, `REQUIRED` or `COMPUTED`
+    open_ended : whether it takes any further keyword (``**options``)
+    certain : whether nothing can change the signature when the file is run; a decorator can
+    """
+
+    defaults: dict[str, Any]
+    open_ended: bool
+    certain: bool
+
+
+def read_signature(path: Path | str, function: str) -> Signature | None:
+    """Signature of a function of a method file, without running the file.
+
+    A function that is another name for one of the same file, or is imported from a file beside it, is followed.
+
+    Returns
+    -------
+    None where the file does not parse or the function is made in some other way, such as ``functools.partial``.
+    """
+    return _read_signature(Path(path), function, frozenset())
+
+
+def _read_signature(path: Path, function: str, seen: frozenset[tuple[Path, str]]) -> Signature | None:
+    if (path, function) in seen:
+        return None
+    seen |= {(path, function)}
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    found = None
+    # The last binding of a name is the one that counts.
+    for statement in _top_level(tree.body):
+        if isinstance(statement, ast.FunctionDef) and statement.name == function:
+            found = _signature(statement)
+        elif isinstance(statement, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == function for target in statement.targets
+        ):
+            other = statement.value
+            found = _read_signature(path, other.id, seen) if isinstance(other, ast.Name) else None
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            for alias in statement.names:
+                if (alias.asname or alias.name) == function:
+                    found = _read_signature(path.parent / f"{statement.module}.py", alias.name, seen)
+    return found
+
+
+def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when a file is imported, those inside ``if``, ``try`` and ``with`` included."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If | ast.Try | ast.With):
+            yield from _top_level(statement.body)
+            yield from _top_level(getattr(statement, "orelse", []))
+            for handler in getattr(statement, "handlers", []):
+                yield from _top_level(handler.body)
+
+
+def _signature(function: ast.FunctionDef) -> Signature:
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    required = len(positional) - len(given.defaults)
+    defaults = [REQUIRED] * required + [_literal(node) for node in given.defaults]
+    named = dict(zip((one.arg for one in positional), defaults, strict=True))
+    for one, node in zip(given.kwonlyargs, given.kw_defaults, strict=True):
+        named[one.arg] = REQUIRED if node is None else _literal(node)
+    return Signature(named, given.kwarg is not None, not function.decorator_list)
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return COMPUTED
+
+
+def unknown_option(option: str, parameters: Mapping[str, Any]) -> str:
+    """Say that a function takes no such hyper-parameter, and which it takes."""
+    tunable = [name for name in parameters if name not in ARGUMENTS]
+    close = difflib.get_close_matches(option, tunable, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"the method takes no such hyper-parameter.{hint} It takes: {', '.join(tunable) or 'none'}."
+
+
+def converted(value: Any, default: Any, where: str) -> Any:
+    """A hyper-parameter as its default's type says, where it was given as text; anything else as it is.
+
+    Values given on the command line are text, and YAML reads ``1e-3`` as text.
+
+    Parameters
+    ----------
+    value : what the configuration holds
+    default : the parameter's default; None, `REQUIRED` and `COMPUTED` tell no type
+    where : the key, for the message
+
+    Raises
+    ------
+    ValueError
+        If the text is none of that type, or looks like a number where no default tells the type.
+    """
+    if isinstance(value, list) and isinstance(default, list | tuple) and default:
+        return [converted(item, default[0], f"{where}[{place}]") for place, item in enumerate(value)]
+    if not isinstance(value, str) or isinstance(default, str) or default is COMPUTED:
+        return value
+    for kind, read, expected in _READERS:
+        if isinstance(default, kind):
+            try:
+                return read(value)
+            except (KeyError, ValueError):
+                raise ValueError(
+                    f'{where}: "{value}" is not allowed. Expected {expected}, like the default {default!r} in the '
+                    "method's file."
+                ) from None
+    if default is None and value == "null":
+        return None
+    if EXPONENT_NUMBER.fullmatch(value):
+        raise ValueError(
+            f"{where}: YAML reads {value} as text, not as a number, and no default in the method's file tells the "
+            f"type. Write {_with_point(value)}"
+        )
+    return value
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _not_from_text(text: str) -> Any:
+    raise ValueError(text)
+
+
+# In this order, since True is an int.
+_READERS = (
+    (bool, _truth, "true or false"),
+    (int, int, "an integer"),
+    (float, _finite, "a number"),
+    ((list, tuple), _not_from_text, "a list"),
+    (dict, _not_from_text, "a mapping"),
+)
+
+
+def _with_point(number: str) -> str:
+    """Write 1e3 as 1.0e+3, the form which YAML 1.1 reads as a number."""
+    mantissa, exponent = re.split("[eE]", number)
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    return f"{mantissa}e{exponent if exponent[0] in '+-' else f'+{exponent}'}"

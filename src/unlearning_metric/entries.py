@@ -1,0 +1,116 @@
+"""Which methods there are: every file in methods/, and every entry of the configuration that names a file.
+
+Nothing heavy is imported and no method file is run: the Snakefile uses this while it is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.config import RESERVED, Config, ConfigError
+from unlearning_metric.contract import ARGUMENTS, ORACLE_METHOD, converted, read_signature, unknown_option
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method as one configuration runs it.
+
+    Attributes
+    ----------
+    name : what its files, scores and random streams are called
+    file : the Python file
+    function : name of the function in it
+    batches : form of the loaders' batches, ``tuple`` or ``kaggle``
+    options : hyper-parameters that differ from the defaults in the file
+    """
+
+    name: str
+    file: Path
+    function: str = "unlearn"
+    batches: str = "tuple"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        """What its function asks the harness for, as far as the source of the file tells."""
+        signature = read_signature(self.file, self.function)
+        return frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
+
+    @property
+    def needs_oracle(self) -> bool:
+        """Whether it starts only once the models of the method ``retrain`` are there."""
+        return "oracle_model" in self.arguments
+
+
+def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, MethodEntry]:
+    """Method name -> entry, sorted by name. Hyper-parameters given as text have the type of their default.
+
+    Parameters
+    ----------
+    config : the checked configuration
+    files : name -> path of every file in methods/
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem: a file that is absent, a hyper-parameter that the function does not take or that is not
+        of its default's type, a method that would need itself.
+    """
+    problems: list[str] = []
+    entries = {}
+    for name in sorted(files.keys() | config.methods.keys()):
+        given = config.methods.get(name, {})
+        file = given.get("file", name)
+        path = files[file] if file in files else Path(file)
+        if not path.is_file():
+            problems.append(
+                f"methods.{name}.file: there is no file {file} (looked in {Path.cwd()}). Give the path of a Python "
+                "file, or the name of a file in methods/ without .py."
+            )
+            continue
+        contract = {key: given[key] for key in ("function", "batches") if key in given}
+        options = {key: value for key, value in given.items() if key not in RESERVED}
+        entry = MethodEntry(name, path, **contract)
+        options, wrong = _checked_options(entry, options)
+        problems += wrong
+        entries[name] = MethodEntry(name, path, **contract, options=options)
+    problems += _oracle_problems(entries)
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError("\n".join([f"the methods have {count}:", *(f"  - {problem}" for problem in problems)]))
+    return entries
+
+
+def _checked_options(entry: MethodEntry, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Options with the types of their defaults, and what is wrong with them, as far as the source tells."""
+    signature = read_signature(entry.file, entry.function)
+    if signature is None or not signature.certain:
+        return dict(options), []
+    kept, problems = {}, []
+    for option, value in options.items():
+        where = f"methods.{entry.name}.{option}"
+        if option not in signature.defaults and not signature.open_ended:
+            problems.append(f"{where}: {unknown_option(option, signature.defaults)}")
+            continue
+        try:
+            kept[option] = converted(value, signature.defaults.get(option), where)
+        except ValueError as error:
+            problems.append(str(error))
+    return kept, problems
+
+
+def _oracle_problems(entries: Mapping[str, MethodEntry]) -> list[str]:
+    asking = [name for name, entry in entries.items() if entry.needs_oracle]
+    if ORACLE_METHOD in asking:
+        return [f"method {ORACLE_METHOD} asks for oracle_model, which is one of its own models. Remove the parameter."]
+    if asking and ORACLE_METHOD not in entries:
+        return [
+            f"method {name} asks for oracle_model, a model of the method {ORACLE_METHOD}, and methods/"
+            f"{ORACLE_METHOD}.py is missing. Restore it."
+            for name in asking
+        ]
+    return []

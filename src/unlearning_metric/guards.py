@@ -1,0 +1,81 @@
+"""Keeps what a method does to the process from reaching the next copy or the harness."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.modules import module as modules
+
+
+def _global_hooks() -> dict[str, dict[int, Any]]:
+    """torch's tables of hooks that run for every module."""
+    return {name: table for name, table in vars(modules).items() if name.startswith("_global_") and _is_table(table)}
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _restore_hooks(saved: dict[str, dict[int, Any]]) -> None:
+    for name, table in _global_hooks().items():
+        table.clear()
+        table.update(saved[name])
+
+
+def _restore_environment(saved: dict[str, str]) -> None:
+    if dict(os.environ) != saved:
+        os.environ.clear()
+        os.environ.update(saved)
+
+
+def _restore_cuda(states: list[torch.Tensor]) -> None:
+    if states:
+        torch.cuda.set_rng_state_all(states)
+
+
+def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+
+#: How to read and set back each part of the process that a method may change.
+_STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+    (torch.get_rng_state, torch.set_rng_state),
+    (lambda: torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [], _restore_cuda),
+    (np.geterr, lambda saved: np.seterr(**saved)),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_default_device, lambda saved: torch.set_default_device(saved if saved.type != "cpu" else None)),
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    _attribute(torch.backends.cudnn, "enabled"),
+    _attribute(torch.backends.cudnn, "benchmark"),
+    _attribute(torch.backends.cudnn, "deterministic"),
+    (lambda: {name: dict(table) for name, table in _global_hooks().items()}, _restore_hooks),
+    (os.getcwd, os.chdir),
+    (lambda: dict(os.environ), _restore_environment),
+)
+
+
+@contextmanager
+def process_state() -> Iterator[None]:
+    """Set back, at the end, whatever the block does to the process.
+
+    Random states of torch, numpy and random; default dtype and device, gradients, anomaly detection, threads,
+    deterministic algorithms, cuDNN, hooks for every module; numpy's errors; working folder and environment.
+    """
+    saved = [read() for read, _ in _STATE]
+    try:
+        yield
+    finally:
+        for (_, restore), value in zip(_STATE, saved, strict=True):
+            restore(value)

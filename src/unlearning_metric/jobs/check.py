@@ -1,0 +1,221 @@
+"""A method file, the first original -> check_<method>.json: does it fit the contract, and what does it do?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning_metric.jobs.unlearn import Bench, prepare_bench
+from unlearning_metric.limits import end_process
+from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
+from unlearning_metric.models import build_model
+from unlearning_metric.outputs import model_outputs
+from unlearning_metric.progress import LOGGER, run_record
+from unlearning_metric.seeds import Streams
+from unlearning_metric.store import read_header, stored_key, write_document
+from unlearning_metric.training import make_dataset
+from unlearning_metric.unlearning import Copies, load_method
+
+SCHEMA_VERSION = 1
+#: Sets whose accuracy is shown.
+EVALUATED = ("retain", "forget", "validation", "test")
+
+
+def check_method(
+    dataset: Path | str,
+    dataset_key: str,
+    split: Path | str,
+    split_key: str,
+    original: Path | str,
+    original_key: str,
+    retrained: dict[str, str],
+    method_file: Path | str,
+    out: Path | str,
+    method: str,
+    settings: dict[str, Any],
+    copies: int,
+    limit: float,
+    device: str,
+    provenance: dict[str, Any],
+    *,
+    oracles: Sequence[str] = (),
+    oracles_key: str | None = None,
+    max_seconds: float | None = None,
+    give_up: Callable[[str], None] = end_process,
+) -> None:
+    """Run copy 0 of a method twice and copy 1 once, both from the first original, and write what was seen.
+
+    Parameters
+    ----------
+    original : file of the first original model
+    retrained : file of retrained models or of their outputs -> its key; those that are there tell how long retraining
+        takes
+    copies : number of copies that a score takes
+    limit : largest accepted time of a copy, as a share of the time of retraining
+    settings, provenance, oracles, max_seconds, give_up : as for `jobs.unlearn.unlearn_shard`
+
+    Raises
+    ------
+    MethodError
+        If the method does not fit the contract: says why, and how to become one.
+    """
+    function = load_method(method_file, settings["function"])
+    bench = prepare_bench(
+        dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
+    )
+    runs = [
+        bench.run(function, method, settings, [index], max_seconds=max_seconds, give_up=give_up) for index in (0, 0, 1)
+    ]
+    document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)
+    document["provenance"] = {**provenance, "run": run_record(device)}
+    write_document(out, document)
+    for line in summary_lines(document):
+        LOGGER.info("%s", line)
+
+
+def _retraining(original: Path | str, retrained: dict[str, str]) -> dict[str, Any]:
+    """Seconds of one retraining, and from which models they are."""
+    made = [path for path, key in retrained.items() if stored_key(path) == key]
+    paths, source = (made, "retrained models") if made else ([original], "the original model")
+    seconds = [value for path in paths for value in read_header(path)["run"]["seconds"]]
+    # Median: the first model of a job also pays for warming up.
+    return {"seconds": float(np.median(seconds)), "measured_on": source}
+
+
+def check_document(
+    bench: Bench,
+    runs: list[Copies],
+    method: str,
+    settings: dict[str, Any],
+    retraining: dict[str, Any],
+    copies: int,
+    limit: float,
+) -> dict[str, Any]:
+    """What three runs of a method show.
+
+    Parameters
+    ----------
+    bench : what the runs started from
+    runs : copy 0, copy 0 again, copy 1
+    retraining : ``seconds`` of one retraining, and on what they were ``measured_on``
+    copies : number of copies that a score takes
+    limit : largest accepted time of a copy, as a share of the time of retraining
+
+    Returns
+    -------
+    JSON-serialisable, without provenance
+    """
+    first, again, other = (next(iter(run.states.values())) for run in runs)
+    before = bench.originals[0]
+    after = build_model(settings["model"], bench.data["x_train"].shape[1:], bench.num_classes, seed=0)
+    after.load_state_dict(first)
+    after.to(next(before.parameters()).device)
+    # Median: the first run also pays for warming up.
+    seconds = float(np.median([value for run in runs for value in run.seconds.values()]))
+    ratio = seconds / retraining["seconds"]
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "method": method,
+        "fits_contract": True,
+        "changes_parameters": not _equal(first, before.state_dict()),
+        "differs_between_seeds": not _equal(first, other),
+        "same_with_same_seed": _equal(first, again),
+        "passes": {name: next(iter(of_copy.values())) for name, of_copy in runs[0].passes.items()},
+        **_evaluation(bench, {"before": before, "after": after}, settings["experiment_seed"]),
+        "efficiency": {
+            "seconds_per_copy": seconds,
+            "seconds_per_retraining": retraining["seconds"],
+            "retraining_measured_on": retraining["measured_on"],
+            "ratio": ratio,
+            "limit": limit,
+            "within_limit": ratio <= limit,
+            "copies": copies,
+            "seconds_all_copies": seconds * copies,
+        },
+    }
+    return {**document, "warnings": _warnings(document)}
+
+
+def _equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    # Bit by bit, so that a NaN equals itself.
+    return all(_bytes(one[name]) == _bytes(two[name]) for name in one)
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _evaluation(bench: Bench, models: dict[str, nn.Module], experiment_seed: int) -> dict[str, Any]:
+    """Accuracies and simple MIA of the models, by name, and whether the one after unlearning diverged."""
+    device = bench.datasets["retain"].images.device.type
+    sets = {**bench.datasets, "test": make_dataset(bench.data, "test", bench.indices["test"], device)}
+    accuracies: dict[str, dict[str, float | None]] = {}
+    attacks: dict[str, float | None] = {}
+    for name, model in models.items():
+        signals, diverged = model_outputs(model, sets)
+        accuracies[name] = {
+            part: float(signals[part]["correct"].mean()) if len(sets[part]) else None for part in EVALUATED
+        }
+        enough = min(len(sets["forget"]), len(sets["test"])) >= SPLITS
+        losses = [signals[part]["loss"][None] for part in ("forget", "test")]
+        seed = Streams(experiment_seed, "simple_mia").integer("splits") % 2**32
+        attacks[name] = float(simple_mia(*losses, seed=seed)[0]) if enough else None
+    return {"accuracy": accuracies, "simple_mia": attacks, "diverged": diverged}
+
+
+def _warnings(document: dict[str, Any]) -> list[str]:
+    efficiency = document["efficiency"]
+    found = []
+    if document["diverged"]:
+        found.append("the copy has non-finite parameters or outputs; such copies count as wrong everywhere")
+    if not document["changes_parameters"]:
+        found.append("the copy equals the original bit by bit; it scores as the floor does, 0 with one original")
+    elif not document["differs_between_seeds"]:
+        found.append(
+            "two seeds give the same copy; with one original such a method scores exactly 0. Draw fresh randomness "
+            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals above 1"
+        )
+    if not document["same_with_same_seed"]:
+        found.append(
+            "the same seed gave two different copies; its scores will not repeat. Draw randomness from torch, numpy, "
+            "random or the argument generator, never from the clock"
+        )
+    if not efficiency["within_limit"]:
+        found.append(
+            f"a copy takes {efficiency['ratio']:.0%} of the time of a retraining; efficiency.limit is "
+            f"{efficiency['limit']:.0%}"
+        )
+    return found
+
+
+def summary_lines(document: dict[str, Any]) -> list[str]:
+    """A check as lines to read."""
+    efficiency, accuracy, mia = document["efficiency"], document["accuracy"], document["simple_mia"]
+    yes = {True: "yes", False: "NO"}
+    shown = {None: "-"}
+    lines = [
+        f"{document['method']}: fits the contract; changes parameters: {yes[document['changes_parameters']]}; differs "
+        f"between seeds: {yes[document['differs_between_seeds']]}; same with the same seed: "
+        f"{yes[document['same_with_same_seed']]}",
+        "passes over " + ", ".join(f"{name} {passes:.3g}" for name, passes in document["passes"].items()),
+        "accuracy before -> after: "
+        + ", ".join(
+            f"{part} {shown.get(accuracy['before'][part]) or format(accuracy['before'][part], '.3f')} -> "
+            f"{shown.get(accuracy['after'][part]) or format(accuracy['after'][part], '.3f')}"
+            for part in EVALUATED
+        ),
+    ]
+    if mia["after"] is not None:
+        lines.append(f"simple MIA before -> after (ideal 0.5): {mia['before']:.3f} -> {mia['after']:.3f}")
+    lines.append(
+        f"{efficiency['seconds_per_copy']:.3g} s a copy, {efficiency['ratio']:.1%} of a retraining "
+        f"({efficiency['seconds_per_retraining']:.3g} s, {efficiency['retraining_measured_on']}; limit "
+        f"{efficiency['limit']:.0%}); all {efficiency['copies']} copies: about "
+        f"{efficiency['seconds_all_copies']:.0f} s of one core or GPU"
+    )
+    return lines + [f"warning: {text}" for text in document["warnings"]]
