@@ -181,7 +181,8 @@ class Config(_Section):
     ] = Field(
         default_factory=dict,
         description="Methods by name: hyper-parameters, what is left out keeps the default in the method's file; and "
-        "file, function, batches, which say where the function is and what its loaders give.",
+        "file, function, batches, which say where the function is and what its loaders give; or dump alone, outputs of "
+        "models made elsewhere.",
     )
     skip: Annotated[list[str], BeforeValidator(_empty_list_for_none, json_schema_input_type=list[str] | None)] = Field(
         default_factory=list, description="Methods which are not run unless asked for by name."
@@ -513,11 +514,18 @@ def _batches_problem(value: Any, files: Iterable[str]) -> str | None:
     return f"{_shown(value)} is not allowed. Expected one of {', '.join(BATCHES)}."
 
 
+def _dump_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and value.endswith(".npz"):
+        return None
+    return f"{_shown(value)} is not allowed. Expected the path of a npz file with outputs of models made elsewhere."
+
+
 #: Key of an entry under ``methods`` that is no hyper-parameter -> what is wrong with its value, if anything.
 RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
     "file": _file_problem,
     "function": _function_problem,
     "batches": _batches_problem,
+    "dump": _dump_problem,
 }
 
 
@@ -525,8 +533,13 @@ def _method_problems(raw: dict, files: list[str]) -> list[str]:
     problems = []
     methods = raw.get("methods")
     entries = methods if isinstance(methods, dict) else {}
-    # An entry that names a file needs none of its own name.
-    known = sorted({*files, *(name for name, entry in entries.items() if isinstance(entry, dict) and "file" in entry)})
+    # An entry that names a file or a dump needs no file of its own name.
+    known = sorted(
+        {
+            *files,
+            *(name for name, entry in entries.items() if isinstance(entry, dict) and {"file", "dump"} & entry.keys()),
+        }
+    )
     for name, entry in entries.items():
         if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
             continue  # already reported as a key of the wrong form
@@ -535,6 +548,12 @@ def _method_problems(raw: dict, files: list[str]) -> list[str]:
         for key, problem in RESERVED.items():
             if isinstance(entry, dict) and key in entry and (text := problem(entry[key], files)):
                 problems.append(f"methods.{name}.{key}: {text}")
+        if isinstance(entry, dict) and "dump" in entry and (name in files or len(entry) > 1):
+            more = f"methods/{name}.py" if name in files else ", ".join(key for key in entry if key != "dump")
+            problems.append(
+                f"methods.{name}.dump: its models were made elsewhere, so {more} would never be run. Keep one of the "
+                "two."
+            )
     skip = raw.get("skip")
     for name in skip if isinstance(skip, list) else ():
         if isinstance(name, str) and name not in known:

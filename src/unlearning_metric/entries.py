@@ -1,4 +1,4 @@
-"""Which methods there are: every file in methods/, and every entry of the configuration that names a file.
+"""Which methods there are: every file in methods/, and every entry of the configuration that names a file or a dump.
 
 Nothing heavy is imported and no method file is run: the Snakefile uses this while it is parsed.
 """
@@ -22,10 +22,11 @@ class MethodEntry:
     Attributes
     ----------
     name : what its files, scores and random streams are called
-    file : the Python file
+    file : the Python file, or the npz file with the outputs of models made elsewhere
     function : name of the function in it
     batches : form of the loaders' batches, ``tuple`` or ``kaggle``
     options : hyper-parameters that differ from the defaults in the file
+    is_dump : whether there is nothing to run, since the file holds the outputs already
     """
 
     name: str
@@ -33,11 +34,12 @@ class MethodEntry:
     function: str = "unlearn"
     batches: str = "tuple"
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_dump: bool = False
 
     @cached_property
     def arguments(self) -> frozenset[str]:
         """What its function asks the harness for, as far as the source of the file tells."""
-        signature = read_signature(self.file, self.function)
+        signature = None if self.is_dump else read_signature(self.file, self.function)
         return frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
 
     @property
@@ -64,6 +66,11 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
     entries = {}
     for name in sorted(files.keys() | config.methods.keys()):
         given = config.methods.get(name, {})
+        if "dump" in given:
+            entries[name] = MethodEntry(name, Path(given["dump"]), is_dump=True)
+            if not entries[name].file.is_file():
+                problems.append(f"methods.{name}.dump: there is no file {given['dump']} (looked in {Path.cwd()}).")
+            continue
         file = given.get("file", name)
         path = files[file] if file in files else Path(file)
         if not path.is_file():

@@ -198,8 +198,17 @@ class Plan:
         role, _, method = group.partition("/")
         return self.unlearning_origin(method) if role == "unlearn" else self.training_origin(role)
 
+    def is_imported(self, group: str) -> bool:
+        """Whether the outputs of a group of models were made elsewhere, so that it has no models here."""
+        method = group.partition("/")[2]
+        return bool(method) and self.method(method).is_dump
+
     def dump_origin(self, group: str) -> Origin:
         """Origin of the dumps of a group of models."""
+        if self.is_imported(group):
+            content = content_fingerprint(self.method_file(group.partition("/")[2]))
+            settings = {"group": group, "copies": self.config.copies, "content": content}
+            return Origin(settings, self._code("import_dump"), {"split": self.split_origin.key})
         settings = {"group": group, **self._track("model")}
         inputs = {"split": self.split_origin.key, "models": self.models_origin(group).key}
         return Origin(settings, self._code("dump_losses"), inputs)
@@ -257,7 +266,7 @@ class Plan:
         yield Artifact("data/dataset.npz", self.data_origin)
         yield Artifact("data/split.npz", self.split_origin)
         for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
-            for shard in self.group_shards(group):
+            for shard in self.group_shards(group) if not self.is_imported(group) else ():
                 yield Artifact(f"models/{group}/{shard}.safetensors", self.models_origin(group))
             for shard in self.group_shards(group):
                 yield Artifact(f"losses/{group}/{shard}.parquet", self.dump_origin(group))

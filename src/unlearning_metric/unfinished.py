@@ -18,8 +18,9 @@ def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str
     """``failed`` or ``unfinished``, and why, for a method whose score is not there."""
     logs = Path(results, "logs")
     group = f"unlearn/{method}"
+    own = {} if plan.is_imported(group) else {plan.unlearning_origin(method).key: logs.joinpath(group).glob("*.log")}
     records = {
-        plan.unlearning_origin(method).key: logs.joinpath(group).glob("*.log"),
+        **own,
         plan.dump_origin(group).key: logs.joinpath("dump_losses", group).glob("*.log"),
         plan.score_origin(method).key: logs.glob(f"score_{method}.log"),
     }

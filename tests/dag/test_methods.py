@@ -140,3 +140,22 @@ def test_a_file_elsewhere_reruns_its_own_method_when_it_changes(editable, tmp_pa
     file.with_name("rates.py").write_text("LR = 2\n")
     assert editable.counts(target) == {"unlearn": 1}
     editable.path(target).unlink()
+
+
+def test_a_dump_is_imported_and_scored_and_trains_nothing_of_its_own(workflow):
+    workflow.only("finetune")
+    workflow.write("theirs.npz", "outputs")
+    workflow.configure(methods={"theirs": {"dump": "theirs.npz"}})
+    jobs = workflow.jobs("results/score_theirs.json")
+    assert {job.rule for job in jobs if "theirs" in str(job.fields)} == {"import_dump", "score"}
+    assert sum(job.rule == "import_dump" for job in jobs) == 2
+    assert methods_of([job for job in workflow.jobs() if job.rule == "score"]) == {"finetune", "theirs"}
+    assert methods_of([job for job in workflow.jobs() if job.rule == "unlearn"]) == {"finetune"}
+
+
+def test_a_dump_cannot_be_checked(workflow):
+    workflow.write("theirs.npz", "outputs")
+    workflow.configure(methods={"theirs": {"dump": "theirs.npz"}})
+    answer = workflow.run("-n", "results/check_theirs.json")
+    assert answer.returncode != 0
+    assert "methods.theirs is a dump of outputs: there is no function to check" in answer.stdout

@@ -235,6 +235,8 @@ def test_numbers_with_an_exponent_are_numbers(raw, tmp_path):
         ({"file": 3}, ".file: 3 is not allowed."),
         ({"file": "finetune", "function": "my function"}, '.function: "my function" is not allowed. Expected the name'),
         ({"file": "finetune", "function": 1}, ".function: 1 is not allowed."),
+        ({"dump": "outputs.csv"}, '.dump: "outputs.csv" is not allowed. Expected the path of a npz file'),
+        ({"dump": "outputs.npz", "lr": 1}, ".dump: its models were made elsewhere, so lr would never be run."),
         ({"file": "finetune", "batches": "dict"}, '.batches: "dict" is not allowed. Expected one of tuple, kaggle.'),
     ],
 )

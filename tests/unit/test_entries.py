@@ -99,3 +99,16 @@ def test_a_method_that_asks_for_an_oracle_needs_the_models_of_retrain(files, tmp
 def test_retrain_cannot_ask_for_its_own_models(files):
     files["retrain"].write_text("def unlearn(oracle_model): ...\n")
     assert "method retrain asks for oracle_model, which is one of its own models" in problems(files)
+
+
+def test_a_dump_is_a_method_with_nothing_to_run(files, tmp_path):
+    dump = tmp_path / "theirs.npz"
+    assert f"methods.theirs.dump: there is no file {dump}" in problems(files, theirs={"dump": str(dump)})
+    dump.touch()
+    found = entries(files, theirs={"dump": str(dump)})["theirs"]
+    assert found == MethodEntry("theirs", dump, is_dump=True)
+    assert not found.needs_oracle
+
+
+def test_a_dump_cannot_have_the_name_of_a_method_file(files, tmp_path):
+    assert "so methods/finetune.py would never be run" in problems(files, finetune={"dump": "a.npz"})

@@ -196,13 +196,18 @@ def inputs(outputs, origin, **files):
 
 def method_input(method):
     """The file of a method; an unknown name stops before any job starts."""
-    try:
-        file = PLAN.method_file(method)
-    except ValueError as error:
-        raise WorkflowError(str(error)) from None
+    file = known_method(method).file
     # Relative: an absolute path would rerun every method once the folder is moved.
     inside = not file.is_absolute() or file.is_relative_to(ROOT)
     return ancient(os.path.relpath(file) if inside else str(file))
+
+
+def known_method(method):
+    """A method's entry; an unknown name stops before any job starts."""
+    try:
+        return PLAN.method(method)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def oracle_inputs(method, shard):
@@ -277,6 +282,11 @@ def unlearn_inputs(wildcards):
 
 def check_inputs(wildcards):
     """Data, the first original and the file of a method."""
+    if known_method(wildcards.method).is_dump:
+        raise WorkflowError(
+            f"methods.{wildcards.method} is a dump of outputs: there is no function to check. Score it: "
+            f"snakemake {RESULTS}/score_{wildcards.method}.json"
+        )
     method = method_input(wildcards.method)
     refuse_lost_oracles(wildcards.method)
     named = inputs(
@@ -293,7 +303,7 @@ def check_inputs(wildcards):
 def dump_inputs(wildcards):
     """Data and a shard of models."""
     if wildcards.group.startswith("unlearn/"):
-        method_input(wildcards.group.partition("/")[2])
+        known_method(wildcards.group.partition("/")[2])
     return inputs(
         [f"losses/{wildcards.group}/{wildcards.shard}.parquet"],
         PLAN.dump_origin(wildcards.group),
@@ -303,9 +313,21 @@ def dump_inputs(wildcards):
     )
 
 
+def import_inputs(wildcards):
+    """Data, split and the outputs of a method whose models were made elsewhere."""
+    dump = method_input(wildcards.method)
+    named = inputs(
+        [f"losses/unlearn/{wildcards.method}/{wildcards.shard}.parquet"],
+        PLAN.dump_origin(f"unlearn/{wildcards.method}"),
+        dataset="data/dataset.npz",
+        split="data/split.npz",
+    )
+    return {**named, "dump": dump}
+
+
 def score_inputs(wildcards):
     """Dumps of every side of a method's score."""
-    method_input(wildcards.method)
+    known_method(wildcards.method)
     refuse_lost_oracles(wildcards.method)
     groups = PLAN.score_groups(wildcards.method)
     return inputs(

@@ -1,0 +1,119 @@
+"""npz of outputs of models made elsewhere -> per-example outputs in parquet, as a dump of our own models would be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.dumps import rows
+from unlearning_metric.elsewhere import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
+from unlearning_metric.ensemble import Outputs
+from unlearning_metric.progress import LOGGER
+from unlearning_metric.splits import read_split
+from unlearning_metric.store import read_npz, write_parquet
+
+
+def import_dump(
+    dataset: Path | str,
+    dataset_key: str,
+    split: Path | str,
+    split_key: str,
+    dump: Path | str,
+    method: str,
+    models: list[int],
+    copies: int,
+    out: Path | str,
+    provenance: dict[str, Any],
+) -> None:
+    """Check a file of outputs against the split and store those of the models of one shard.
+
+    Parameters
+    ----------
+    dump : npz as `elsewhere.ensemble_of` describes it, with ``examples`` (and ``test_examples`` and the like for the
+        other roles it holds): indices as in split.npz, in any order
+    models : model indices of the shard
+    copies : models that the file must hold
+    provenance : ``key`` and ``origin`` for the header
+
+    Raises
+    ------
+    DumpError
+        If the file does not fit, holds other examples than the split, or another number of models.
+    """
+    data, _ = read_npz(dataset, dataset_key)
+    indices, split_header = read_split(split, split_key)
+    arrays = read_arrays(dump)
+    side = ensemble_of(arrays, str(dump))
+    if len(side) != copies:
+        raise DumpError(
+            f"{dump} holds {len(side)} models and copies is {copies}: scores of different numbers of models are not "
+            "comparable. Record as many, or set copies"
+        )
+    wanted = indices.arrays()
+    labels = {role: data["y_test" if role == "test" else "y_train"][wanted[role]] for role in side.roles}
+    for role in side.roles:
+        prefix = "" if role == "forget" else f"{role}_"
+        if f"{prefix}examples" not in arrays:
+            raise DumpError(
+                f"{dump} does not say which examples its {role} outputs are of: add the array {prefix}examples, the "
+                f"indices in the set {role} of {split}"
+            )
+    roles = {
+        role: _in_order(outputs, wanted[role], labels[role], role, str(dump)) for role, outputs in side.roles.items()
+    }
+    outputs = {
+        model: {
+            role: {
+                "loss": part.loss[model],
+                "confidence": part.confidence[model],
+                **({} if part.correct is None else {"correct": part.correct[model]}),
+            }
+            for role, part in roles.items()
+        }
+        for model in models
+    }
+    run: dict[str, Any] = {"imported": str(dump)}
+    if side.seconds.size:
+        run["seconds"] = side.seconds[models].tolist()
+    header = {
+        **provenance,
+        "role": f"unlearn/{method}",
+        "models": models,
+        "order": split_header["order"],
+        "accuracy": {name: values[models].tolist() for name, values in side.accuracy.items()},
+        "diverged": [],
+        "run": run,
+    }
+    columns = rows(outputs, wanted, labels, _groups(data, wanted, side.roles))
+    write_parquet(out, columns, header)
+    LOGGER.info("%s: outputs of models %d to %d from %s", method, models[0], models[-1], dump)
+
+
+def _in_order(outputs: Outputs, wanted: np.ndarray, labels: np.ndarray, role: str, source: str) -> Outputs:
+    """Outputs in the order of the split."""
+    order = np.argsort(outputs.examples, kind="stable")
+    if not np.array_equal(outputs.examples[order], wanted):
+        other = np.setxor1d(outputs.examples, wanted)
+        raise DumpError(
+            f"{source}: its {role} examples are not those of the split ({len(other)} differ, the first is {other[0]}). "
+            "Record the outputs on the examples of split.npz"
+        )
+    # The split's sets are ascending.
+    given = outputs.labels[order]
+    if given[0] != UNKNOWN_LABEL and not np.array_equal(given, labels):
+        first = int(np.argmax(given != labels))
+        raise DumpError(
+            f"{source}: {role} example {wanted[first]} has the label {given[first]}, in the data it has {labels[first]}"
+        )
+    correct = None if outputs.correct is None else outputs.correct[:, order]
+    return Outputs(wanted, labels, outputs.confidence[:, order], outputs.loss[:, order], correct)
+
+
+def _groups(data: dict[str, np.ndarray], wanted: dict[str, np.ndarray], roles: Any) -> dict[str, np.ndarray] | None:
+    if "groups_train" not in data:
+        return None
+    return {
+        role: np.full(len(wanted[role]), -1) if role == "test" else data["groups_train"][wanted[role]] for role in roles
+    }
