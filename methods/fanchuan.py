@@ -4,7 +4,7 @@ Source: Kaggle discussion 458721; "FCS" in xcadet/deepunlearn. One epoch of KL(u
     then 8 rounds of a pass over the forget set that pushes its logits away from those of random retain examples
     (temperature 1.15) and an epoch on the retain set; three optimizers, train mode throughout.
 Needs: retain set, forget set.
-Cost: 8 R fb, 9 F fb, 32 |F| of R fw.
+Cost: 8 R fb, 9 F fb, 32 n_F of R fw.
 Stochastic: medium; order of the examples.
 Known weakness: sensitive to the contrast's learning rate, and the contrast dominates once the forget set is far above
     the challenge's 2 % of the data.

@@ -1,9 +1,9 @@
 """Forget, KNU (9th in the challenge): by turns, draw random layers anew and imitate the original on noisy images.
 
-Source: Kaggle discussion 458715, write-up without code: 3 cycles of 1, 2 and 2 epochs, in each 6 layers drawn with
-    replacement, mean squared error to the original's logits, cosine by epoch over 2. Not stated there, and ours: SGD
-    with momentum 0.9 and weight decay 5e-4, batches of 64, the original sees the images without noise. The sd of the
-    noise is 0.01 in one place and 0.1 in another; ours is 0.01.
+Source: Kaggle discussion 458715, a write-up without code. Three cycles of 1, 2 and 2 epochs, in each 6 layers
+    drawn with replacement, mean squared error to the original's logits, cosine by epoch over 2. Not stated there, and
+    ours: SGD with momentum 0.9 and weight decay 5e-4, batches of 64, the original sees the images without noise. The
+    sd of the noise is 0.01 in one place and 0.1 in another; ours is 0.01.
 Needs: retain set, original model.
 Cost: 5 R fb, 5 R fw.
 Stochastic: strong; the choice of layers, their new weights, the noise and the order of the examples.

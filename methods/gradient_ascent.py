@@ -37,7 +37,7 @@ def unlearn(
         for images, labels in batches:
             loss = cross_entropy(model(images), labels)
             step(optimizer, -loss, clip)
-            total += float(loss) * len(labels)
+            total += loss.item() * len(labels)
         if stop_at_validation_loss and total / len(batches.dataset) >= mean_loss(model, val_loader):
             break
     return model

@@ -5,7 +5,7 @@ Source: Kaggle discussion 459200; "MSG" in xcadet/deepunlearn. The 30 % of each 
     which the gradients of the kept convolution weights count a tenth. The smallest are sought in each layer, as in
     that port, or with ``scope: global`` in all of them together, as in the write-up. Gradients are taken in eval mode.
 Needs: retain set, forget set.
-Cost: 5 R fb, 1 |F| of R fb, 1 F fb.
+Cost: 5 R fb, 1 n_F of R fb, 1 F fb.
 Stochastic: strong; the new weights, the retain examples and the order.
 Known weakness: filters that are dead have the smallest gradients, and are drawn first.
 """

@@ -4,7 +4,7 @@ Source: Kurmanji et al. 2023, arXiv 2302.09880, L = alpha CE(retain) - (1 - alph
     cosine, alpha 0.99, and the forget loss counts at most ln(classes), that of a blind guess, beyond which there is
     nothing to forget.
 Needs: retain set, forget set.
-Cost: 3 R fb, 3 |R| of F fb.
+Cost: 3 R fb, 3 n_R of F fb.
 Stochastic: weak; order of the examples.
 Known weakness: within alpha 0.9 to 0.999 it turns from no effect to collapse, depending on the sizes of the sets.
 """

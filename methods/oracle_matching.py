@@ -5,7 +5,7 @@ Source: Georgiev et al. 2025, arXiv 2410.23232 (Adam, lr 5e-4, times 0.95 by epo
     spread; ours is one retrained model a copy, held out from the reference set, and the retain examples are drawn
     anew in each copy.
 Needs: retain set, forget set, oracle model.
-Cost: 5 F fb, 5 F fw, 15 |F| of R fb, 15 |F| of R fw.
+Cost: 5 F fb, 5 F fw, 15 n_F of R fb, 15 n_F of R fw.
 Stochastic: strong; the oracle, the retain examples and the order.
 Known weakness: it needs what it is to replace. It bounds from above what fine-tuning can reach.
 """
