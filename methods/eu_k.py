@@ -28,6 +28,8 @@ def unlearn(
     model, retain_loader, initial_model=None, rewind=False, k=6, epochs=5, lr=0.05, momentum=0.9, weight_decay=5e-5,
     clip=10.0, batch_size=64,
 ):  # fmt: skip
+    if rewind and initial_model is None:
+        raise ValueError("rewind needs initial_model, the net with the weights that the original's training began from")
     reset_last_layers(model, k, initial_model if rewind else None)
     descend_last_layers(model, retain_loader, k, epochs, lr, momentum, weight_decay, clip, batch_size)
     return model

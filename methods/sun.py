@@ -12,9 +12,10 @@ Known weakness: noise of one sd for all tensors is too much for some nets and no
 
 import random
 
+import torch
 from _batches import Batches
 from _layers import add_noise, batch_norms, head
-from _sgd import set_rate, sgd, step
+from _sgd import set_rate, step
 from torch.nn.functional import cross_entropy
 
 
@@ -35,7 +36,8 @@ def unlearn(
     of_norms = {id(parameter) for norm in batch_norms(model) for parameter in norm.parameters()}
     tensors = [parameter for parameter in model.parameters() if id(parameter) not in of_norms]
     flags = [(p, p.requires_grad) for p in model.parameters()]
-    optimizer = sgd(model.parameters(), lr, momentum, weight_decay)
+    # The fused form refuses a tensor whose first gradient comes after those of others.
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
     head(model).reset_parameters()
     model.train()
     noised = set()

@@ -221,9 +221,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m unlearning_metric.catalogue", description="Write docs/methods.md from the method files."
     )
-    parser.add_argument(
-        "results", nargs="?", help="results folder whose scores the page shows; default: those it has"
-    )
+    parser.add_argument("results", nargs="?", help="results folder whose scores the page shows; default: those it has")
     parser.add_argument("--methods", default="methods", help="folder of the method files")
     parser.add_argument("--page", default="docs/methods.md", help="the page")
     arguments = parser.parse_args(argv)

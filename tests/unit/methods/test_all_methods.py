@@ -23,7 +23,8 @@ def test_the_catalogue_is_complete():
     assert set(NAMES) >= {
         "identity", "retrain", "finetune", "reset_head", "kit_finetune", "gradient_ascent", "neggrad_plus",
         "random_labels", "salun", "scrub", "bad_teacher", "cf_k", "eu_k", "l1_sparse", "ssd", "fisher",
-        "noisy_finetune", "fanchuan", "kookmin", "seif", "sebastian", "toshi_k", "amnesiacs", "sun", "forget_knu", "oracle_matching",
+        "noisy_finetune", "fanchuan", "kookmin", "seif", "sebastian", "toshi_k", "amnesiacs", "sun", "forget_knu",
+        "oracle_matching",
     }  # fmt: skip
 
 
