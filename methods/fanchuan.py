@@ -1,8 +1,8 @@
 """Fanchuan (2nd in the challenge): forget by flat predictions, then contrast forget with retain logits and repair.
 
 Source: Kaggle discussion 458721; "FCS" in xcadet/deepunlearn. One epoch of KL(uniform || prediction) on the forget set,
-    then 8 rounds of a pass over the forget set that pushes its logits away from those of random retain examples
-    (temperature 1.15) and an epoch on the retain set; three optimizers, train mode throughout.
+    then 8 rounds of a pass over the forget set that makes its logits equally near to those of all examples of a random
+    retain batch (temperature 1.15), and an epoch on the retain set; three optimizers, train mode throughout.
 Needs: retain set, forget set.
 Cost: 8 R fb, 9 F fb, 32 n_F of R fw.
 Stochastic: medium; order of the examples.

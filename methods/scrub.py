@@ -3,7 +3,7 @@
 Source: Kurmanji et al. 2023, arXiv 2302.09880; the authors' large-scale values (SGD, lr 5e-4, 3 epochs, of which 2 with
     a pass over the forget set, temperature 4, gamma 0.99, alpha 0.001, batches of 128 and 32). ``rewind`` is their
     SCRUB+R: of the students after each epoch it takes the one whose forget error comes closest to the last one's
-    error on validation examples of the same classes (it then costs 1 F fw and 1 V fw an epoch).
+    error on validation examples of the same classes (it then costs 1 F fw an epoch and 1 V fw).
 Needs: retain set, forget set, original model; validation set with ``rewind``.
 Cost: 3 R fb, 3 R fw, 2 F fb, 2 F fw.
 Stochastic: weak; order of the examples. ``rewind`` adds jumps between epochs.

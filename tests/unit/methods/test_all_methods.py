@@ -1,6 +1,7 @@
 """What holds for every method of the catalogue."""
 
 import inspect
+from collections import Counter
 
 import pytest
 import torch
@@ -52,6 +53,29 @@ def test_counted_passes_equal_the_stated_cost(name):
     for (unit, part, kind), number in ENTRIES[name].passes.items():
         stated[part, kind] = stated.get((part, kind), 0) + number * sizes[unit]
     assert {key: pytest.approx(value) for key, value in stated.items()} == dict(+meter.count)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "more"),
+    [
+        ("scrub", {"rewind": True}, {("F", "fw"): 3 * 128, ("V", "fw"): 64}),
+        ("gradient_ascent", {"stop_at_validation_loss": True}, {("V", "fw"): 5 * 64}),
+        ("eu_k", {"rewind": True}, {}),
+    ],
+)
+def test_options_cost_what_the_docstring_says_on_top(name, options, more):
+    counts = []
+    for chosen in ({}, options):
+        given = arguments(load(name).unlearn)
+        if "forget_loader" in given:
+            # The net is right on the forget set alone, so that no ascent of it ends early.
+            images, labels = given["forget_loader"].dataset.tensors
+            labels.copy_(network()(images).argmax(1))
+        meter = Meter()
+        meter.watch(*(value for value in given.values() if isinstance(value, nn.Module)))
+        run(name, given=given, options=chosen)
+        counts.append(+meter.count)
+    assert counts[1] - counts[0] == Counter(more)
 
 
 def test_retrain_trains_from_scratch_once_with_its_seed():
