@@ -50,23 +50,39 @@ def test_neggrad_plus_weighs_the_two_losses_and_clamps_the_forget_loss_at_a_blin
     assert torch.autograd.grad(clamped, high)[0] == 0
 
 
-def test_random_labels_are_drawn_once_and_wrong(monkeypatch):
-    method, seen = load("random_labels"), []
-    monkeypatch.setattr(method, "cross_entropy", lambda logits, labels: (seen.append(labels), logits.sum())[1])
+def taught_labels(name, monkeypatch, **options):
+    """True label of each forget example and the labels that a method teaches it, epoch by epoch."""
+    method, labels_seen, images_seen = load(name), [], []
+    real = method.cross_entropy
+    monkeypatch.setattr(
+        method, "cross_entropy", lambda logits, labels: (labels_seen.append(labels), real(logits, labels))[1]
+    )
     given = arguments(method.unlearn, sizes=(20, 12, 8), classes=5)
-    pictures = given["forget_loader"].dataset.tensors[0]
-    truth = {tuple(image.flatten().tolist()): int(label) for image, label in given["forget_loader"].dataset}
-    taught = []
-    model = given["model"]
-    model.register_forward_pre_hook(lambda net, inputs: taught.append(inputs[0]))
-    method.unlearn(**given, epochs=3, lr=0.0)
-    answers = {}
-    for images, labels in zip(taught, seen, strict=True):
+    given["model"].register_forward_pre_hook(lambda net, inputs: images_seen.append(inputs[0]))
+    torch.manual_seed(0)
+    method.unlearn(**given, lr=0.0, **options)
+    taught = {tuple(image.flatten().tolist()): (int(label), []) for image, label in given["forget_loader"].dataset}
+    for images, labels in zip(images_seen, labels_seen, strict=True):
         for image, label in zip(images, labels, strict=True):
             if abs(image[0, 0, 0] - BRIGHTNESS["F"]) < 5:
-                answers.setdefault(tuple(image.flatten().tolist()), set()).add(int(label))
-    assert len(answers) == len(pictures)
-    assert all(len(labels) == 1 and truth[image] not in labels for image, labels in answers.items())
+                taught[tuple(image.flatten().tolist())][1].append(int(label))
+    return list(taught.values())
+
+
+def test_random_labels_are_drawn_once_and_wrong(monkeypatch):
+    for truth, taught in taught_labels("random_labels", monkeypatch, epochs=3):
+        assert len(taught) == 3
+        assert len(set(taught)) == 1
+        assert truth not in taught
+
+
+def test_saluns_labels_are_wrong_and_fresh_in_each_epoch(monkeypatch):
+    pairs = taught_labels("salun", monkeypatch, epochs=6)
+    for truth, (for_the_mask, *taught) in pairs:
+        assert for_the_mask == truth
+        assert len(taught) == 6
+        assert truth not in taught
+    assert all(len(set(taught)) > 2 for _, taught in pairs)
 
 
 def test_salun_masks_hold_the_largest_share_of_all_entries():
@@ -146,6 +162,21 @@ def test_the_bad_teacher_teaches_forget_examples_and_the_original_the_others():
     loss = method.teaching_loss(good, bad, student, is_forget)
     wanted = (kl(bad[is_forget], student[is_forget]) + kl(good[~is_forget], student[~is_forget])) / 2
     assert torch.allclose(loss, wanted)
+
+
+def test_the_bad_teacher_is_an_untrained_net_drawn_anew_in_each_copy(monkeypatch):
+    method, images = load("bad_teacher"), examples("F", 6).tensors[0]
+    teachers = []
+    real = method.answers
+    monkeypatch.setattr(method, "answers", lambda net, batch: (teachers.append(net), real(net, batch))[1])
+    for seed in (0, 1):
+        run_again = arguments(method.unlearn, sizes=(16, 8, 8))
+        torch.manual_seed(seed)
+        method.unlearn(**run_again)
+    good, bad, _, other = (net(images) for net in (teachers[0], teachers[1], teachers[-2], teachers[-1]))
+    assert torch.equal(good, network()(images))
+    assert not torch.allclose(bad, good, atol=1e-3)
+    assert not torch.allclose(bad, other, atol=1e-3)
 
 
 def test_ssd_dampens_where_the_forget_set_matters_more_than_selection_times_the_whole():

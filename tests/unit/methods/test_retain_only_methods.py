@@ -27,6 +27,8 @@ def test_only_the_last_layers_move_and_frozen_batch_norms_keep_their_statistics(
     last = {"body.weight", "verdict.weight", "verdict.bias"}
     assert moved == last | {key for key in before if key.startswith("body_norm")}
     assert model.opening.weight.requires_grad
+    # Nothing was spent on gradients of the frozen layers.
+    assert model.opening.weight.grad is None
 
 
 def test_cf_k_starts_at_the_original_and_eu_k_from_new_layers():
