@@ -306,6 +306,50 @@ def test_kookmin_multiplies_the_gradients_of_kept_convolution_weights_alone(monk
     assert torch.allclose(moves[0.1]["verdict.weight"], moves[1.0]["verdict.weight"], atol=1e-7)
 
 
+def test_kookmins_new_weights_move_at_full_speed(monkeypatch):
+    method = load("kookmin")
+    half = torch.arange(4 * 4 * 3 * 3).view(4, 4, 3, 3) % 2 == 0
+    monkeypatch.setattr(
+        method, "reset_masks", lambda d, share, scope: [torch.zeros_like(x) > 0 if x.shape[1] == 1 else half for x in d]
+    )
+
+    def weights(lr, kept):
+        given = arguments(method.unlearn, sizes=(64, 16, 8))
+        torch.manual_seed(0)
+        model = method.unlearn(**given, epochs=1, lr=lr, momentum=0.0, weight_decay=0.0, kept_gradient=kept)
+        return model.body.weight.detach()
+
+    start = weights(0.0, 1.0)
+    slow, full = weights(0.01, 0.1) - start, weights(0.01, 1.0) - start
+    assert (start != network().body.weight).eq(half).all()
+    assert torch.allclose(slow[half], full[half], atol=1e-7)
+    assert torch.allclose(slow[~half], 0.1 * full[~half], atol=1e-6)
+
+
+def test_kookmin_compares_the_gradients_of_retain_and_forget_examples(monkeypatch):
+    method, seen = load("kookmin"), []
+    monkeypatch.setattr(
+        method, "reset_masks", lambda d, share, scope: (seen.extend(d), [torch.zeros_like(x) > 0 for x in d])[1]
+    )
+    given = arguments(method.unlearn, sizes=(16, 16, 8))
+    method.unlearn(**given, lr=0.0)
+    model = network()
+    weights = [model.opening.weight, model.body.weight]
+    (of_retain, of_forget) = (
+        torch.autograd.grad(cross_entropy(model(images), labels), weights)
+        for images, labels in (examples("R", 16).tensors, examples("F", 16).tensors)
+    )
+    for difference, retain, forget in zip(seen, of_retain, of_forget, strict=True):
+        assert torch.allclose(difference, retain - forget, atol=1e-5)
+
+
+def test_oracle_matchings_learning_rate_falls_by_a_twentieth_an_epoch(monkeypatch):
+    method, rates = load("oracle_matching"), []
+    monkeypatch.setattr(method, "step", lambda optimizer, loss: rates.append(optimizer.param_groups[0]["lr"]))
+    method.unlearn(**arguments(method.unlearn, sizes=(64, 8, 8)), epochs=3)
+    assert rates == pytest.approx([5e-4, 5e-4 * 0.95, 5e-4 * 0.95**2])
+
+
 def test_oracle_matching_moves_towards_the_oracles_logits_on_the_forget_set():
     given = arguments(load("oracle_matching").unlearn)
     oracle = given["oracle_model"]

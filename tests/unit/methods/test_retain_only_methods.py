@@ -168,6 +168,22 @@ def test_sebastian_matches_the_originals_entropies():
     assert distil.entropy(matched(images)).mean() < distil.entropy(plain(images)).mean()
 
 
+@pytest.mark.parametrize(("name", "power"), [("seif", 1), ("sebastian", 0.1)])
+def test_class_weights_enter_the_loss(name, power, monkeypatch):
+    method, seen = load(name), []
+    real = method.cross_entropy
+
+    def weighted(logits, labels, weight):
+        seen.append(weight)
+        return real(logits, labels, weight=weight)
+
+    monkeypatch.setattr(method, "cross_entropy", weighted)
+    given = arguments(method.unlearn, sizes=(64, 8, 8))
+    method.unlearn(**given)
+    assert seen
+    assert all(torch.allclose(weight, given["class_weights"] ** power) for weight in seen)
+
+
 def test_transposed_kernels_see_transposed_images():
     model, images = network(batch_norm=False), examples("R", 5).tensors[0]
     wanted = model(images.transpose(2, 3))
@@ -200,7 +216,9 @@ def test_sun_trains_only_the_drawn_tensors_and_batch_norms_in_the_noise_phase(mo
 
     def step(optimizer, loss):
         trained.append(sum(p.requires_grad for p in model.parameters()))
+        frozen = [(p, p.detach().clone()) for p in model.parameters() if not p.requires_grad]
         real(optimizer, loss)
+        assert all(torch.equal(parameter, before) for parameter, before in frozen)
 
     monkeypatch.setattr(method, "step", step)
     given = arguments(method.unlearn, sizes=(64, 8, 8))
@@ -223,6 +241,12 @@ def test_suns_learning_rates_and_its_noise_between_first_and_last_epochs(monkeyp
     assert events == [2e-4, *two, *two, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 1e-3]
 
 
+def test_sun_resets_the_head():
+    model = run("sun", options={"lr": 0.0, "last_lr": 0.0, "sd": 0.0})
+    assert (model.verdict.weight - network().verdict.weight).abs().max() > 0.01
+    assert torch.equal(model.body.weight, network().body.weight)
+
+
 def test_knus_layers_are_convolutions_that_project_no_shortcut():
     net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Conv2d(2, 4, 1, stride=2), torch.nn.Linear(4, 2))
     assert load("forget_knu").resettable_layers(net) == [net[0]]
@@ -237,6 +261,13 @@ def test_knu_resets_layers_and_imitates_the_originals_logits(monkeypatch):
     given = arguments(method.unlearn, sizes=(64, 8, 8))
     method.unlearn(**given)
     assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 1e-3, 5e-4])
+    rates.clear()
+    method.unlearn(**given, cycles=(1, 2), lr=1.0)
+    # The period is that of the longest cycle.
+    assert rates == pytest.approx([1.0, 1.0, 0.5])
+    rates.clear()
+    method.unlearn(**given, cycles=(3, 2), lr=1.0)
+    assert rates == pytest.approx([1.0, 0.75, 0.25, 1.0, 0.75])
     # Without a reset, imitation of itself has nothing to learn.
     given = arguments(method.unlearn, sizes=(64, 8, 8), batch_norm=False)
     method.unlearn(**given, layers=0, noise_sd=0.0, weight_decay=0.0)
@@ -244,6 +275,34 @@ def test_knu_resets_layers_and_imitates_the_originals_logits(monkeypatch):
     method.unlearn(**given, layers=6, lr=1e-9)
     assert not torch.allclose(given["model"].body.weight, network(batch_norm=False).body.weight, atol=1e-3)
     assert torch.allclose(given["model"].verdict.weight, network(batch_norm=False).verdict.weight, atol=1e-6)
+
+
+def test_knus_teacher_is_the_original_on_clean_images_and_the_model_sees_noise(monkeypatch):
+    method, asked, shown = load("forget_knu"), [], []
+    real = method.answers
+    monkeypatch.setattr(method, "answers", lambda net, images: (asked.append((net, images)), real(net, images))[1])
+    given = arguments(method.unlearn, sizes=(512, 8, 8))
+    given["model"].register_forward_pre_hook(lambda net, inputs: shown.append(inputs[0]))
+    method.unlearn(**given, cycles=(1,), noise_sd=0.3)
+    data = given["retain_loader"].dataset.tensors[0]
+    assert all(net is given["original_model"] for net, _ in asked)
+    clean = torch.cat([images for _, images in asked])
+    assert torch.equal(clean.flatten(1).sort(0).values, data.flatten(1).sort(0).values)
+    noise = torch.cat(shown) - clean
+    assert noise.std().item() == pytest.approx(0.3, rel=0.05)
+
+
+def test_amnesiacs_warm_up_is_kl_from_the_original(monkeypatch):
+    method, seen = load("amnesiacs"), []
+    real = method.kl_to_teacher
+
+    def kl(teacher_logits, student_logits, temperature):
+        seen.append((teacher_logits.requires_grad, student_logits.requires_grad, temperature))
+        return real(teacher_logits, student_logits, temperature)
+
+    monkeypatch.setattr(method, "kl_to_teacher", kl)
+    method.unlearn(**arguments(method.unlearn, sizes=(64, 8, 64)))
+    assert seen == [(False, True, 5.0)] * 6
 
 
 def test_amnesiacs_reset_the_first_convolution_and_the_head():
