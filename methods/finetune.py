@@ -1,8 +1,10 @@
 """Fine-tune on the retain set: the seed project's ``unlearn_1``.
 
 Source: AlbinSou/unlearning-challenge-metric, ``unlearn_1``; its defaults are the defaults here (SGD, lr 0.002,
-momentum 0.9, weight decay 5e-4, one epoch, constant lr).
-Needs: the retain set. Cost: ``epochs`` passes over it. Stochastic: order of the examples.
+    momentum 0.9, weight decay 5e-4, one epoch, constant lr).
+Needs: retain set.
+Cost: 1 R fb.
+Stochastic: weak; order of the examples.
 Known weakness: a few gentle steps barely spread the copies, so their law is far narrower than retraining's.
 """
 
