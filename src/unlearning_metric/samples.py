@@ -1,6 +1,12 @@
-"""The per-example table of a score: its columns, what they mean, and how they are filled."""
+"""The per-example table of a score: its columns, what they mean, and how they are filled.
+
+`python -m unlearning_metric.samples docs/results.md` writes the columns into the page, below its last line of comment.
+"""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -109,3 +115,19 @@ def _accuracy(outputs: Outputs) -> np.ndarray:
     if outputs.correct is None:
         return np.full(len(outputs.examples), np.nan)
     return outputs.correct.mean(axis=0)
+
+
+MARK = "<!-- columns of samples_<method>.parquet: written by `python -m unlearning_metric.samples` -->\n"
+
+
+def page(text: str) -> str:
+    """A page with the table of the columns below its mark."""
+    rows = [
+        f"| `{name}` | {kind} | {meaning.replace('|', chr(92) + '|')} |" for name, (kind, meaning) in COLUMNS.items()
+    ]
+    return "\n".join([text.partition(MARK)[0] + MARK, "| column | type | what |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.write_text(page(target.read_text(encoding="utf-8")), encoding="utf-8")

@@ -2,14 +2,22 @@
 
 import json
 import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from unlearning_metric.score import canonical
+from unlearning_metric.score_schema import ScoreDocument
 
 pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 IDENTITY = "def unlearn(model):\n    return model\n"
 SHARDS = ("0000-0003", "0004-0007")
@@ -73,12 +81,9 @@ def test_identity_scores_exactly_zero(finished):
 def test_score_document_has_its_keys(finished):
     found = document(finished, "finetune")
 
-    assert {
-        "schema_version", "method", "copies", "originals", "dataset", "model", "forget", "challenge", "utility",
-        "efficiency", "diverged", "warnings", "provenance",
-    } <= found.keys()  # fmt: skip
-    assert {"forgetting_score", "final_score", "floor", "ceiling", "relative"} <= found["challenge"].keys()
-    assert found["utility"].keys() == {"retain", "test", "forget"}
+    ScoreDocument.model_validate(found)
+    assert found["klom"]["probe"] is not None
+    assert found["simple_mia"] is not None
     assert found["method"] == "finetune"
     assert found["copies"] == 8
     assert found["forget"] == {"strategy": "random", "size": 40}
@@ -109,6 +114,38 @@ def test_samples_have_a_row_for_each_forget_example(finished):
     assert len(table) == table["example"].nunique() == 40
     # The same model eight times: nothing but rounding.
     assert table["unlearned_sd"].max() < 1e-12 < table["retrained_sd"].min()
+
+
+def test_three_lines_of_the_readme_reproduce_the_headline_number(finished):
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"\n\n((?:    .*\n)+)", text[text.index("reproduces the headline number") :])[:1]
+    assert len(block.splitlines()) == 3
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(block)], cwd=finished.folder, capture_output=True, text=True, check=True
+    )
+    assert float(answer.stdout) == pytest.approx(document(finished, "finetune")["challenge"]["forgetting_score"])
+
+
+def test_outputs_made_elsewhere_join_the_leaderboard_with_the_score_they_had_here(editable):
+    frames = [
+        pq.read_table(editable.path(f"results/losses/unlearn/finetune/{shard}.parquet")).to_pandas() for shard in SHARDS
+    ]
+    forget = pd.concat(frames).query("role == 'forget'").pivot(index="model", columns="example", values="confidence")
+    order = forget.columns.to_numpy()[::-1]
+    here = document(editable, "finetune")
+    accuracies = {f"{name}_accuracy": here["utility"][name]["unlearned"] for name in ("retain", "test")}
+    np.savez(editable.path("theirs.npz"), confidence=forget[order].to_numpy(), examples=order, **accuracies)
+    editable.configure(methods={**editable.small["methods"], "theirs": {"dump": "theirs.npz"}})
+
+    answer = editable.run("--cores", "2")
+
+    assert answer.returncode == 0, answer.stdout
+    theirs = document(editable, "theirs")
+    for name in ("forgetting_score", "epsilon_quantiles", "floor", "ceiling"):
+        assert theirs["challenge"][name] == here["challenge"][name]
+    assert theirs["challenge"]["final_score"] == pytest.approx(here["challenge"]["final_score"])
+    assert theirs["efficiency"]["ratio"] is None
+    assert set(pd.read_csv(editable.path("results/leaderboard.csv"))["method"]) == {"finetune", "identity", "theirs"}
 
 
 def test_second_run_has_nothing_to_do(finished):
