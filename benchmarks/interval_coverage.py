@@ -20,6 +20,7 @@ from unlearning_metric.metrics.challenge import challenge, halves_points, subset
 from unlearning_metric.metrics.intervals import (
     deletions,
     difference_interval,
+    freedom,
     relative_interval,
     replicates,
     score_interval,
@@ -76,11 +77,18 @@ def experiment(task):
 
 
 def paired(retrained, unlearned, seed):
-    return replicates(lambda kept: challenge(retrained[kept], unlearned[kept]).points, len(retrained), seed)
+    return replicates(
+        lambda kept: challenge(retrained[kept], unlearned[kept]).points,
+        len(retrained),
+        seed,
+        freedom=freedom(retrained, unlearned),
+    )
 
 
 def ceiling(retrained, seed, splits):
-    return replicates(lambda kept: halves_points(retrained, kept, seed, splits), len(retrained), seed)
+    return replicates(
+        lambda kept: halves_points(retrained, kept, seed, splits), len(retrained), seed, freedom=freedom(retrained)
+    )
 
 
 def final(forgetting, models, generator, seed):

@@ -15,6 +15,7 @@ from unlearning_metric.metrics.intervals import (
     LEAST_MODELS,
     Replicates,
     deletions,
+    freedom,
     relative_interval,
     replicates,
     score_interval,
@@ -81,11 +82,11 @@ def score_replicates(
         def of_ceiling(kept: np.ndarray) -> np.ndarray:
             return challenge(theirs[kept], second[kept], delta).points
 
-    forgetting = replicates(of_method, models, seed, points)
+    forgetting = replicates(of_method, models, seed, points, freedom(theirs, ours))
     return ScoreReplicates(
         forgetting=forgetting,
         final=_final(forgetting, retrained, unlearned, deletions(models, seed)[0]),
-        ceiling=replicates(of_ceiling, models, seed),
+        ceiling=replicates(of_ceiling, models, seed, freedom=freedom(theirs)),
         from_splits=ceiling_models is None,
     )
 
@@ -156,7 +157,9 @@ def by_models(
             return subsets_points(retrained, unlearned, kept, size, seed, delta)[0]
 
         mean, subsets = subsets_points(retrained, unlearned, np.arange(models), size, seed, delta)
-        interval = None if whole is None else list(score_interval(replicates(of_subsets, models, seed, mean)))
+        interval = (
+            None if whole is None else list(score_interval(replicates(of_subsets, models, seed, mean, whole.freedom)))
+        )
         entries.append(
             {"models": size, "subsets": subsets, "forgetting_score": float(mean.mean()), "interval": interval}
         )
@@ -187,20 +190,20 @@ def strata(retrained: Ensemble, points: np.ndarray, whole: Replicates | None) ->
 def _stratum(chosen: np.ndarray, points: np.ndarray, whole: Replicates | None) -> dict[str, Any]:
     interval = None
     if whole is not None and chosen.sum() >= LEAST_EXAMPLES:
-        interval = list(score_interval(Replicates(points[chosen], whole.deleted[:, :, chosen], whole.factor)))
+        interval = list(score_interval(whole.of(chosen)))
     return {"examples": int(chosen.sum()), "forgetting_score": float(points[chosen].mean()), "interval": interval}
 
 
 def write_replicates(path: Path | str, found: ScoreReplicates | None, header: Mapping[str, Any]) -> None:
     """Write the final score's replicates, by which the leaderboard compares two methods; empty where there are none."""
     final = None if found is None else found.final
-    arrays = (
-        {} if final is None else {"points": final.points, "deleted": final.deleted, "factor": np.array(final.factor)}
-    )
+    arrays = {} if final is None else {name: np.asarray(value) for name, value in vars(final).items()}
     write_npz(path, arrays, header)
 
 
 def read_replicates(path: Path | str, key: str | None = None) -> Replicates | None:
     """The final score's replicates; None where it has none. Raises as `store.read_npz` does."""
     arrays, _ = read_npz(path, key)
-    return Replicates(arrays["points"], arrays["deleted"], float(arrays["factor"])) if arrays else None
+    if not arrays:
+        return None
+    return Replicates(arrays["points"], arrays["deleted"], float(arrays["factor"]), float(arrays["freedom"]))

@@ -49,7 +49,7 @@ def write_all(folder, documents, paired=None):
         scores[name], files[name] = folder / f"score_{name}.json", folder / f"replicates_{name}.npz"
         write_document(scores[name], entry)
         one = (paired or {}).get(name)
-        arrays = {} if one is None else {"points": one.points, "deleted": one.deleted, "factor": np.array(one.factor)}
+        arrays = {} if one is None else {part: np.asarray(value) for part, value in vars(one).items()}
         write_npz(files[name], arrays, {"key": name})
     return scores, files, {name: name for name in scores}
 

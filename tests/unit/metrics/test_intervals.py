@@ -3,16 +3,20 @@
 Coverage, which is what they are for, is measured by benchmarks/interval_coverage.py.
 """
 
+import dataclasses
 from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from unlearning_metric.metrics.challenge import challenge
 from unlearning_metric.metrics.intervals import (
+    FREEDOM,
     Replicates,
     deletions,
     difference_interval,
+    freedom,
     lines,
     relative_interval,
     replicates,
@@ -67,7 +71,7 @@ def test_of_a_mean_over_models_the_variance_is_right(models):
     for seed in range(400):
         values = 100 + np.repeat(generator.normal(size=(models, 1)), 200, axis=1)
         squares.append(half_width(score_interval(of_means(values, seed))) ** 2)
-    assert np.mean(squares) == pytest.approx(2.1314**2 / models, rel=0.06)
+    assert np.mean(squares) == pytest.approx(t.ppf(0.975, FREEDOM) ** 2 / models, rel=0.06)
 
 
 def test_steps_of_single_examples_are_capped_by_the_variance_between_examples():
@@ -75,7 +79,27 @@ def test_steps_of_single_examples_are_capped_by_the_variance_between_examples():
     generator = np.random.default_rng(1)
     wild = Replicates(np.full(50, 0.5), generator.normal(0.5, 1, (2, 20, 50)), 3.0)
     raw = 3.0 * wild.deleted.mean(axis=2).var(axis=1).mean()
-    assert half_width(score_interval(wild)) < 0.9 * 2.1314 * np.sqrt(raw)
+    assert half_width(score_interval(wild)) < 0.9 * t.ppf(0.975, FREEDOM) * np.sqrt(raw)
+
+
+def test_models_that_stand_out_cost_degrees_of_freedom():
+    generator = np.random.default_rng(8)
+    plain = generator.uniform(-1, 1, (64, 1)) + 0.1 * generator.normal(size=(64, 20))
+    assert freedom(plain) == freedom(plain, 3 * plain + 7) == FREEDOM
+    odd = plain.copy()
+    odd[0] += 8
+    level = ((odd - odd.mean(axis=0)) / odd.std(axis=0)).mean(axis=1)
+    kurtosis = 3 + ((level**4).mean() / (level**2).mean() ** 2 - 3) / 4
+    assert freedom(plain, odd) == freedom(odd) == pytest.approx(max(2 * FREEDOM / (kurtosis - 1), 4))
+    assert freedom(odd) < 7
+    # A whole side of constants, such as one original repeated, tells nothing.
+    assert freedom(np.zeros((64, 20)), np.repeat(plain[:1], 64, axis=0)) == FREEDOM
+
+
+def test_fewer_degrees_of_freedom_widen_what_is_common_to_the_examples():
+    together = Replicates(np.full(50, 0.5), np.repeat(np.linspace(0.4, 0.6, 40).reshape(2, 20, 1), 50, axis=2), 3.0)
+    low, high = (half_width(score_interval(dataclasses.replace(together, freedom=f))) for f in (4.0, FREEDOM))
+    assert low / high == pytest.approx(t.ppf(0.975, 4) / t.ppf(0.975, FREEDOM), rel=0.05)
 
 
 def test_random_examples_widen_it_by_the_variance_between_them():
@@ -83,7 +107,7 @@ def test_random_examples_widen_it_by_the_variance_between_them():
     still = Replicates(points, np.broadcast_to(points, (2, 20, 20)), 3.0)
     assert score_interval(still) == pytest.approx((0.5, 0.5))
     low, high = score_interval(still, random_examples=True)
-    assert np.log(high / 0.5) == pytest.approx(2.1314 * np.sqrt(points.var(ddof=1) / 20) / 0.5, rel=1e-4)
+    assert np.log(high / 0.5) == pytest.approx(t.ppf(0.975, 19) * np.sqrt(points.var(ddof=1) / 20) / 0.5, rel=1e-4)
     assert low == pytest.approx(0.25 / high)
 
 
@@ -103,7 +127,7 @@ def test_relative_to_itself_is_one_and_the_splits_of_a_ceiling_add_theirs():
     one = of_means(np.random.default_rng(3).uniform(size=(32, 10)))
     assert relative_interval(one, one, from_splits=False) == pytest.approx((1.0, 1.0))
     low, high = relative_interval(one, one, from_splits=True)
-    assert np.log(high) == pytest.approx(2.1314 * 0.03, rel=1e-4)
+    assert np.log(high) == pytest.approx(t.ppf(0.975, 9) * 0.03, rel=1e-4)
     assert low == pytest.approx(1 / high)
 
 
