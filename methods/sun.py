@@ -51,8 +51,6 @@ def unlearn(
                 add_noise(tensors[position], sd)
             noised.update(fresh)
         set_rate(optimizer, last_lr if epoch == noise_epochs + last_epochs else lr)
-        # A frozen tensor without a gradient is passed over; with an old one it would move on.
-        optimizer.zero_grad()
         for images, labels in batches:
             step(optimizer, cross_entropy(model(images), labels))
     for parameter, flag in flags:
