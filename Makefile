@@ -49,6 +49,7 @@ doctor: install
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/challenge_metric.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/unlearning.py
 
 clean:
 	rm -rf .venv

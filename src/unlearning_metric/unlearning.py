@@ -55,8 +55,8 @@ def load_method(path: Path | str, function: str = "unlearn") -> Callable[..., An
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise MethodError(
-            f"method file {path.name} cannot be imported: {type(error).__name__}: {error}{_place(path.parent, error)}. "
-            f"{_import_advice(path, error)}"
+            f"method file {path.name} cannot be imported: {type(error).__name__}: {_first_line(error)}"
+            f"{_place(path.parent, error)}. {_import_advice(path, error)}"
         ) from error
     finally:
         sys.path.remove(str(path.parent))
@@ -89,6 +89,11 @@ def _import_advice(path: Path, error: BaseException) -> str:
             f"install ...); if it is a file of yours, put it beside {path.name}."
         )
     return "Mend it and run again."
+
+
+def _first_line(error: BaseException) -> str:
+    """What an exception says, without the lists that some libraries add; the log has all of it."""
+    return next(iter(str(error).splitlines()), "")
 
 
 def _place(folder: Path, error: BaseException) -> str:
@@ -307,8 +312,8 @@ def run_copies(
                 raise MethodError(f"{late}; it was here{_own_line(method, error)}.") from error
             except (Exception, SystemExit) as error:
                 raise MethodError(
-                    f"method {name} failed on copy {index} (seed {seed}): {type(error).__name__}: {error}"
-                    f"{_own_line(method, error)}"
+                    f"method {name} failed on copy {index} (seed {seed}): {type(error).__name__}: "
+                    f"{_first_line(error)}{_own_line(method, error)}"
                 ) from error
             copies.seconds[index] = time.perf_counter() - start
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.

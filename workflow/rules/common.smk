@@ -148,20 +148,22 @@ def refuse_lost_oracles(method):
     ):
         return
     group, oracles = f"unlearn/{method}", f"unlearn/{ORACLE_METHOD}"
-    for own, theirs, models in zip(
-        dump_paths(group), dump_paths(oracles), model_paths(oracles)
-    ):
-        if (
-            is_current(theirs, PLAN.dump_origin(oracles))
-            and not os.path.exists(f"{RESULTS}/{models}")
-            and not is_current(own, PLAN.dump_origin(group))
-        ):
-            raise WorkflowError(
-                f"method {method} asks for oracle_model, and {RESULTS}/{models} is gone: keep_checkpoints is false, and "
-                f"the models of {ORACLE_METHOD} were deleted once their outputs were dumped. Set keep_checkpoints: true "
-                f"and run again, which trains the {CONFIG.copies} models of {ORACLE_METHOD} anew and keeps them, or put "
-                f"{method} under skip."
-            )
+    lost = [
+        f"{RESULTS}/{models}"
+        for own, theirs, models in zip(
+            dump_paths(group), dump_paths(oracles), model_paths(oracles)
+        )
+        if is_current(theirs, PLAN.dump_origin(oracles))
+        and not os.path.exists(f"{RESULTS}/{models}")
+        and not is_current(own, PLAN.dump_origin(group))
+    ]
+    if lost:
+        raise WorkflowError(
+            f"method {method} asks for oracle_model, and {lost[0]} is gone: keep_checkpoints is false, and the models of "
+            f"{ORACLE_METHOD} were deleted once their outputs were dumped. To score {method}, set keep_checkpoints: "
+            f"true, have them trained anew and nothing else, then run again: snakemake {' '.join(lost)}   Or put "
+            f"{method} under skip."
+        )
 
 
 @cache
