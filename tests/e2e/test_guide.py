@@ -46,7 +46,7 @@ def run(workflow, command: str) -> tuple[int, str]:
 @pytest.mark.slow
 def test_the_guide_works_from_its_first_command_to_its_last(tmp_path):
     workflow = Workflow(tmp_path / "workflow").only("identity")
-    workflow.configure(methods={})
+    workflow.configure(methods={}, shard_size=8)
     workflow.write("../elsewhere/submission.py", SUBMISSION)
     workflow.write(".venv/bin/activate", f'PATH="{Path(sys.executable).parent}:$PATH"\n')
     output, commands = "", 0

@@ -53,7 +53,7 @@ def score(workflow, method, results="results"):
 
 def test_copies_start_from_their_originals_and_several_originals_spread_a_deterministic_method(workflow):
     workflow.only("identity").write("methods/shrink.py", SHRINK)
-    workflow.configure(methods={}, originals=3)
+    workflow.configure(methods={}, originals=3, shard_size=8)
     run(workflow)
 
     originals, copies = states(workflow, "full"), states(workflow, "unlearn/shrink")
@@ -80,6 +80,7 @@ def variants(tmp_path_factory, request):
     copy.write("methods/oracle.py", ORACLE)
     copy.write("../elsewhere/submission.py", SUBMISSION)
     copy.configure(
+        shard_size=8,
         keep_checkpoints=False,
         efficiency={"exclude": True},
         methods={
@@ -127,12 +128,12 @@ def test_oracles_that_were_deleted_stop_the_run_before_any_job(variants):
     try:
         for target in ((), ("results/score_late.json",), ("results/check_late.json",)):
             text = fails(variants, *target)
-            assert "method late asks for oracle_model, and results/models/unlearn/retrain/0000-0003.safetensors" in text
+            assert "method late asks for oracle_model, and results/models/unlearn/retrain/0000-0007.safetensors" in text
             assert "set keep_checkpoints: true, have them trained anew and nothing else, then run again: snake" in text
             assert "Select jobs to execute" not in text
         # Methods that need none are not held up.
         variants.write("methods/other.py", "def unlearn(model): ...\n")
-        assert variants.counts("results/score_other.json") == {"unlearn": 2, "dump_losses": 2, "score": 1}
+        assert variants.counts("results/score_other.json") == {"unlearn": 1, "dump_losses": 1, "score": 1}
         variants.path("methods/other.py").unlink()
         # The advice works: retrain runs again, and nothing behind it.
         advice = text[text.index("run again: snakemake ") : text.index("   Or put late under skip")].split()[3:]
@@ -140,7 +141,7 @@ def test_oracles_that_were_deleted_stop_the_run_before_any_job(variants):
         made = {path.as_posix() for path in variants.path("results/models/unlearn").glob("*/*.safetensors")}
         assert made == {variants.path(path).as_posix() for path in advice}
         counts = variants.counts("results/score_late.json", "--config", "keep_checkpoints=true")
-        assert counts == {"unlearn": 2, "dump_losses": 2, "score": 1}
+        assert counts == {"unlearn": 1, "dump_losses": 1, "score": 1}
     finally:
         shutil.rmtree(variants.path("results/models/unlearn"))
         variants.path("methods/late.py").unlink()

@@ -168,6 +168,49 @@ def test_editing_a_method_file_changes_that_methods_keys_only(tmp_path):
     assert {name for name in before if before[name] != after[name]} == wanted
 
 
+def with_oracle(folder, retrain="def unlearn(train_from_scratch, seed): ...\n", **changes) -> Plan:
+    texts = {"finetune": "def unlearn(model, lr=1): ...\n", "oracle": "def unlearn(oracle_model): ...\n"}
+    for name, text in {**texts, "retrain": retrain}.items():
+        (folder / f"{name}.py").write_text(text)
+    files = {name: folder / f"{name}.py" for name in (*texts, "retrain")}
+    return Plan(config.parse({**RAW, "methods": {}, **changes}, files), files, SCRIPTS)
+
+
+def test_an_oracles_copies_depend_on_the_method_retrain(tmp_path):
+    def keys(**changes):
+        one = with_oracle(tmp_path, **changes)
+        return {f"{name}{kind}": getattr(one, kind)(name).key for name in ("finetune", "oracle", "retrain")
+                for kind in ("unlearning_origin", "check_origin")}  # fmt: skip
+
+    before, after = keys(), keys(retrain="def unlearn(train_from_scratch, seed): return train_from_scratch(seed)\n")
+    assert {name for name in before if before[name] == after[name]} == {
+        "finetuneunlearning_origin",
+        "finetunecheck_origin",
+    }
+
+
+@pytest.mark.parametrize("entry", [{"function": "main"}, {"batches": "kaggle"}, {"lr": 2}, {"file": "oracle"}], ids=str)
+def test_whatever_an_entry_says_changes_its_own_keys_only(tmp_path, entry):
+    def keys(twin):
+        one = with_oracle(tmp_path, methods={"twin": {"file": "finetune", **twin}})
+        return {name: one.score_origin(name).key for name in one.scored_methods}
+
+    before, after = keys({}), keys(entry)
+    assert {name for name in before if before[name] != after[name]} == {"twin"}
+
+
+def test_entries_that_share_a_file_are_methods_of_their_own(tmp_path):
+    one = with_oracle(tmp_path, methods={"low": {"file": "finetune", "lr": "5"}, "high": {"file": "finetune"}})
+    assert one.scored_methods == ["finetune", "high", "low", "oracle", "retrain"]
+    assert len({one.unlearning_origin(name).key for name in ("finetune", "high", "low")}) == 3
+    assert one.unlearning_settings("low")["options"] == one.score_settings("low")["options"] == {"lr": 5}
+
+
+def test_limits_change_no_key_but_that_of_the_leaderboard():
+    assert changed(max_seconds_per_copy=5.0) == set()
+    assert changed(efficiency={"exclude": True}) == {"leaderboard"}
+
+
 def test_a_score_compares_retrained_unlearned_and_original_models():
     groups = {"retrained": "retain", "unlearned": "unlearn/finetune", "originals": "full"}
     assert plan().score_groups("finetune") == groups
