@@ -26,20 +26,20 @@ class Compared(_Part, Generic[Value]):
     """A metric of the method, and of what it is to be read against.
 
     These metrics depend on the number of models. Where the ceiling comes from halves of the retrained models, compare
-    it with `method_like_ceiling`, which has as many models a side.
+    it and the floor with `method_like_ceiling`, which has as many models a side.
     """
 
     method: Value = Field(description="Unlearned against retrained models, all of them.")
     floor: Value | None = Field(
-        description="The untouched originals against retrained models; null without originals or where the metric "
-        "cannot judge them."
+        description="The untouched originals against retrained models, as many as the ceiling has; null without "
+        "originals or where there are too few models."
     )
     ceiling: Value | None = Field(
         description="Retrained against retrained models: the second set, or two halves of the first; null where there "
         "are too few."
     )
     method_like_ceiling: Value | None = Field(description="The method on the ceiling's number of models.")
-    ceiling_models: int = Field(description="Models a side of the ceiling.")
+    ceiling_models: int = Field(description="Models a side of the ceiling and the floor.")
 
 
 class Sets(_Part):

@@ -43,7 +43,6 @@ class Sides:
 
         None where a role was not recorded or there are fewer than ``least`` models.
         """
-        models = len(self.retrained)
 
         def values(side: Ensemble | None) -> np.ndarray | None:
             return signal(side.roles[role]) if side is not None and role in side.roles else None
@@ -55,15 +54,18 @@ class Sides:
         if theirs is None or ours is None:
             return found
         found["method"] = (theirs, ours)
-        if originals is not None:
-            found["floor"] = (theirs, originals[np.arange(models) % len(originals)])
         if self.ceiling is None:
             first, second = self.halves
-            if len(first) >= least:
-                found["ceiling"] = (theirs[first], theirs[second])
-                found["method_like_ceiling"] = (theirs[first], ours[second])
-        elif (again := values(self.ceiling)) is not None:
-            found["ceiling"], found["method_like_ceiling"] = (theirs, again), found["method"]
+            if len(first) < least:
+                return found
+            reference, again, ours = theirs[first], theirs[second], ours[second]
+        else:
+            reference, again = theirs, values(self.ceiling)
+        found["method_like_ceiling"] = (reference, ours)
+        if again is not None:
+            found["ceiling"] = (reference, again)
+        if originals is not None:
+            found["floor"] = (reference, originals[np.arange(len(reference)) % len(originals)])
         return found
 
     def compared(
@@ -79,7 +81,7 @@ class Sides:
 
     @property
     def ceiling_models(self) -> int:
-        """Models a side of the ceiling."""
+        """Models a side of the ceiling and the floor."""
         return self.halves.shape[1] if self.ceiling is None else len(self.retrained)
 
 
