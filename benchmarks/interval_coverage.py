@@ -48,7 +48,7 @@ def draw(generator, models, examples, law):
 
 def experiment(task):
     """Everything asked of one draw: {(setting, quantity): (estimate, low, high)}. Settings of one law share models."""
-    settings, models, examples, number, splits, resamples = task
+    settings, models, examples, number, splits, extras = task
     laws = np.random.default_rng(1)
     middle, sd = laws.normal(4, 2, examples), laws.uniform(1, 3, examples)
     found, references = {}, {}
@@ -69,9 +69,9 @@ def experiment(task):
         found[setting, "relative"] = (one.score / top.score, *relative_interval(one, top, True))
         last = final(one, models, generator, number)
         found[setting, "final"] = (last.score, *score_interval(last))
-        quarter = at_a_quarter(retrained, methods[0], number)
-        found[setting, "F at N/4"] = (quarter.score, *score_interval(quarter))
-        if number < resamples:
+        if number < extras:
+            quarter = at_a_quarter(retrained, methods[0], number)
+            found[setting, "F at N/4"] = (quarter.score, *score_interval(quarter))
             found[setting, "bootstrap F"] = (one.score, *bootstrap(generator, retrained, methods[0]))
     return found
 
@@ -103,7 +103,7 @@ def at_a_quarter(retrained, unlearned, seed):
     return replicates(lambda kept: subsets_points(retrained, unlearned, kept, size, seed)[0], len(retrained), seed)
 
 
-def bootstrap(generator, retrained, unlearned, resamples=200):
+def bootstrap(generator, retrained, unlearned, resamples=100):
     scores = []
     for _ in range(resamples):
         a, b = generator.integers(len(retrained), size=(2, len(retrained)))
@@ -117,7 +117,7 @@ def main():
     parser.add_argument("--examples", type=int, default=70)
     parser.add_argument("--models", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--splits", type=int, default=10, help="half-splits that the ceiling is the mean of")
-    parser.add_argument("--bootstraps", type=int, default=40, help="experiments that also bootstrap")
+    parser.add_argument("--extras", type=int, default=100, help="experiments that also bootstrap and take subsets")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     arguments = parser.parse_args()
@@ -126,7 +126,7 @@ def main():
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for models in arguments.models:
             tasks = [
-                (arguments.settings, models, arguments.examples, number, arguments.splits, arguments.bootstraps)
+                (arguments.settings, models, arguments.examples, number, arguments.splits, arguments.extras)
                 for number in range(arguments.experiments)
             ]
             rows = list(pool.map(experiment, tasks))
