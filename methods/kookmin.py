@@ -12,22 +12,12 @@ Known weakness: filters that are dead have the smallest gradients, and are drawn
 
 import torch
 from _batches import Batches, drawn
+from _gradients import summed_gradient
 from _layers import feature_layers
 from _sgd import set_rate, sgd, step
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Subset
-
-
-def summed_gradient(model, weights, batches):
-    """Sum over batches of the gradient of their mean cross-entropy, in eval mode: one tensor a weight."""
-    model.eval()
-    total = [torch.zeros_like(weight) for weight in weights]
-    for images, labels in batches:
-        gradients = torch.autograd.grad(cross_entropy(model(images), labels), weights)
-        for tensor, gradient in zip(total, gradients, strict=True):
-            tensor += gradient
-    return total
 
 
 def smallest(tensor, share):

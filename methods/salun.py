@@ -12,22 +12,11 @@ Known weakness: that of random labels. The mask depends on the batches, as gradi
 
 import torch
 from _batches import Batches
+from _gradients import summed_gradient
 from _layers import training_mode
 from _relabel import wrong_labels
 from _sgd import sgd, step
 from torch.nn.functional import cross_entropy
-
-
-def forget_gradient(model, forget):
-    """Sum over the batches of the gradient of their mean cross-entropy, in eval mode: one tensor a parameter."""
-    model.eval()
-    parameters = list(model.parameters())
-    total = [torch.zeros_like(p) for p in parameters]
-    for images, labels in forget:
-        gradients = torch.autograd.grad(cross_entropy(model(images), labels), parameters)
-        for tensor, gradient in zip(total, gradients, strict=True):
-            tensor += gradient
-    return total
 
 
 def saliency_masks(gradients, share):
@@ -44,8 +33,8 @@ def unlearn(
     batch_size=256, bn="train",
 ):  # fmt: skip
     retain, forget = Batches(retain_loader, batch_size), Batches(forget_loader, batch_size)
-    masks = saliency_masks(forget_gradient(model, forget), share)
     parameters = list(model.parameters())
+    masks = saliency_masks(summed_gradient(model, parameters, forget), share)
     before = [p.detach().clone() for p in parameters]
     optimizer = sgd(parameters, lr, momentum, weight_decay)
 
