@@ -127,6 +127,12 @@ class Workflow:
         return dict(Counter(job.rule for job in self.jobs(*args, **options)))
 
 
+@pytest.fixture(scope="session")
+def new_workflow():
+    """``new_workflow(folder)``: a fresh copy, for fixtures that serve several tests."""
+    return Workflow
+
+
 @pytest.fixture
 def workflow(tmp_path):
     """A fresh copy with four methods and the small configuration."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Workflow
 
 from unlearning_metric import config
 from unlearning_metric.contract import ARGUMENTS
@@ -44,9 +43,8 @@ def run(workflow, command: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_the_guide_works_from_its_first_command_to_its_last(tmp_path):
-    workflow = Workflow(tmp_path / "workflow").only("identity")
-    workflow.configure(methods={}, shard_size=8)
+def test_the_guide_works_from_its_first_command_to_its_last(workflow):
+    workflow.only("identity").configure(methods={}, shard_size=8)
     workflow.write("../elsewhere/submission.py", SUBMISSION)
     workflow.write(".venv/bin/activate", f'PATH="{Path(sys.executable).parent}:$PATH"\n')
     output, commands = "", 0
