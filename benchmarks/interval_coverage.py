@@ -136,7 +136,7 @@ def main():
                     if not len(found):
                         continue
                     measured = "F" if name == "bootstrap F" else name
-                    estimates = np.array([row[setting, measured][0] for row in rows])
+                    estimates = np.array([row[setting, measured][0] for row in rows if (setting, measured) in row])
                     truth, sd = estimates.mean(), estimates.std(ddof=1)
                     covered = ((found[:, 1] <= truth) & (truth <= found[:, 2])).mean()
                     width = (found[:, 2] - found[:, 1]).mean() / (2 * 1.96 * sd)
