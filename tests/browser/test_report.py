@@ -29,8 +29,15 @@ def browser():
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def report(finished):
+    answer = finished.run("--cores", "2", "results/report.html")
+    assert answer.returncode == 0, answer.stdout
+    return finished.path("results/report.html")
+
+
 @pytest.fixture
-def page(browser, finished, request):
+def page(browser, report, request):
     """The report, in the width and colour scheme asked for; what it logged and asked the network for."""
     width, scheme = getattr(request, "param", (1600, "light"))
     opened = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -38,7 +45,7 @@ def page(browser, finished, request):
     opened.on("console", lambda message: opened.said.append(message.text))
     opened.on("pageerror", lambda error: opened.said.append(str(error)))
     opened.on("request", lambda asked: opened.asked.append(asked.url))
-    opened.goto(finished.path("results/report.html").as_uri())
+    opened.goto(report.as_uri())
     yield opened
     opened.close()
 
