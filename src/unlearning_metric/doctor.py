@@ -63,7 +63,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
     known = known | {results / name for name in COMPANIONS}
     for path in sorted(results.rglob("*")):
-        if not path.is_file() or path in known or path.relative_to(results).parts[0] == "logs":
+        if not path.is_file() or path in known or path.relative_to(results).parts[0] in ("logs", "figures"):
             continue
         if path.name.startswith(".") and path.name.endswith(".tmp"):
             yield Problem("foreign", path, "left behind by a killed job; delete it")

@@ -18,6 +18,8 @@ from unlearning_metric.entries import MethodEntry, method_entries
 from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
 from unlearning_metric.shards import shard_models, shard_names
 
+TEMPLATE = Path(__file__).parent / "report" / "templates" / "report.html.j2"
+
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
     """Method name -> file, for every file of the folder but ``_*.py``, sorted by name."""
@@ -259,6 +261,15 @@ class Plan:
         exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
         return Origin(exclude, self._code("leaderboard"), scores)
 
+    def report_groups(self) -> list[str]:
+        """Groups of models whose outputs the report shows."""
+        return ["retain", *(f"unlearn/{name}" for name in self.scored_methods)]
+
+    def report_origin(self) -> Origin:
+        """Origin of the report."""
+        inputs = {"data": self.data_origin.key, "leaderboard": self.leaderboard_origin().key}
+        return Origin({"template": content_fingerprint(TEMPLATE)}, self._code("report"), inputs)
+
     # Which files there are --------------------------------------------------------------------------------
 
     def artifacts(self) -> Iterator[Artifact]:
@@ -281,6 +292,8 @@ class Plan:
         for name in self.methods:
             if Path(results, f"check_{name}.json").exists():
                 yield Artifact(f"check_{name}.json", self.check_origin(name))
+        if Path(results, "report.html").exists():
+            yield Artifact("report.html", self.report_origin())
 
     def other_shard_sizes(self, results: Path | str) -> list[str]:
         """Files of models or dumps in ``results`` that come from another ``shard_size``."""
