@@ -11,7 +11,7 @@ from unlearning_metric.plan import Plan
 from unlearning_metric.store import StoreError, read_header, verify
 
 #: What belongs to a results folder beside its artifacts.
-COMPANIONS = ("leaderboard.csv", "leaderboard.md")
+COMPANIONS = ("leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboard.tex")
 
 
 @dataclass(frozen=True)

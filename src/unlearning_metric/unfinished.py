@@ -64,6 +64,6 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
         return "\n".join(failed)
     exclude_slow = plan.config.efficiency.exclude
     write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored, exclude_slow)
-    for suffix in ("csv", "md", "json"):
+    for suffix in ("csv", "md", "html", "tex", "json"):
         os.utime(folder / f"leaderboard.{suffix}", (0, 0))
     return "\n".join([*failed, summary(results)])

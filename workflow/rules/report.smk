@@ -12,6 +12,8 @@ rule leaderboard:
         document=f"{RESULTS}/leaderboard.json",
         csv=f"{RESULTS}/leaderboard.csv",
         md=f"{RESULTS}/leaderboard.md",
+        html=f"{RESULTS}/leaderboard.html",
+        tex=f"{RESULTS}/leaderboard.tex",
     log:
         f"{RESULTS}/logs/leaderboard.log",
     conda:
