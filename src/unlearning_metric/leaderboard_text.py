@@ -116,7 +116,7 @@ def head_line(document: Mapping[str, Any]) -> str:
     read = (
         f"No intervals: {interval['reason']}."
         if interval["reason"]
-        else f"In brackets: {level} intervals over the models, for these forget examples and originals. "
+        else f"With each score: {level} intervals over the models, for these forget examples and originals. "
         "Tied: neighbours whose difference such an interval does not tell from 0."
     )
     return (

@@ -45,8 +45,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
     return environment.get_template("report.html.j2").render(
         title=f"Unlearning methods on {first['dataset']}",
         subject=head_line(first),
-        reading="Perfect unlearning scores about the ceiling, not 1. Sort by any column. "
-        "Tied: neighbours whose difference an interval does not tell from 0.",
+        reading="Ranked by final score. Any heading sorts by its column.",
         leaderboard=Markup(leaderboard_html(found.rows, first)),
         sorting=Markup(SORTING),
         reasons=found.reasons,
