@@ -126,7 +126,8 @@ def page_of_leaderboard(table: str, head: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:1rem}table{border-collapse:collapse}"
-        "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #999}.range{display:block;font-size:.8rem}"
+        "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #999}"
+        ".range{display:block;font-size:.8rem;white-space:nowrap}"
         "th.left,td.left,tbody th{text-align:left}div{overflow-x:auto}"
         "button{all:unset;cursor:pointer;font-weight:600}button:focus-visible{outline:2px solid}"
         "th[aria-sort=ascending] button::after{content:' \\25B2'}"
