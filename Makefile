@@ -1,6 +1,7 @@
 # make run     set up everything, run the default experiment to the end
 # make test    set up everything, pass the linters and the tests
 # make test-faults    kill, damage and fill up small runs: minutes
+# make test-browser   open a small run's report in Chromium
 # make doctor  say what in results/ is stale, damaged, missing or foreign
 # make bench   print the speed figures of benchmarks/README.md
 # make clean   remove the virtual environment (results stay)
@@ -11,7 +12,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults lint doctor bench install clean
+.PHONY: run test test-faults test-browser lint doctor bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -29,6 +30,15 @@ install: .venv/installed
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
+
+# Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
+test-browser: .venv/installed-test
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	    echo "make test-browser: no Chromium, and it cannot be installed here: the tests will be skipped"
+	@[ -e .venv/axe/package/axe.min.js ] || { mkdir -p .venv/axe && cd .venv/axe && npm pack --silent axe-core@4 >/dev/null && \
+	    tar -xzf axe-core-*.tgz package/axe.min.js; } || echo "make test-browser: no axe-core, and npm cannot fetch it here"
+	$(BIN)/python -m pytest -rs tests/browser
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from unlearning_metric.plan import Plan
 from unlearning_metric.store import StoreError, read_header, verify
 
 #: What belongs to a results folder beside its artifacts.
-COMPANIONS = ("leaderboard.csv", "leaderboard.md")
+COMPANIONS = ("leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboard.tex")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
     known = known | {results / name for name in COMPANIONS}
     for path in sorted(results.rglob("*")):
-        if not path.is_file() or path in known or path.relative_to(results).parts[0] == "logs":
+        if not path.is_file() or path in known or path.relative_to(results).parts[0] in ("logs", "figures"):
             continue
         if path.name.startswith(".") and path.name.endswith(".tmp"):
             yield Problem("foreign", path, "left behind by a killed job; delete it")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from unlearning_metric.leaderboard_text import markdown
+from unlearning_metric.leaderboard_text import head_line, markdown
 from unlearning_metric.metrics.intervals import Replicates, difference_interval
+from unlearning_metric.report.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
 from unlearning_metric.score_intervals import read_replicates
 from unlearning_metric.store import StoreError, read_document, write_document, write_text
 
@@ -132,11 +133,11 @@ def write_leaderboard(
     unscored: Mapping[str, tuple[str, str]] | None = None,
     exclude_slow: bool = False,
 ) -> None:
-    """Read score documents and write leaderboard.csv (full precision), leaderboard.md and leaderboard.json.
+    """Read score documents and write leaderboard.csv (full precision), .md, .html, .tex (for a paper) and .json.
 
     Parameters
     ----------
-    folder : where the three files go
+    folder : where the files go
     scores, replicates : method -> its score document, its replicates
     keys : method -> the key that both must carry
     provenance : ``key`` and ``origin`` of the leaderboard
@@ -166,4 +167,7 @@ def write_leaderboard(
     }
     write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons))
+    head = head_line(documents[0])
+    write_text(Path(folder, "leaderboard.html"), page_of_leaderboard(leaderboard_html(rows, documents[0]), head))
+    write_text(Path(folder, "leaderboard.tex"), leaderboard_tex(rows, documents[0], head))
     write_document(Path(folder, "leaderboard.json"), document)

@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _ABSENT = "-"
+#: Headings of the cells of `other_cells`.
+OTHER_COLUMNS = (
+    "held-out epsilon", "shown above 0", "told apart", "mu", "KLOM forget", "KLOM retain", "KLOM test", "U-LiRA",
+    "simple MIA", "seed notebook",
+)  # fmt: skip
 
 
 def _number(value: Any) -> str:
@@ -64,7 +69,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return _table([head, *cells])
 
 
-def _other_cells(document: Mapping[str, Any], side: str) -> list[str]:
+def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
     """Cells of a document's other metrics for its method, floor or ceiling."""
 
     def number(section: Mapping[str, Any] | None, name: str) -> str:
@@ -86,20 +91,50 @@ def _other_cells(document: Mapping[str, Any], side: str) -> list[str]:
 
 
 def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[str]:
-    head = [
-        "method", "held-out epsilon", "shown above 0", "told apart", "mu", "KLOM forget", "KLOM retain", "KLOM test",
-        "U-LiRA", "simple MIA", "seed notebook",
-    ]  # fmt: skip
     by_method = {document["method"]: document for document in documents}
     ranked = [by_method[row["method"]] for row in rows if row["method"] in by_method]
     first = documents[0]
     return _table(
         [
-            head,
-            ["*ceiling: retrained*", *_other_cells(first, "ceiling")],
-            *([document["method"], *_other_cells(document, "method_like_ceiling")] for document in ranked),
-            ["*floor: original*", *_other_cells(first, "floor")],
+            ["method", *OTHER_COLUMNS],
+            ["*ceiling: retrained*", *other_cells(first, "ceiling")],
+            *([document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked),
+            ["*floor: original*", *other_cells(first, "floor")],
         ]
+    )
+
+
+def head_line(document: Mapping[str, Any]) -> str:
+    """What was run and how to read the ranking, from any of its score documents."""
+    interval = document["challenge"]["interval"]
+    originals = f"{document['originals']} original{'' if document['originals'] == 1 else 's'}"
+    level = f"{interval['level']:.0%}".replace("%", " %")
+    read = (
+        f"No intervals: {interval['reason']}."
+        if interval["reason"]
+        else f"In brackets: {level} intervals over the models, for these forget examples and originals. "
+        "Tied: neighbours whose difference such an interval does not tell from 0."
+    )
+    return (
+        f"{document['dataset']}, {document['model']}, N = {document['copies']} models a side, "
+        f"{document['forget']['size']} forget examples ({document['forget']['strategy']}), {originals}. "
+        f"Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling. {read}"
+    )
+
+
+def others_line(document: Mapping[str, Any]) -> str:
+    """How to read the other metrics."""
+    models = document["heldout"]["ceiling_models"]
+    like = (
+        f"Here with {models} models a side, since the ceiling holds half of the retrained models against the other "
+        "half; with all of them in the score documents."
+        if models < document["copies"]
+        else f"With {models} models a side."
+    )
+    return (
+        "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
+        f"ceiling and floor. {like} Held-out epsilon and mu: medians over examples. Shown above 0: share of examples "
+        "with a lower bound above 0. KLOM, U-LiRA: means over examples."
     )
 
 
@@ -117,26 +152,8 @@ def markdown(
     reasons : method -> why it has no score
     """
     first = documents[0]
-    interval = first["challenge"]["interval"]
-    originals = f"{first['originals']} original{'' if first['originals'] == 1 else 's'}"
-    level = f"{interval['level']:.0%}".replace("%", " %")
-    models = first["heldout"]["ceiling_models"]
-    like = (
-        f"Here with {models} models a side, since the ceiling holds half of the retrained models against the other "
-        "half; with all of them in the score documents."
-        if models < first["copies"]
-        else f"With {models} models a side."
-    )
     lines = [
-        f"{first['dataset']}, {first['model']}, N = {first['copies']} models a side, "
-        f"{first['forget']['size']} forget examples ({first['forget']['strategy']}), {originals}. "
-        "Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling. "
-        + (
-            f"No intervals: {interval['reason']}."
-            if interval["reason"]
-            else f"In brackets: {level} intervals over the models, for these forget examples and originals. "
-            "Tied: neighbours whose difference such an interval does not tell from 0."
-        ),
+        head_line(first),
         "",
         *_ranking(rows),
     ]
@@ -144,9 +161,7 @@ def markdown(
         lines += ["", *(f"- {name}: {reason}" for name, reason in sorted(reasons.items()))]
     lines += [
         "",
-        "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
-        f"ceiling and floor. {like} Held-out epsilon and mu: medians over examples. Shown above 0: share of examples "
-        "with a lower bound above 0. KLOM, U-LiRA: means over examples.",
+        others_line(first),
         "",
         *_others(rows, documents),
         "",

@@ -6,7 +6,7 @@ Nothing heavy is imported: the Snakefile uses this while it is parsed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.entries import MethodEntry, method_entries
 from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
 from unlearning_metric.shards import shard_models, shard_names
+
+TEMPLATE = Path(__file__).parent / "report" / "templates" / "report.html.j2"
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
@@ -259,6 +261,15 @@ class Plan:
         exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
         return Origin(exclude, self._code("leaderboard"), scores)
 
+    def report_groups(self, methods: Iterable[str]) -> list[str]:
+        """Groups of models whose outputs a report on these methods shows."""
+        return ["retain", *(f"unlearn/{name}" for name in methods)]
+
+    def report_origin(self) -> Origin:
+        """Origin of the report."""
+        inputs = {"data": self.data_origin.key, "leaderboard": self.leaderboard_origin().key}
+        return Origin({"template": content_fingerprint(TEMPLATE)}, self._code("report"), inputs)
+
     # Which files there are --------------------------------------------------------------------------------
 
     def artifacts(self) -> Iterator[Artifact]:
@@ -275,6 +286,7 @@ class Plan:
                 yield Artifact(path, self.score_origin(name))
         if self.scored_methods:
             yield Artifact("leaderboard.json", self.leaderboard_origin())
+            yield Artifact("report.html", self.report_origin())
 
     def on_demand(self, results: Path | str) -> Iterator[Artifact]:
         """Files in ``results`` that are made only when asked for by name."""

@@ -295,6 +295,8 @@ def read_header(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     if path.suffix == ".json":
         return _document_header(read_document(path))
+    if path.suffix == ".html":
+        return read_page(path)[1]
     try:
         text = _HEADER_TEXTS[path.suffix](path)
     except Exception as error:
@@ -319,6 +321,7 @@ def verify(path: Path | str, key: str | None = None) -> None:
         ".safetensors": read_models,
         ".parquet": read_parquet,
         ".json": read_document,
+        ".html": read_page,
     }[Path(path).suffix](path, key)
 
 
@@ -352,6 +355,28 @@ _HEADER_TEXTS: dict[str, Callable[[Path], str | None]] = {
 def write_text(path: Path | str, text: str) -> None:
     """Write text as UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_page(path: Path | str, text: str, header: Mapping[str, Any]) -> None:
+    """Write HTML with a header, and a checksum of all of it, in a comment at its end."""
+    checksum = hashlib.sha256(text.encode()).hexdigest()[:32]
+    write_text(path, f"{text}<!-- {_header_text({**header, 'checksum': checksum})} -->\n")
+
+
+def read_page(path: Path | str, key: str | None = None) -> tuple[str, dict[str, Any]]:
+    """HTML that `write_page` wrote, and its header. Raises as `read_npz` does."""
+    try:
+        text, mark, rest = Path(path).read_text(encoding="utf-8").rpartition("<!-- ")
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise _damaged(path, error) from error
+    header = _opened(path, rest.removesuffix(" -->\n") if mark else None)
+    _check_key(path, header, key)
+    stated, found = header.pop("checksum", None), hashlib.sha256(text.encode()).hexdigest()[:32]
+    if stated != found:
+        raise _differs(path, found, stated)
+    return text, header
 
 
 def write_json(path: Path | str, document: Any) -> None:

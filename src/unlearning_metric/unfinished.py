@@ -48,6 +48,7 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
 
     The files get the oldest of times, so that the next run makes them anew.
     """
+    from unlearning_metric.jobs.report import write_report
     from unlearning_metric.leaderboard import write_leaderboard
 
     folder = Path(results)
@@ -64,6 +65,21 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
         return "\n".join(failed)
     exclude_slow = plan.config.efficiency.exclude
     write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored, exclude_slow)
-    for suffix in ("csv", "md", "json"):
-        os.utime(folder / f"leaderboard.{suffix}", (0, 0))
+    groups = plan.report_groups(scores)
+    write_report(
+        folder,
+        {
+            group: [str(folder / f"losses/{group}/{shard}.parquet") for shard in plan.group_shards(group)]
+            for group in groups
+        },
+        {group: plan.dump_origin(group).key for group in groups},
+        {method: keys[method] for method in scores},
+        folder / "data/dataset.npz",
+        plan.data_origin.key,
+        PARTIAL,
+        {method: str(plan.method_file(method)) for method in scores},
+        {"key": PARTIAL, "origin": None},
+    )
+    for path in (*folder.glob("leaderboard.*"), folder / "report.html"):
+        os.utime(path, (0, 0))
     return "\n".join([*failed, summary(results)])

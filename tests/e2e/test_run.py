@@ -35,6 +35,7 @@ def document(workflow, method, results="results"):
 
 def test_every_file_is_made(finished):
     expected = {"data/dataset.npz", "data/split.npz", "leaderboard.csv", "leaderboard.json", "leaderboard.md"}
+    expected |= {"leaderboard.html", "leaderboard.tex", "report.html"}
     expected |= {f"score_{method}.json" for method in ("finetune", "identity")}
     expected |= {f"samples_{method}.parquet" for method in ("finetune", "identity")}
     for group, shards in GROUPS.items():

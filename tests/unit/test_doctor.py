@@ -28,7 +28,7 @@ def plan(tmp_path):
     for folder in ("methods", "scripts"):
         (tmp_path / folder).mkdir()
     (tmp_path / "methods" / "mine.py").write_text("def unlearn(model):\n    return model\n")
-    for rule in ("prepare_data", "split_data", "train", "unlearn", "dump_losses", "score", "leaderboard"):
+    for rule in ("prepare_data", "split_data", "train", "unlearn", "dump_losses", "score", "leaderboard", "report"):
         (tmp_path / "scripts" / f"{rule}.py").write_text("pass\n")
     methods = find_methods(tmp_path / "methods")
     return Plan(config.parse(SMALL, methods), methods, tmp_path / "scripts")

@@ -235,3 +235,19 @@ def test_files_are_as_readable_as_the_umask_allows(tmp_path):
     finally:
         os.umask(old)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_page_comes_back_with_its_header_and_a_changed_letter_is_refused(tmp_path):
+    path = tmp_path / "report.html"
+    store.write_page(path, "<p>one <!-- two --></p>\n", {"key": "k", "origin": {"a": 1}})
+    text, header = store.read_page(path, "k")
+    assert text == "<p>one <!-- two --></p>\n"
+    assert store.read_header(path) == header == {"key": "k", "origin": {"a": 1}}
+    with pytest.raises(StoreError, match="this run needs q"):
+        store.read_page(path, "q")
+    path.write_text(path.read_text().replace("one", "two"))
+    with pytest.raises(StoreError, match="damaged: the checksum"):
+        store.read_page(path)
+    path.write_text("<p>plain</p>")
+    with pytest.raises(StoreError, match="no header"):
+        store.read_page(path)

@@ -21,6 +21,7 @@ from unlearning_metric import devices
 from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.plan import Plan, find_methods
 from unlearning_metric.progress import summary
+from unlearning_metric.report.names import figure_names
 from unlearning_metric.shards import shard_models
 from unlearning_metric.store import StoreError, read_header
 from unlearning_metric.unfinished import (
@@ -351,6 +352,19 @@ def leaderboard_inputs(wildcards):
     )
 
 
+def report_inputs(wildcards):
+    """Leaderboard, scores with their tables, outputs and data."""
+    return inputs(
+        ["report.html"],
+        PLAN.report_origin(),
+        leaderboard="leaderboard.json",
+        scores=[f"score_{method}.json" for method in PLAN.scored_methods],
+        samples=[f"samples_{method}.parquet" for method in PLAN.scored_methods],
+        dumps=[path for group in REPORTED for path in dump_paths(group)],
+        dataset="data/dataset.npz",
+    )
+
+
 def spare(path):
     """A checkpoint that is deleted once its outputs are dumped, where the configuration says so."""
     return path if CONFIG.keep_checkpoints else temp(path)
@@ -377,6 +391,8 @@ METHODS = find_methods(ROOT / "methods")
 CONFIG = load_configuration()
 PLAN = make_plan()
 RESULTS = CONFIG.results.rstrip("/")
+REPORTED = PLAN.report_groups(PLAN.scored_methods)
+FIGURES = figure_names(PLAN.scored_methods)
 # Never temporary, since everything else is made from them: file -> what lies behind it.
 KEPT = {
     "data/dataset.npz": ("data/split.npz", "models/", "losses/"),

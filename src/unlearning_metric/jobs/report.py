@@ -1,0 +1,44 @@
+"""Leaderboard, scores and outputs -> report.html and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.progress import LOGGER
+from unlearning_metric.report.figures import save_all
+from unlearning_metric.report.gather import gather
+from unlearning_metric.report.page import first_sentence, report_html
+from unlearning_metric.store import write_page
+
+
+def write_report(
+    results: Path | str,
+    dumps: Mapping[str, list[str]],
+    keys: Mapping[str, str],
+    score_keys: Mapping[str, str],
+    dataset: Path | str,
+    dataset_key: str,
+    board_key: str | None,
+    method_files: Mapping[str, str],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write the figures, then the page.
+
+    Parameters
+    ----------
+    results, dumps, keys, score_keys, dataset, dataset_key, board_key : as for `report.gather.gather`
+    method_files : method -> its file, whose docstring says what it is
+    provenance : ``key`` and ``origin`` of the page
+
+    Raises
+    ------
+    StoreError
+        If a file is damaged or of another key.
+    """
+    found = gather(results, dumps, keys, score_keys, dataset, dataset_key, board_key)
+    save_all(found, Path(results, "figures"))
+    page = report_html(found, {name: first_sentence(path) for name, path in method_files.items()})
+    write_page(Path(results, "report.html"), page, provenance)
+    LOGGER.info("report of %d methods, %.1f MB", len(found.methods), len(page) / 1e6)

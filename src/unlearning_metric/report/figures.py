@@ -1,0 +1,250 @@
+"""The figures: a function each from what was found to a matplotlib figure, and how they are saved.
+
+For the page they are drawn in one ink that the page turns into its own text colour, so that they follow its light and
+dark scheme; as files they are black on white.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from unlearning_metric.metrics.challenge import BUCKET_WIDTH, challenge_points
+from unlearning_metric.report.gather import Example, Findings, Method, epsilon_matrix, rank_agreement
+from unlearning_metric.report.names import FORMATS, figure_names
+from unlearning_metric.store import write_atomically
+
+#: Stands for the page's text colour in figures for the page.
+INK = "#010203"
+RETRAINED, UNLEARNED, ACCENT = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1], "#8a8a8a"
+#: Above this epsilon a picture tells nothing more: an example is then told apart almost without error.
+SHOWN_EPSILON = 8.0
+WIDTH = 3.4  # inches, a paper's column
+
+
+@contextmanager
+def _style(ink: str) -> Iterator[None]:
+    settings = {
+        "font.size": 8, "axes.titlesize": 8, "figure.dpi": 200, "svg.fonttype": "none", "svg.hashsalt": "figures",
+        "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
+        **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink),
+    }  # fmt: skip
+    with mpl.rc_context(settings):
+        yield
+
+
+def forgetting_against_utility(found: Findings) -> Figure:
+    """Each method a numbered point with both intervals; floor and ceiling as lines."""
+    figure, axes = plt.subplots(figsize=(WIDTH * 1.5, WIDTH * 0.95))
+    ink = mpl.rcParams["text.color"]
+    first = found.first["challenge"]
+    for value, name in ((first["ceiling"], "ceiling"), (first["floor"], "floor")):
+        if value is not None:
+            axes.axhline(value, color=ACCENT, linestyle="--", linewidth=0.8)
+            axes.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
+    listed = []
+    for number, method in enumerate(found.methods, 1):
+        if method.utility is None:
+            continue
+        value, low, high = method.utility
+        score = method.document["challenge"]["forgetting_score"]
+        interval = method.document["challenge"]["interval"]["forgetting_score"]
+        below, above = (0.0, 0.0) if interval is None else interval["models"]
+        error = None if interval is None else [[score - below], [above - score]]
+        axes.errorbar(value, score, error, [[value - low], [high - value]], color=UNLEARNED, linewidth=0.7, zorder=2)
+        axes.plot(value, score, "o", color=UNLEARNED, markersize=3, zorder=3)
+        axes.annotate(str(number), (value, score), (2, 2), textcoords="offset points", fontsize=6, color=ink)
+        listed.append(f"{number} {method.name}")
+    # Most methods score low: a root spreads them, and shows 0 where a logarithm could not.
+    axes.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
+    axes.set_ylim(0)
+    axes.set_xlabel("utility: retain ratio x test ratio")
+    axes.set_ylabel("forgetting score")
+    columns = 1 if len(listed) <= 15 else 2
+    rows = math.ceil(len(listed) / columns)
+    for column in range(columns):
+        text = "\n".join(listed[column * rows : (column + 1) * rows])
+        axes.annotate(
+            text, (1.02 + 0.32 * column, 1), xycoords="axes fraction", va="top", fontsize=5.5, annotation_clip=False
+        )
+    return figure
+
+
+def score_by_models(found: Findings) -> Figure:
+    """The forgetting score of all methods at N/8, N/4, N/2 and N, and the ceiling."""
+    figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH * 0.8))
+    palette = sns.color_palette("colorblind", 10)
+    for place, method in enumerate(found.methods):
+        entries = [entry for entry in method.document["by_models"] if entry["forgetting_score"] > 0]
+        if entries:
+            models, scores = ([entry[name] for entry in entries] for name in ("models", "forgetting_score"))
+            style = ("-", "--", ":")[place // 10 % 3]
+            axes.plot(models, scores, style, marker="o", markersize=2.5, linewidth=1, color=palette[place % 10],
+                      label=method.name)  # fmt: skip
+    axes.axhline(found.first["challenge"]["ceiling"], color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
+    axes.set(xscale="log", yscale="log", xlabel="models a side", ylabel="forgetting score")
+    ticks = [entry["models"] for entry in found.first["by_models"]]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
+    axes.legend(fontsize=5, frameon=False, bbox_to_anchor=(1.0, 1.0), ncol=1 + len(found.methods) // 14)
+    return figure
+
+
+def badly_forgotten(found: Findings) -> Figure:
+    """Heat map of epsilon, methods x forget examples, easiest example first."""
+    matrix = epsilon_matrix(found.methods)
+    height = min(0.7 + 0.16 * len(matrix), 12)
+    figure, axes = plt.subplots(figsize=(WIDTH * 1.6, height))
+    values = np.clip(matrix.to_numpy(), 0, SHOWN_EPSILON)
+    image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=SHOWN_EPSILON, interpolation="nearest")
+    if len(matrix) <= 60:
+        axes.set_yticks(range(len(matrix)), matrix.index, fontsize=6)
+    axes.set_xlabel("forget examples, by the retrained models' median loss: easy to hard")
+    bar = figure.colorbar(image, ax=axes, label="epsilon", extend="max", pad=0.01)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def metric_agreement(found: Findings) -> Figure:
+    """Spearman correlation between the rankings of all metrics."""
+    matrix = rank_agreement(found.methods)
+    figure, axes = plt.subplots(figsize=(WIDTH * 1.15, WIDTH))
+    sns.heatmap(
+        matrix, vmin=-1, vmax=1, center=0, cmap="vlag", annot=True, fmt=".2f", annot_kws={"fontsize": 6}, ax=axes,
+        cbar_kws={"label": "rank correlation"}, square=True,
+    )  # fmt: skip
+    axes.tick_params(length=0)
+    return figure
+
+
+def epsilon_histogram(method: Method) -> Figure:
+    """How many forget examples have which epsilon, and what a bucket is worth."""
+    figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.62))
+    epsilons = method.samples["epsilon"].dropna().clip(upper=SHOWN_EPSILON)
+    edges = np.arange(0, SHOWN_EPSILON + BUCKET_WIDTH / 2, BUCKET_WIDTH)
+    counts, _ = np.histogram(epsilons, edges)
+    axes.bar(edges[:-1], counts, BUCKET_WIDTH * 0.9, align="edge", color=UNLEARNED)
+    axes.set_xlabel(f"epsilon ({SHOWN_EPSILON:g} and above in the last)")
+    axes.set_ylabel("forget examples")
+    above = axes.secondary_xaxis("top")
+    starts = edges[:-1:2]
+    worth = challenge_points(starts + BUCKET_WIDTH / 2, method.document["copies"])
+    above.set_xticks(starts + BUCKET_WIDTH / 2, [_fraction(value) for value in worth], fontsize=5.5)
+    above.set_xlabel("points", fontsize=7)
+    return figure
+
+
+def _fraction(value: float) -> str:
+    return "0" if value == 0 else "1" if value == 1 else f"1/{round(1 / value)}"
+
+
+def confidence_of_example(example: Example) -> Figure:
+    """The two laws of one example's confidence: retrained and unlearned models."""
+    figure, axes = plt.subplots(figsize=(WIDTH * 0.7, WIDTH * 0.6))
+    _two_laws(axes, example)
+    axes.legend(fontsize=6, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncol=2, borderpad=0)
+    return figure
+
+
+def confidences_of_method(method: Method) -> Figure:
+    """Best, median and worst forgotten example side by side, for a paper."""
+    figure, panels = plt.subplots(1, 3, figsize=(WIDTH * 2, WIDTH * 0.6), layout="constrained")
+    for axes, example in zip(panels, method.examples, strict=True):
+        _two_laws(axes, example)
+        axes.set_title(f"{example.kind}, example {example.index}, epsilon {_epsilon(example.epsilon)}", fontsize=7)
+    panels[0].legend(fontsize=6, frameon=False)
+    return figure
+
+
+def _epsilon(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.2f}"
+
+
+def _two_laws(axes: Any, example: Example) -> None:
+    low = min(example.retrained.min(), example.unlearned.min())
+    high = max(example.retrained.max(), example.unlearned.max())
+    edges = np.linspace(low, high if high > low else low + 1, 21)
+    for values, color, name in (
+        (example.retrained, RETRAINED, "retrained"),
+        (example.unlearned, UNLEARNED, "unlearned"),
+    ):
+        axes.hist(values, edges, color=color, alpha=0.6, label=name)
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("models")
+
+
+_OF_ALL: dict[str, Callable[[Findings], Figure]] = {
+    "utility": forgetting_against_utility,
+    "models": score_by_models,
+    "examples": badly_forgotten,
+    "agreement": metric_agreement,
+}
+_OF_METHOD: dict[str, Callable[[Method], Figure]] = {"epsilon": epsilon_histogram, "confidence": confidences_of_method}
+
+
+def drawings(found: Findings) -> dict[str, Callable[[], Figure]]:
+    """Name (as `names.figure_names` lists them) -> what draws that figure."""
+    figures: dict[str, Callable[[], Figure]] = {}
+    for name in figure_names([method.name for method in found.methods]):
+        if name in _OF_ALL:
+            figures[name] = lambda draw=_OF_ALL[name]: draw(found)
+    for method in found.methods:
+        for name, draw in _OF_METHOD.items():
+            figures[f"{name}_{method.name}"] = lambda draw=draw, method=method: draw(method)
+    return figures
+
+
+def save_all(found: Findings, folder: Path | str) -> None:
+    """Write every figure as PNG and PDF, black on white."""
+    with _style("black"):
+        for name, draw in drawings(found).items():
+            figure = draw()
+            for suffix in FORMATS:
+                # Without a date the same run gives the same bytes.
+                metadata = {"CreationDate": None} if suffix == "pdf" else None
+                write_atomically(
+                    Path(folder, f"{name}.{suffix}"),
+                    lambda path, f=figure, s=suffix, m=metadata: f.savefig(
+                        path, format=s, bbox_inches="tight", metadata=m
+                    ),
+                )
+            plt.close(figure)
+
+
+def inline_svg(draw: Callable[[], Figure], name: str, text: str) -> str:
+    """A figure as SVG markup for the page: in the page's ink, with a text alternative and ids of its own.
+
+    Parameters
+    ----------
+    draw : makes the figure
+    name : unique on the page; letters, digits and _
+    text : what the picture shows, already escaped
+    """
+    with _style(INK):
+        figure = draw()
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    head, _, rest = svg.partition(">")
+    head = re.sub(r' (width|height)="[^"]*"', "", head)
+    return f'{head} role="img" aria-label="{text}">{rest}'

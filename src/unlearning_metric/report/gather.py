@@ -1,0 +1,249 @@
+"""Everything that figures and page show, read once from a results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from unlearning_metric.dumps import load_ensemble
+from unlearning_metric.ensemble import Ensemble
+from unlearning_metric.store import read_document, read_npz, read_parquet
+
+#: How many of the forget examples that all methods forget badly are shown by themselves.
+HARDEST = 6
+
+
+@dataclass(frozen=True)
+class Example:
+    """One forget example under one method.
+
+    Attributes
+    ----------
+    kind : "best", "median" or "worst" forgotten
+    index, label, epsilon : of the per-example table
+    retrained, unlearned : float64 [models], confidence
+    """
+
+    kind: str
+    index: int
+    label: int
+    epsilon: float
+    retrained: np.ndarray
+    unlearned: np.ndarray
+
+
+@dataclass(frozen=True)
+class Method:
+    """One scored method.
+
+    Attributes
+    ----------
+    name, row : of the leaderboard
+    document : the score document
+    samples : the per-example table
+    examples : best, median and worst forgotten
+    utility : product of retain and test accuracy ratio, and its 95 % interval; None where not recorded
+    seconds : what all copies took together; None where not recorded
+    """
+
+    name: str
+    row: Mapping[str, Any]
+    document: Mapping[str, Any]
+    samples: pd.DataFrame
+    examples: list[Example]
+    utility: tuple[float, float, float] | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run found.
+
+    Attributes
+    ----------
+    rows : the leaderboard's rows, in order
+    reasons : method -> why it has no score
+    methods : the scored ones, in the order of the rows
+    images : example -> uint8 [height, width, channels], of every example that is shown
+    class_names : label -> name
+    seconds : group -> seconds of all its models; disk : folder -> bytes
+    """
+
+    rows: list[Mapping[str, Any]]
+    reasons: Mapping[str, str]
+    methods: list[Method]
+    images: Mapping[int, np.ndarray]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    disk: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Mapping[str, Any]:
+        """A score document; what was run and the ceiling are the same in all of them."""
+        return self.methods[0].document
+
+
+def gather(
+    results: Path | str,
+    dumps: Mapping[str, list[str]],
+    keys: Mapping[str, str],
+    score_keys: Mapping[str, str],
+    dataset: Path | str,
+    dataset_key: str,
+    board_key: str | None = None,
+) -> Findings:
+    """Read what a report shows; of the dumps only one method's at a time.
+
+    Parameters
+    ----------
+    results : folder with the leaderboard, the score documents and the per-example tables
+    dumps, keys : group of models (``retain``, ``full``, ``unlearn/<method>``) -> its dumps, and the key they must carry
+    score_keys : method -> key of its score
+    dataset, dataset_key : the data set, and its key
+    board_key : key of the leaderboard; None to take it as it is
+
+    Raises
+    ------
+    StoreError
+        If a file is damaged or of another key.
+    """
+    results = Path(results)
+    board = read_document(results / "leaderboard.json", board_key)
+    retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]))
+    seconds = {"retrained models": float(retrained.seconds.sum())}
+    methods = []
+    for row in board["rows"]:
+        name = row["method"]
+        if name not in score_keys or row["status"] not in ("scored", "excluded"):
+            continue
+        group = f"unlearn/{name}"
+        copies = load_ensemble(dumps[group], keys[group], len(retrained))
+        samples, _ = read_parquet(results / f"samples_{name}.parquet", score_keys[name])
+        taken = float(copies.seconds.sum()) if copies.seconds.size else None
+        methods.append(
+            Method(
+                name=name,
+                row=row,
+                document=read_document(results / f"score_{name}.json", score_keys[name]),
+                samples=samples,
+                examples=_examples(samples, retrained, copies),
+                utility=utility_interval(retrained, copies),
+                seconds=taken,
+            )
+        )
+    if any(method.seconds is not None for method in methods):
+        seconds["unlearned copies"] = sum(method.seconds or 0.0 for method in methods)
+    shown = {example.index for method in methods for example in method.examples}
+    if methods:
+        shown |= set(hardest(methods)["example"].tolist())
+    data, _ = read_npz(dataset, dataset_key)
+    return Findings(
+        rows=board["rows"],
+        reasons=board["reasons"],
+        methods=methods,
+        images={index: data["x_train"][index] for index in sorted(shown)},
+        seconds=seconds,
+        disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
+    )
+
+
+def _models(paths: list[str]) -> int:
+    from unlearning_metric.shards import shard_models
+
+    return sum(len(shard_models(Path(path).stem)) for path in paths)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _examples(samples: pd.DataFrame, retrained: Ensemble, copies: Ensemble) -> list[Example]:
+    """The best, the median and the worst forgotten example; undefined ones come last."""
+    epsilons = samples["epsilon"].fillna(np.inf).to_numpy()
+    order = np.argsort(epsilons, kind="stable")
+    places = dict(zip(("best", "median", "worst"), (order[0], order[len(order) // 2], order[-1]), strict=True))
+    return [
+        Example(
+            kind=kind,
+            index=int(samples["example"].iloc[place]),
+            label=int(samples["label"].iloc[place]),
+            epsilon=float(samples["epsilon"].iloc[place]),
+            retrained=retrained.forget.saturated[:, place],
+            unlearned=copies.forget.saturated[:, place],
+        )
+        for kind, place in places.items()
+    ]
+
+
+def utility_interval(retrained: Ensemble, unlearned: Ensemble) -> tuple[float, float, float] | None:
+    """Product of retain and test accuracy ratio with its 95 % interval over models; None where not recorded.
+
+    The interval is that of a product of ratios of means to first order: each side's models contribute the sum of their
+    relative deviations.
+    """
+    value, variance = 1.0, 0.0
+    for side, sign in ((unlearned, 1), (retrained, -1)):
+        if not {"retain", "test"} <= side.accuracy.keys():
+            return None
+        means = {name: float(side.accuracy[name].mean()) for name in ("retain", "test")}
+        if min(means.values()) <= 0.0 and sign < 0:
+            return None
+        value *= (means["retain"] * means["test"]) ** sign
+        if min(means.values()) > 0.0 and len(side) > 1:
+            relative = sum(side.accuracy[name] / means[name] for name in means)
+            variance += float(relative.var(ddof=1)) / len(side)
+    half = 1.96 * value * variance**0.5
+    return value, value - half, value + half
+
+
+def epsilon_matrix(methods: list[Method]) -> pd.DataFrame:
+    """Epsilon of each method (rows) on each forget example (columns, easiest first by the retrained models' loss)."""
+    first = methods[0].samples
+    order = np.argsort(first["retrained_loss"].to_numpy(), kind="stable")
+    return pd.DataFrame(
+        [method.samples["epsilon"].to_numpy()[order] for method in methods],
+        index=[method.name for method in methods],
+        columns=first["example"].to_numpy()[order],
+    )
+
+
+def hardest(methods: list[Method], count: int = HARDEST) -> pd.DataFrame:
+    """The forget examples with the largest median epsilon over the methods: example, label, epsilon."""
+    first = methods[0].samples
+    stacked = np.stack([method.samples["epsilon"].fillna(50.0).to_numpy() for method in methods])
+    table = pd.DataFrame({"example": first["example"], "label": first["label"], "epsilon": np.median(stacked, axis=0)})
+    return table.sort_values(["epsilon", "example"], ascending=[False, True]).head(count)
+
+
+#: Metric -> how to read a value from a score document, and whether larger is better forgotten.
+METRICS = {
+    "challenge": (lambda d: d["challenge"]["forgetting_score"], True),
+    "held-out epsilon": (lambda d: d["heldout"]["method"]["epsilon_median"], False),
+    "told apart": (lambda d: d["two_sample"]["method"]["told_apart"], False),
+    "KLOM": (lambda d: d["klom"]["forget"]["method"]["mean"], False),
+    "U-LiRA": (lambda d: d["ulira"]["method"]["accuracy"], False),
+    "simple MIA": (
+        lambda d: (
+            None
+            if d["simple_mia"] is None
+            else abs(d["simple_mia"]["method"]["accuracy"] - d["simple_mia"]["ceiling"]["accuracy"])
+        ),
+        False,
+    ),
+    "seed notebook": (lambda d: d["seed"]["method"]["score"], True),
+}
+
+
+def rank_agreement(methods: list[Method]) -> pd.DataFrame:
+    """Spearman correlation of the methods' ranks under each pair of metrics; NaN below 3 methods with both."""
+    values = pd.DataFrame(
+        {
+            name: [np.nan if (v := read(m.document)) is None else (v if better else -v) for m in methods]
+            for name, (read, better) in METRICS.items()
+        }
+    )
+    return values.corr(method="spearman", min_periods=3)

@@ -1,0 +1,155 @@
+"""One self-contained page of everything a run found."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import math
+from collections.abc import Mapping
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from unlearning_metric.leaderboard_text import head_line, others_line
+from unlearning_metric.report import figures
+from unlearning_metric.report.gather import Example, Findings, Method, hardest
+from unlearning_metric.report.names import OF_ALL
+from unlearning_metric.report.tables import leaderboard_html, others_html
+
+_TEXTS = {
+    "utility": "Scatter plot of the forgetting score against utility, a numbered point for each method",
+    "models": "Line plot of each method's forgetting score against the number of models",
+    "examples": "Heat map of epsilon, methods by forget examples from easy to hard",
+    "agreement": "Heat map of the rank correlation between metrics",
+}
+
+
+def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
+    """The page.
+
+    Parameters
+    ----------
+    found : what a run found; at least one scored method
+    descriptions : method -> what it is, in a sentence
+    """
+    first = found.first
+    interval = first["challenge"]["interval"]
+    environment = Environment(loader=PackageLoader("unlearning_metric.report"), autoescape=True, trim_blocks=True)
+    documents = [method.document for method in found.methods]
+    return environment.get_template("report.html.j2").render(
+        title=f"Unlearning methods on {first['dataset']}",
+        subject=head_line(first),
+        reading="Perfect unlearning scores about the ceiling, not 1. Sort by any column. "
+        "Tied: neighbours whose difference an interval does not tell from 0.",
+        leaderboard=Markup(leaderboard_html(found.rows, first)),
+        reasons=found.reasons,
+        intervals=interval["reason"] is None,
+        no_intervals=f"No intervals: {interval['reason']}.",
+        figures={
+            name: Markup(figures.inline_svg(draw, name, _TEXTS[name]))
+            for name, draw in figures.drawings(found).items()
+            if name in OF_ALL
+        },
+        hardest=[
+            {
+                "picture": picture(found.images[row.example], row.example, row.label),
+                "index": row.example,
+                "label": row.label,
+                "epsilon": f"{row.epsilon:.2f}",
+            }
+            for row in hardest(found.methods).itertuples()
+        ],
+        others_reading=others_line(first),
+        others=Markup(others_html(documents)),
+        flaw=first["seed"]["flaw"],
+        methods=[_method(method, found, descriptions.get(method.name, "")) for method in found.methods],
+        copies=first["copies"],
+        run=list(what_was_run(found).items()),
+        version=version("unlearning-metric"),
+    )
+
+
+def _method(method: Method, found: Findings, description: str) -> dict[str, Any]:
+    challenge = method.document["challenge"]
+    final = "no final score" if challenge["final_score"] is None else f"final score {challenge['final_score']:.4f}"
+    text = f"Histogram of epsilon under {escape(method.name)}"
+    return {
+        "name": method.name,
+        "summary": f"{final}, forgetting score {challenge['forgetting_score']:.4f}",
+        "description": description,
+        "warnings": method.document["warnings"],
+        "histogram": Markup(figures.inline_svg(lambda: figures.epsilon_histogram(method), f"h-{method.name}", text)),
+        "examples": [_example(method, example, found) for example in method.examples],
+    }
+
+
+def _example(method: Method, example: Example, found: Findings) -> dict[str, Any]:
+    models = f"retrained and under {escape(method.name)} models"
+    text = f"Histograms of the confidence of example {example.index} under {models}"
+    name = f"{example.kind}-{method.name}"
+    return {
+        "kind": example.kind,
+        "index": example.index,
+        "label": example.label,
+        "epsilon": "undefined" if math.isnan(example.epsilon) else f"{example.epsilon:.2f}",
+        "picture": picture(found.images[example.index], example.index, example.label),
+        "figure": Markup(figures.inline_svg(lambda: figures.confidence_of_example(example), name, text)),
+    }
+
+
+def picture(image: np.ndarray, index: int, label: int) -> Markup:
+    """An image [height, width, channels] as an element that holds it, with a text alternative."""
+    from matplotlib.image import imsave
+
+    pixels = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., :3]
+    if image.shape[2] == 2:
+        pixels = np.concatenate([image, np.zeros_like(image[..., :1])], axis=2)
+    buffer = io.BytesIO()
+    imsave(buffer, np.ascontiguousarray(pixels), format="png")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return Markup(
+        f'<img class="picture" src="data:image/png;base64,{data}" '
+        f'alt="forget example {int(index)}, label {int(label)}">'
+    )
+
+
+def what_was_run(found: Findings) -> dict[str, str]:
+    """Data, model, recipe, seeds, versions, hardware, time and disk, as they are named on the page."""
+    first = found.first
+    provenance = first["provenance"]
+    settings, run = provenance["configuration"], provenance["run"]
+    scored = run["scored"]
+    devices = sorted({shard.get("gpu", shard["device"]) for shard in run.get("shards", {}).get("retrained", [])})
+
+    def listed(section: Mapping[str, Any]) -> str:
+        return ", ".join(f"{name} {value}" for name, value in section.items() if value not in (None, [], {}))
+
+    return {
+        "Data": listed(settings["data"]),
+        "Forget set": f"{first['forget']['size']} examples; {listed(settings['forget'])}",
+        "Model": listed(settings["model"]),
+        "Recipe": listed(settings.get("training", {})) or "not known here",
+        "Models": f"{first['copies']} retrained, {first['copies']} copies a method, {first['originals']} original",
+        "Seed": str(settings["experiment_seed"]),
+        "Delta": f"{settings['delta']:g}",
+        "Versions": listed(scored["versions"]),
+        "Code": str(scored.get("commit") or "not a checkout"),
+        "Hardware": f"{scored['system']}; models on {', '.join(devices) or 'unknown'}",
+        "Seconds": ", ".join(f"{name} {value:.0f}" for name, value in found.seconds.items()) or "not recorded",
+        "Disk": ", ".join(f"{name} {value / 1e6:.1f} MB" for name, value in found.disk.items()) or "not kept",
+    }
+
+
+def first_sentence(path: Path | str) -> str:
+    """First line of a method file's docstring; nothing where there is none or the file does not parse."""
+    try:
+        text = ast.get_docstring(ast.parse(Path(path).read_text(encoding="utf-8")))
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return (text or "").partition("\n")[0]

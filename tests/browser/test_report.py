@@ -1,0 +1,100 @@
+"""The report of a small run in a real browser: it opens, stays by itself, sorts, fits narrow screens, is accessible.
+
+Needs Chromium and axe-core: `make test-browser` installs them where it may. UNLEARNING_METRIC_CHROMIUM and
+UNLEARNING_METRIC_AXE name them elsewhere.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = os.environ.get("UNLEARNING_METRIC_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = Path(os.environ.get("UNLEARNING_METRIC_AXE", Path(__file__).parents[2] / ".venv/axe/package/axe.min.js"))
+
+if CHROMIUM is None:
+    pytest.skip("no Chromium here: make test-browser installs it where it may", allow_module_level=True)
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser, finished, request):
+    """The report, in the width and colour scheme asked for; what it logged and asked the network for."""
+    width, scheme = getattr(request, "param", (1600, "light"))
+    opened = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened.said, opened.asked = [], []
+    opened.on("console", lambda message: opened.said.append(message.text))
+    opened.on("pageerror", lambda error: opened.said.append(str(error)))
+    opened.on("request", lambda asked: opened.asked.append(asked.url))
+    opened.goto(finished.path("results/report.html").as_uri())
+    yield opened
+    opened.close()
+
+
+EVERY_SCREEN = pytest.mark.parametrize(
+    "page", [(width, scheme) for width in (400, 1600) for scheme in ("light", "dark")], indirect=True
+)
+
+
+@EVERY_SCREEN
+def test_it_opens_without_an_error_or_a_request(page):
+    assert page.said == []
+    assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in page.asked if url.startswith("file:")]) == 1
+
+
+def test_every_image_has_loaded_and_says_what_it_is(page):
+    for image in page.query_selector_all("img"):
+        assert image.evaluate("image => image.complete && image.naturalWidth > 0")
+        assert image.get_attribute("alt")
+    assert page.locator("svg").count() > 3
+
+
+def order(page):
+    return page.locator("#leaderboard ~ .scroll tbody th").all_inner_texts()
+
+
+def test_a_click_sorts_the_leaderboard_and_another_turns_it_round(page):
+    heading = page.get_by_role("button", name="forgetting score")
+    heading.click()
+    down = [name for name in order(page) if name in ("finetune", "identity")]
+    assert page.locator("#leaderboard ~ .scroll th[aria-sort=descending]").count() == 1
+    heading.click()
+    assert [name for name in order(page) if name in ("finetune", "identity")] == down[::-1]
+    assert down == ["finetune", "identity"]
+
+
+def test_the_keyboard_sorts_as_well(page):
+    before = order(page)
+    page.get_by_role("button", name="method").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert order(page) == sorted(before)
+
+
+@EVERY_SCREEN
+def test_the_page_is_no_wider_than_the_screen(page):
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@EVERY_SCREEN
+def test_nothing_that_axe_looks_for_is_wrong(page):
+    if not AXE.is_file():
+        pytest.skip(f"no axe-core at {AXE}: make test-browser fetches it where it may")
+    # All of it: what is folded away has contrast too.
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document)")
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found["violations"]] == []

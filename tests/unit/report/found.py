@@ -1,0 +1,37 @@
+"""What a run found, drawn, for the tests of tables, figures and page."""
+
+import numpy as np
+import pandas as pd
+from drawn import ensemble, score
+
+from unlearning_metric.leaderboard import leaderboard
+from unlearning_metric.report.gather import Findings, Method, _examples, utility_interval
+
+NASTY = "<b>&_evil"
+
+
+def method(name, seed=1, models=16, shift=0.5):
+    retrained, unlearned = ensemble(0, models=models), ensemble(seed, models=models, shift=shift)
+    document, samples = score(unlearned, retrained)
+    table = pd.DataFrame(samples)
+    document = {**document, "method": name}
+    document["provenance"] = {
+        **document["provenance"],
+        "key": name,
+        "run": {
+            "scored": {"versions": {"torch": "2"}, "commit": None, "system": "Linux"},
+            "shards": {"retrained": [{"device": "cpu"}]},
+        },
+    }
+    examples = _examples(table, retrained, unlearned)
+    return Method(name, {}, document, table, examples, utility_interval(retrained, unlearned), 3.0)
+
+
+def findings(names=("one", "two", "three"), models=16, reasons=None):
+    methods = [method(name, seed, models, 0.3 * seed) for seed, name in enumerate(names, 1)]
+    table = leaderboard([one.document for one in methods], dict.fromkeys(reasons or {}, "failed")).astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    images = {int(index): np.full((4, 4, 1), 9, np.uint8) for index in methods[0].samples["example"]}
+    order = {row["method"]: place for place, row in enumerate(rows)}
+    methods.sort(key=lambda one: order[one.name])
+    return Findings(rows, reasons or {}, methods, images, {"retrained models": 4.0}, {"models": 10_000_000})

@@ -1,0 +1,123 @@
+"""The page: whole, self-contained, escaped."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from found import NASTY, findings, method
+
+from unlearning_metric.report.figures import drawings, save_all
+from unlearning_metric.report.gather import hardest, rank_agreement, utility_interval
+from unlearning_metric.report.names import figure_names
+from unlearning_metric.report.page import first_sentence, picture, report_html
+
+SHIFTS = {"a": 0.2, "b": 0.8, "c": 2.0, "d": 4.0}
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.tags = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def text():
+    return report_html(findings(reasons={"bad": NASTY}), {"one": f"What {NASTY} does."})
+
+
+def test_it_needs_nothing_from_elsewhere(text):
+    page = Page(text)
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "xlink:href"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
+    assert "@import" not in text
+    assert not page.of("link")
+
+
+def test_every_picture_has_a_text_alternative_and_every_id_is_one_of_its_kind(text):
+    page = Page(text)
+    assert all(image["alt"] for image in page.of("img"))
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.of("svg"))
+    assert len(page.ids) == len(set(page.ids))
+    used = set(re.findall(r"url\(#([^)]+)\)", text)) | {a["href"][1:] for a in page.of("a")}
+    assert used <= set(page.ids)
+
+
+def test_what_users_wrote_is_escaped(text):
+    assert NASTY not in text
+    assert text.count("&lt;b&gt;&amp;_evil") >= 2
+
+
+def test_figures_take_the_pages_ink(text):
+    assert "currentColor" in text
+    assert "#010203" not in text
+
+
+def test_it_stands_without_intervals_and_with_one_method():
+    page = report_html(findings(("only",), models=8), {})
+    assert "No intervals: 8 models a side" in page
+    assert "rank correlation" not in page.lower()
+
+
+def test_a_pictures_channels(text):
+    for channels in (1, 2, 3):
+        assert 'alt="forget example 3, label 4"' in picture(np.zeros((5, 6, channels), np.uint8), 3, 4)
+
+
+def test_the_first_line_of_a_docstring_says_what_a_method_is(tmp_path):
+    (tmp_path / "a.py").write_text('"""Title.\n\nMore."""\n')
+    (tmp_path / "b.py").write_text("def (:")
+    assert first_sentence(tmp_path / "a.py") == "Title."
+    assert first_sentence(tmp_path / "b.py") == first_sentence(tmp_path / "none.py") == ""
+
+
+def test_every_figure_is_a_file_in_both_formats(tmp_path):
+    found = findings(("one", "two"))
+    names = figure_names(["one", "two"])
+    assert set(drawings(found)) == set(names)
+    save_all(found, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{s}" for name in names for s in ("png", "pdf")}
+    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
+    assert "agreement" in figure_names(["a", "b", "c"])
+
+
+def test_hardest_examples_are_those_of_the_largest_median_epsilon():
+    methods = [method("a", 1), method("b", 2), method("c", 3)]
+    medians = np.median([one.samples["epsilon"] for one in methods], axis=0)
+    found = hardest(methods, 3)
+    assert found["epsilon"].tolist() == sorted(medians, reverse=True)[:3]
+
+
+def test_ranks_agree_with_themselves_and_smaller_is_better_where_it_is():
+    methods = [method(name, seed, shift=shift) for seed, (name, shift) in enumerate(SHIFTS.items())]
+    matrix = rank_agreement(methods)
+    assert matrix.loc["challenge", "challenge"] == 1
+    assert matrix.loc["challenge", "U-LiRA"] > 0.7
+    assert matrix.loc["told apart", "KLOM"] > 0.7
+
+
+def test_the_interval_of_a_ratio_of_accuracies_covers_it():
+    from drawn import ensemble
+
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        sides = []
+        for mean in (0.9, 0.8):
+            rates = {name: generator.normal(mean, 0.05, 40) for name in ("retain", "test")}
+            sides.append(ensemble(0, models=40, accuracy=0.5).__class__("o", np.arange(40), {}, rates))
+        value, low, high = utility_interval(*sides)
+        assert low < value < high
+        covered += low <= (0.8 / 0.9) ** 2 <= high
+    assert 0.92 < covered / 300 < 0.98
