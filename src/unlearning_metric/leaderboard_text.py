@@ -104,10 +104,14 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
     )
 
 
+def originals_text(document: Mapping[str, Any]) -> str:
+    """How many original models the copies started from, in words."""
+    return f"{document['originals']} original{'' if document['originals'] == 1 else 's'}"
+
+
 def head_line(document: Mapping[str, Any]) -> str:
     """What was run and how to read the ranking, from any of its score documents."""
     interval = document["challenge"]["interval"]
-    originals = f"{document['originals']} original{'' if document['originals'] == 1 else 's'}"
     level = f"{interval['level']:.0%}".replace("%", " %")
     read = (
         f"No intervals: {interval['reason']}."
@@ -117,7 +121,7 @@ def head_line(document: Mapping[str, Any]) -> str:
     )
     return (
         f"{document['dataset']}, {document['model']}, N = {document['copies']} models a side, "
-        f"{document['forget']['size']} forget examples ({document['forget']['strategy']}), {originals}. "
+        f"{document['forget']['size']} forget examples ({document['forget']['strategy']}), {originals_text(document)}. "
         f"Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling. {read}"
     )
 

@@ -30,7 +30,10 @@ from unlearning_metric.store import write_atomically
 
 #: Stands for the page's text colour in figures for the page.
 INK = "#010203"
-RETRAINED, UNLEARNED, ACCENT = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1], "#8a8a8a"
+#: Told apart by the colour-blind, and each at least 3 : 1 against a light and against a dark page.
+SERIES = ("#0173b2", "#d55e00", "#029e73", "#cc78bc", "#949494")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+RETRAINED, UNLEARNED, ACCENT = SERIES[0], SERIES[1], "#8a8a8a"
 #: Above this epsilon a picture tells nothing more: an example is then told apart almost without error.
 SHOWN_EPSILON = 8.0
 WIDTH = 3.4  # inches, a paper's column
@@ -55,7 +58,7 @@ def forgetting_against_utility(found: Findings) -> Figure:
     for value, name in ((first["ceiling"], "ceiling"), (first["floor"], "floor")):
         if value is not None:
             axes.axhline(value, color=ACCENT, linestyle="--", linewidth=0.8)
-            axes.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
+            axes.annotate(name, (0.01, value), xycoords=("axes fraction", "data"), va="bottom", fontsize=6)
     listed = []
     for number, method in enumerate(found.methods, 1):
         if method.utility is None:
@@ -66,7 +69,7 @@ def forgetting_against_utility(found: Findings) -> Figure:
         below, above = (0.0, 0.0) if interval is None else interval["models"]
         error = None if interval is None else [[score - below], [above - score]]
         axes.errorbar(value, score, error, [[value - low], [high - value]], color=UNLEARNED, linewidth=0.7, zorder=2)
-        axes.plot(value, score, "o", color=UNLEARNED, markersize=3, zorder=3)
+        axes.plot(value, score, "o", color=UNLEARNED, markersize=3, zorder=3, clip_on=False)
         axes.annotate(str(number), (value, score), (2, 2), textcoords="offset points", fontsize=6, color=ink)
         listed.append(f"{number} {method.name}")
     # Most methods score low: a root spreads them, and shows 0 where a logarithm could not.
@@ -87,14 +90,13 @@ def forgetting_against_utility(found: Findings) -> Figure:
 def score_by_models(found: Findings) -> Figure:
     """The forgetting score of all methods at N/8, N/4, N/2 and N, and the ceiling."""
     figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH * 0.8))
-    palette = sns.color_palette("colorblind", 10)
     for place, method in enumerate(found.methods):
         entries = [entry for entry in method.document["by_models"] if entry["forgetting_score"] > 0]
         if entries:
             models, scores = ([entry[name] for entry in entries] for name in ("models", "forgetting_score"))
-            style = ("-", "--", ":")[place // 10 % 3]
-            axes.plot(models, scores, style, marker="o", markersize=2.5, linewidth=1, color=palette[place % 10],
-                      label=method.name)  # fmt: skip
+            marker = MARKERS[place // len(SERIES) % len(MARKERS)]
+            color = SERIES[place % len(SERIES)]
+            axes.plot(models, scores, marker=marker, markersize=3, linewidth=1, color=color, label=method.name)
     axes.axhline(found.first["challenge"]["ceiling"], color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
     axes.set(xscale="log", yscale="log", xlabel="models a side", ylabel="forgetting score")
     ticks = [entry["models"] for entry in found.first["by_models"]]
@@ -152,6 +154,28 @@ def _fraction(value: float) -> str:
     return "0" if value == 0 else "1" if value == 1 else f"1/{round(1 / value)}"
 
 
+def score_of_method_by_models(method: Method) -> Figure:
+    """The forgetting score of one method at N/8, N/4, N/2 and N with its intervals, and the ceiling."""
+    figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.62))
+    entries = method.document["by_models"]
+    models = [entry["models"] for entry in entries]
+    scores = np.array([entry["forgetting_score"] for entry in entries])
+    known = [place for place, entry in enumerate(entries) if entry["interval"] is not None]
+    if known:
+        places = [models[place] for place in known]
+        error = np.abs(np.array([entries[place]["interval"] for place in known]).T - scores[known])
+        axes.errorbar(places, scores[known], error, fmt="none", color=UNLEARNED, linewidth=1)
+    axes.plot(models, scores, marker="o", markersize=3, linewidth=1, color=UNLEARNED)
+    ceiling = method.document["challenge"]["ceiling"]
+    axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8)
+    axes.annotate("ceiling at N", (1, ceiling), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
+    axes.set(xscale="log", xlabel="models a side", ylabel="forgetting score")
+    axes.set_ylim(0)
+    axes.set_xticks(models, [str(number) for number in models])
+    axes.minorticks_off()
+    return figure
+
+
 def confidence_of_example(example: Example) -> Figure:
     """The two laws of one example's confidence: retrained and unlearned models."""
     figure, axes = plt.subplots(figsize=(WIDTH * 0.7, WIDTH * 0.6))
@@ -183,7 +207,7 @@ def _two_laws(axes: Any, example: Example) -> None:
         (example.unlearned, UNLEARNED, "unlearned"),
     ):
         axes.hist(values, edges, color=color, alpha=0.6, label=name)
-    axes.set_xlabel("confidence")
+    axes.set_xlabel("logit-scaled confidence")
     axes.set_ylabel("models")
 
 
@@ -193,7 +217,11 @@ _OF_ALL: dict[str, Callable[[Findings], Figure]] = {
     "examples": badly_forgotten,
     "agreement": metric_agreement,
 }
-_OF_METHOD: dict[str, Callable[[Method], Figure]] = {"epsilon": epsilon_histogram, "confidence": confidences_of_method}
+_OF_METHOD: dict[str, Callable[[Method], Figure]] = {
+    "epsilon": epsilon_histogram,
+    "confidence": confidences_of_method,
+    "models": score_of_method_by_models,
+}
 
 
 def drawings(found: Findings) -> dict[str, Callable[[], Figure]]:

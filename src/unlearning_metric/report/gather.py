@@ -70,7 +70,6 @@ class Findings:
     reasons : method -> why it has no score
     methods : the scored ones, in the order of the rows
     images : example -> uint8 [height, width, channels], of every example that is shown
-    class_names : label -> name
     seconds : group -> seconds of all its models; disk : folder -> bytes
     """
 

@@ -16,11 +16,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from unlearning_metric.leaderboard_text import head_line, others_line
+from unlearning_metric.leaderboard_text import head_line, originals_text, others_line
 from unlearning_metric.report import figures
 from unlearning_metric.report.gather import Example, Findings, Method, hardest
 from unlearning_metric.report.names import OF_ALL
-from unlearning_metric.report.tables import leaderboard_html, others_html
+from unlearning_metric.report.tables import SORTING, leaderboard_html, others_html
 
 _TEXTS = {
     "utility": "Scatter plot of the forgetting score against utility, a numbered point for each method",
@@ -48,6 +48,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         reading="Perfect unlearning scores about the ceiling, not 1. Sort by any column. "
         "Tied: neighbours whose difference an interval does not tell from 0.",
         leaderboard=Markup(leaderboard_html(found.rows, first)),
+        sorting=Markup(SORTING),
         reasons=found.reasons,
         intervals=interval["reason"] is None,
         no_intervals=f"No intervals: {interval['reason']}.",
@@ -85,6 +86,13 @@ def _method(method: Method, found: Findings, description: str) -> dict[str, Any]
         "description": description,
         "warnings": method.document["warnings"],
         "histogram": Markup(figures.inline_svg(lambda: figures.epsilon_histogram(method), f"h-{method.name}", text)),
+        "by_models": Markup(
+            figures.inline_svg(
+                lambda: figures.score_of_method_by_models(method),
+                f"n-{method.name}",
+                f"Line plot of the forgetting score of {escape(method.name)} against the number of models",
+            )
+        ),
         "examples": [_example(method, example, found) for example in method.examples],
     }
 
@@ -135,7 +143,7 @@ def what_was_run(found: Findings) -> dict[str, str]:
         "Forget set": f"{first['forget']['size']} examples; {listed(settings['forget'])}",
         "Model": listed(settings["model"]),
         "Recipe": listed(settings.get("training", {})) or "not known here",
-        "Models": f"{first['copies']} retrained, {first['copies']} copies a method, {first['originals']} original",
+        "Models": f"{first['copies']} retrained, {first['copies']} copies a method, {originals_text(first)}",
         "Seed": str(settings["experiment_seed"]),
         "Delta": f"{settings['delta']:g}",
         "Versions": listed(scored["versions"]),

@@ -13,8 +13,8 @@ _ABSENT = "-"
 COLUMNS = {
     "rank": "rank",
     "method": "method",
-    "tied with": "",
     "final score": "final_score",
+    "tied with": "",
     "forgetting score": "forgetting_score",
     "relative to ceiling": "relative",
     "retain ratio": "retain_ratio",
@@ -24,6 +24,9 @@ COLUMNS = {
     "status": "status",
 }
 _LEFT = ' class="left"'
+#: Columns that a first click sorts upwards: words, and numbers of which less is better.
+_UPWARDS = ("rank", "method", "tied with", "time / retraining", "status")
+_UP = ' data-first="ascending"'
 _WITH_INTERVAL = ("final_score", "forgetting_score", "relative")
 
 
@@ -46,7 +49,7 @@ def _cell(value: Any, low: Any = None, high: Any = None) -> str:
 
 def _head(names: Sequence[str]) -> str:
     cells = "".join(
-        f'<th scope="col"{_LEFT if name in ("method", "status") else ""}>'
+        f'<th scope="col"{_LEFT if name in ("method", "status") else ""}{_UP if name in _UPWARDS else ""}>'
         f'<button type="button">{escape(name)}</button></th>'
         for name in names
     )
@@ -90,7 +93,7 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, A
     for position, (name, value, low, high) in enumerate(references):
         relative = None if value is None or not challenge["ceiling"] else value / challenge["ceiling"]
         cells = (
-            f'<td data-key="">{_ABSENT}</td><th scope="row">{name}</th><td></td><td data-key="">{_ABSENT}</td>'
+            f'<td data-key="">{_ABSENT}</td><th scope="row">{name}</th><td data-key="">{_ABSENT}</td><td></td>'
             f"{_cell(value, low, high)}{_cell(relative)}" + f'<td data-key="">{_ABSENT}</td>' * 4
             + '<td class="left">reference</td>'
         )  # fmt: skip
@@ -121,16 +124,48 @@ def page_of_leaderboard(table: str, head: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:1rem}table{border-collapse:collapse}"
         "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #999}.range{display:block;font-size:.8rem}"
-        "button{all:unset;font-weight:600}</style></head>\n"
-        f"<body><h1>Leaderboard</h1><p>{escape(head)}</p>{table}</body>\n</html>\n"
+        "th.left,td.left,tbody th{text-align:left}div{overflow-x:auto}"
+        "button{all:unset;cursor:pointer;font-weight:600}button:focus-visible{outline:2px solid}"
+        "th[aria-sort=ascending] button::after{content:' \\25B2'}"
+        "th[aria-sort=descending] button::after{content:' \\25BC'}</style></head>\n"
+        f"<body><main><h1>Leaderboard</h1><p>{escape(head)}</p>"
+        f'<div role="region" aria-label="Leaderboard table" tabindex="0">{table}</div></main>\n'
+        f"<script>{SORTING}</script></body>\n</html>\n"
     )
 
 
+#: Sorts the tables of class ``sortable`` by the heading that is pressed, and turns the order round when pressed again.
+SORTING = """
+document.querySelectorAll("table.sortable").forEach(function (table) {
+  var heads = table.querySelectorAll("thead th");
+  heads.forEach(function (head, column) {
+    head.querySelector("button").addEventListener("click", function () {
+      var first = head.dataset.first || "descending", now = head.getAttribute("aria-sort");
+      var order = now === null ? first : now === "ascending" ? "descending" : "ascending";
+      heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+      head.setAttribute("aria-sort", order);
+      var sign = order === "ascending" ? 1 : -1, body = table.tBodies[0];
+      Array.from(body.rows).map(function (row) {
+        var cell = row.cells[column], key = cell.dataset.key, words = key === undefined;
+        return { row: row, words: words, value: words ? cell.textContent.trim() : parseFloat(key) };
+      }).sort(function (a, b) {
+        // What has nothing in this column stays last either way.
+        var none = function (x) { return x.words ? x.value === "" : isNaN(x.value); };
+        if (none(a) || none(b)) return none(a) - none(b);
+        return sign * (a.words ? a.value.localeCompare(b.value, "en", { numeric: true }) : a.value - b.value);
+      }).forEach(function (item) { body.appendChild(item.row); });
+    });
+  });
+});
+"""
+
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
 
 
@@ -140,36 +175,43 @@ def tex_escape(text: str) -> str:
 
 
 def leaderboard_tex(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any], head: str) -> str:
-    """A booktabs table ready for a paper: scores with intervals, ties, ceiling and floor. Needs ``booktabs``."""
+    """A booktabs table ready for a paper: scores with intervals, ties, ceiling and floor.
+
+    A method without a score has the reason's name in the score's place; a time over the limit has a dagger.
+    """
     challenge = document["challenge"]
 
-    def number(row: Mapping[str, Any], name: str) -> str:
-        value, low, high = (row.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    def number(value: float | None, low: float | None = None, high: float | None = None) -> str:
         if value is None:
             return "--"
-        return f"{value:.3f}" if low is None else f"{value:.3f} \\,[{low:.3f}, {high:.3f}]"
+        return f"{value:.3f}" if low is None else f"{value:.3f}\\,[{low:.3f}, {high:.3f}]"
 
     def line(row: Mapping[str, Any], mark: str) -> str:
         rank = "--" if row["rank"] is None else str(int(row["rank"]))
-        ratio = "--" if row.get("time_ratio") is None else f"{row['time_ratio']:.2f}"
         name = tex_escape(str(row["method"])) + (f"$^{{={mark}}}$" if mark else "")
-        cells = [rank, name, *(number(row, key) for key in ("final_score", "relative")), ratio]
-        return " & ".join(cells) + r" \\"
+        scores = [number(*(row.get(f"{field}{end}") for end in ("", "_low", "_high"))) for field in _WITH_INTERVAL]
+        if row.get("forgetting_score") is None:
+            scores[0] = row["status"]
+        ratio = "--" if row.get("time_ratio") is None else f"{row['time_ratio']:.2f}"
+        if row.get("within_limit") is False:
+            ratio += r"$^\dagger$"
+        return " & ".join([rank, name, *scores, ratio]) + r" \\"
 
-    floor = "--" if challenge["floor"] is None else f"{challenge['floor']:.3f}"
+    interval = (challenge["interval"]["ceiling"] or {}).get("models", (None, None))
     body = [line(row, mark.replace(" ", "")) for row, mark in zip(rows, ties(rows), strict=True)]
     return (
         "\n".join(
             [
                 "% Needs \\usepackage{booktabs}. Superscripts: neighbours whose difference is not told from 0.",
                 f"% {tex_escape(head)}",
-                r"\begin{tabular}{rlllr}",
+                "% Dagger: over the limit on time, in units of one retraining.",
+                r"\begin{tabular}{rllllr}",
                 r"\toprule",
-                r" & method & final score & relative to ceiling & time \\",
+                r" & method & final score & forgetting score & relative to ceiling & time \\",
                 r"\midrule",
-                rf" & ceiling (retrained) & {challenge['ceiling']:.3f} & 1 & \\",
+                rf" & ceiling (retrained) & & {number(challenge['ceiling'], *interval)} & 1 & \\",
                 *body,
-                rf" & floor (original) & {floor} & & \\",
+                rf" & floor (original) & & {number(challenge['floor'])} & & \\",
                 r"\bottomrule",
                 r"\end{tabular}",
             ]

@@ -45,7 +45,7 @@ def test_other_metrics_have_a_row_each_and_what_is_absent_sorts_as_nothing():
 def test_the_table_for_a_paper_is_escaped_and_whole():
     text = leaderboard_tex(FOUND.rows, FOUND.first, "50 % of a_b")
     assert text.count(r"\\") == 1 + 1 + 4 + 1
-    assert r"<b>\&\_evil" in text
+    assert r"\textless{}b\textgreater{}\&\_evil & failed &" in text
     assert r"% 50 \% of a\_b" in text
     assert [word for word in (r"\toprule", r"\midrule", r"\bottomrule") if word in text] == [
         r"\toprule", r"\midrule", r"\bottomrule",
