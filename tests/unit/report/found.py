@@ -1,5 +1,7 @@
 """What a run found, drawn, for the tests of tables, figures and page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from drawn import ensemble, score
@@ -35,3 +37,26 @@ def findings(names=("one", "two", "three"), models=16, reasons=None):
     order = {row["method"]: place for place, row in enumerate(rows)}
     methods.sort(key=lambda one: order[one.name])
     return Findings(rows, reasons or {}, methods, images, {"retrained models": 4.0}, {"models": 10_000_000})
+
+
+def many(methods, examples, models=64):
+    """Findings of a large run: outputs drawn once, pictures as large and as hard to compress as CIFAR-10's can be."""
+    only, generator = method("one"), np.random.default_rng(0)
+    samples = pd.concat([only.samples] * (examples // len(only.samples) + 1), ignore_index=True).head(examples)
+    samples["example"] = np.arange(examples)
+    laws = generator.normal(size=(2, models))
+
+    def copy(number):
+        name = f"method_number_{number}"
+        epsilons = samples.assign(epsilon=generator.exponential(3.0, examples))
+        pictured = [
+            replace(example, index=int(index), retrained=laws[0], unlearned=laws[1])
+            for example, index in zip(only.examples, generator.integers(0, examples, 3), strict=True)
+        ]
+        return replace(only, name=name, document={**only.document, "method": name}, samples=epsilons, examples=pictured)
+
+    drawn = [copy(number) for number in range(methods)]
+    table = leaderboard([one.document for one in drawn]).astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    images = {index: generator.integers(0, 256, (32, 32, 3), np.uint8) for index in range(examples)}
+    return Findings(rows, {}, drawn, images, {"retrained models": 4.0}, {"models": 10_000_000})

@@ -1,0 +1,62 @@
+"""What the figures show, and that it can be seen."""
+
+import numpy as np
+import pytest
+from found import findings, method
+from matplotlib.colors import to_rgb
+
+from unlearning_metric.report.figures import SERIES, drawings, save_all, score_by_models, score_of_method_by_models
+
+#: Backgrounds of the page and of the files.
+PAPER = {"light": "#ffffff", "dark": "#15181c"}
+
+
+def luminance(color):
+    """Relative luminance, as WCAG 2 defines it."""
+    linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(color)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("color", SERIES)
+@pytest.mark.parametrize("scheme", PAPER)
+def test_every_colour_is_seen_on_light_and_on_dark(color, scheme):
+    lower, upper = sorted((luminance(color), luminance(PAPER[scheme])))
+    assert (upper + 0.05) / (lower + 0.05) >= 3
+
+
+def test_no_two_of_thirty_methods_are_drawn_alike():
+    found = findings(("one",))
+    found = type(found)(**{**vars(found), "methods": found.methods * 30})
+    lines = score_by_models(found).axes[0].lines[:30]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 30
+
+
+def test_a_method_by_number_of_models_shows_each_score_and_its_interval():
+    mine = method("mine")
+    axes = score_of_method_by_models(mine).axes[0]
+    entries = mine.document["by_models"]
+    assert [line for line in axes.lines if list(line.get_ydata()) == [e["forgetting_score"] for e in entries]]
+    drawn = [segment[:, 1].tolist() for segment in axes.collections[0].get_segments()]
+    known = [entry["interval"] for entry in entries if entry["interval"] is not None]
+    assert len(known) > 0
+    np.testing.assert_allclose(drawn, known)
+
+
+def test_a_method_by_number_of_models_stands_without_intervals():
+    axes = score_of_method_by_models(method("mine", models=8)).axes[0]
+    assert len(axes.collections) == 0
+    assert axes.get_xlabel() == "models a side"
+
+
+def test_no_figure_of_all_methods_has_a_title():
+    for name, draw in drawings(findings()).items():
+        if not name.startswith("confidence_"):
+            assert [axes.get_title() for axes in draw().axes if axes.get_title()] == []
+
+
+def test_the_same_findings_give_the_same_bytes(tmp_path):
+    found = findings(("one",))
+    for name in ("a", "b"):
+        save_all(found, tmp_path / name)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name

@@ -1,0 +1,102 @@
+"""The page and the figures where a run found little, much, or odd things."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from found import findings, many
+from test_page import Page
+
+from unlearning_metric.report.figures import save_all
+from unlearning_metric.report.page import report_html
+from unlearning_metric.report.tables import leaderboard_tex
+
+
+def whole(text):
+    """The page's parts close, its ids are of one kind each and its links lead somewhere."""
+    page = Page(text)
+    assert text.rstrip().endswith("</html>")
+    assert len(page.ids) == len(set(page.ids))
+    assert {a["href"][1:] for a in page.of("a")} <= set(page.ids)
+    return page
+
+
+def test_methods_that_are_not_scored_yet_stand_beside_those_that_are():
+    found = findings(("one",), reasons={"later": "its jobs did not finish"})
+    text = report_html(found, {})
+    whole(text)
+    assert "its jobs did not finish" in text
+    assert '<th scope="row">later</th>' in text
+
+
+def test_epsilons_that_are_all_undefined(tmp_path):
+    found = findings(("one", "two", "three"))
+    for method in found.methods:
+        method.samples["epsilon"] = np.nan
+        method.examples[:] = [replace(example, epsilon=np.nan) for example in method.examples]
+    text = report_html(found, {})
+    whole(text)
+    assert text.count("epsilon undefined") == 3 * len(found.methods)
+    save_all(found, tmp_path)
+    assert (tmp_path / "examples.png").stat().st_size > 1000
+
+
+def test_scores_that_are_all_undefined():
+    found = findings(("one", "two", "three"))
+    for row, method in zip(found.rows, found.methods, strict=True):
+        for name in ("final_score", "relative", "retain_ratio", "test_ratio", "time_ratio"):
+            row[name] = row[f"{name}_low"] = row[f"{name}_high"] = None
+        method.document["challenge"] = {**method.document["challenge"], "final_score": None}
+    found = replace(found, methods=[replace(method, utility=None) for method in found.methods])
+    text = report_html(found, {})
+    whole(text)
+    assert text.count("no final score, forgetting score") == 3
+    assert "None" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.S)
+    assert "None" not in leaderboard_tex(found.rows, found.first, "head")
+
+
+def test_one_method_and_one_example(tmp_path):
+    found = findings(("one",))
+    only = found.methods[0]
+    image = only.examples[0].index
+    samples = only.samples[only.samples["example"] == image]
+    found = replace(found, methods=[replace(only, samples=samples, examples=only.examples[:1] * 3)])
+    text = report_html(found, {})
+    save_all(found, tmp_path)
+    assert text.count('class="picture"') == 1 + 3
+    assert (tmp_path / "examples.pdf").stat().st_size > 1000
+
+
+def test_constant_confidence_has_a_picture(tmp_path):
+    found = findings(("one",))
+    method = found.methods[0]
+    method.examples[:] = [
+        replace(example, retrained=np.full(16, 2.0), unlearned=np.full(16, 2.0)) for example in method.examples
+    ]
+    save_all(found, tmp_path)
+    assert (tmp_path / "confidence_one.png").stat().st_size > 1000
+
+
+def test_what_a_docstring_says_is_never_markup():
+    text = report_html(findings(("one",)), {"one": "</details><script>alert('é 🙂 \u202e')</script>"})
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(&#39;é 🙂" in text
+    assert len(whole(text).of("script")) == 1
+
+
+@pytest.mark.slow
+def test_twenty_five_methods_and_a_thousand_examples_fit_in_five_megabytes():
+    text = report_html(many(methods=25, examples=1000), {})
+    whole(text)
+    assert len(text.encode()) < 5e6
+
+
+@pytest.mark.slow
+def test_two_hundred_methods(tmp_path):
+    found = many(methods=200, examples=20)
+    text = report_html(found, {})
+    whole(text)
+    # The ranking's rows with ceiling and floor, and those of the other metrics.
+    assert text.count('<th scope="row">') == 2 * 202
+    assert len(text.encode()) < 25e6
