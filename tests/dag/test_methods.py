@@ -108,11 +108,6 @@ def test_limits_of_time_rerun_no_copy(finished):
     shown = {"leaderboard": 1, "report": 1, "all": 1}
     assert finished.counts("--config", "efficiency={exclude: true}") == shown
     assert finished.counts("--config", "efficiency={limit: 0.3}") == {"score": 2, **shown}
-        "score": 2,
-        "leaderboard": 1,
-        "report": 1,
-        "all": 1,
-    }
 
 
 @pytest.mark.slow
