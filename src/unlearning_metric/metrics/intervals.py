@@ -27,8 +27,8 @@ from scipy.stats import t
 BLOCKS = 16
 PARTITIONS = 2
 LEAST_MODELS = BLOCKS
-#: Degrees of freedom of the common part's variance where no model stands out: 9 to 15 were measured, from 16 blocks.
-FREEDOM = 10.0
+#: Degrees of freedom of the common part's variance where no model stands out, and at least.
+FREEDOM = 20.0
 _LEAST_FREEDOM = 4.0
 _LEVEL = 0.975
 #: Standard deviation of ln(ceiling) over the ten random half-splits it is the mean of.
@@ -79,10 +79,10 @@ def deletions(models: int, seed: int) -> tuple[NDArray[np.int64], float]:
 
 
 def freedom(*sides: NDArray[np.float64]) -> float:
-    """Degrees of freedom of a score's variance between models: 10, and less where single models stand far out.
+    """Degrees of freedom of a score's variance between models: 20, and less where single models stand far out.
 
     A variance from n values of kurtosis k is known as well as one from 2 n / (k - 1) normal ones (Satterthwaite). The
-    values are the blocks' mean levels; a model's level is its mean standardised confidence.
+    values are the models' levels: the mean standardised confidence of each.
 
     Parameters
     ----------
@@ -98,9 +98,7 @@ def freedom(*sides: NDArray[np.float64]) -> float:
         level = ((side - side.mean(axis=0))[:, varying] / spread[varying]).mean(axis=1)
         square = float((level**2).mean())
         if square > 0:
-            excess = float((level**4).mean()) / square**2 - 3.0
-            # Of a block's mean.
-            kurtosis = max(kurtosis, 3.0 + excess / max(len(side) // BLOCKS, 1))
+            kurtosis = max(kurtosis, float((level**4).mean()) / square**2)
     return max(2.0 * FREEDOM / (kurtosis - 1.0), _LEAST_FREEDOM)
 
 

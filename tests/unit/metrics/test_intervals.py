@@ -89,9 +89,9 @@ def test_models_that_stand_out_cost_degrees_of_freedom():
     odd = plain.copy()
     odd[0] += 8
     level = ((odd - odd.mean(axis=0)) / odd.std(axis=0)).mean(axis=1)
-    kurtosis = 3 + ((level**4).mean() / (level**2).mean() ** 2 - 3) / 4
+    kurtosis = (level**4).mean() / (level**2).mean() ** 2
     assert freedom(plain, odd) == freedom(odd) == pytest.approx(max(2 * FREEDOM / (kurtosis - 1), 4))
-    assert freedom(odd) < 7
+    assert freedom(odd) < 10
     # A whole side of constants, such as one original repeated, tells nothing.
     assert freedom(np.zeros((64, 20)), np.repeat(plain[:1], 64, axis=0)) == FREEDOM
 
