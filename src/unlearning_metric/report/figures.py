@@ -36,6 +36,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 RETRAINED, UNLEARNED, ACCENT = SERIES[0], SERIES[1], "#8a8a8a"
 #: Above this epsilon a picture tells nothing more: an example is then told apart almost without error.
 SHOWN_EPSILON = 8.0
+#: How many methods, the first of the ranking, a figure of all of them names; more names than this are read by nobody.
+NAMED = 40
 WIDTH = 3.4  # inches, a paper's column
 
 
@@ -77,6 +79,8 @@ def forgetting_against_utility(found: Findings) -> Figure:
     axes.set_ylim(0)
     axes.set_xlabel("utility: retain ratio x test ratio")
     axes.set_ylabel("forgetting score")
+    if len(listed) > NAMED:
+        listed[NAMED:] = [f"and {len(listed) - NAMED} more"]
     columns = 1 if len(listed) <= 15 else 2
     rows = math.ceil(len(listed) / columns)
     for column in range(columns):
@@ -88,9 +92,10 @@ def forgetting_against_utility(found: Findings) -> Figure:
 
 
 def score_by_models(found: Findings) -> Figure:
-    """The forgetting score of all methods at N/8, N/4, N/2 and N, and the ceiling."""
+    """The forgetting score of the methods (the first `NAMED`) at N/8, N/4, N/2 and N, and the ceiling."""
     figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH * 0.8))
-    for place, method in enumerate(found.methods):
+    shown = found.methods[:NAMED]
+    for place, method in enumerate(shown):
         entries = [entry for entry in method.document["by_models"] if entry["forgetting_score"] > 0]
         if entries:
             models, scores = ([entry[name] for entry in entries] for name in ("models", "forgetting_score"))
@@ -102,7 +107,11 @@ def score_by_models(found: Findings) -> Figure:
     ticks = [entry["models"] for entry in found.first["by_models"]]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.legend(fontsize=5, frameon=False, bbox_to_anchor=(1.0, 1.0), ncol=1 + len(found.methods) // 14)
+    more = len(found.methods) - len(shown)
+    title = f"the first {NAMED}, not {more} more" if more else None
+    axes.legend(
+        fontsize=5, frameon=False, bbox_to_anchor=(1.0, 1.0), ncol=1 + len(shown) // 14, title=title, title_fontsize=5
+    )
     return figure
 
 
@@ -113,8 +122,11 @@ def badly_forgotten(found: Findings) -> Figure:
     figure, axes = plt.subplots(figsize=(WIDTH * 1.6, height))
     values = np.clip(matrix.to_numpy(), 0, SHOWN_EPSILON)
     image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=SHOWN_EPSILON, interpolation="nearest")
-    if len(matrix) <= 60:
+    if len(matrix) <= NAMED:
         axes.set_yticks(range(len(matrix)), matrix.index, fontsize=6)
+    else:
+        axes.set_ylabel("methods, in the order of the ranking")
+        axes.set_yticks([])
     axes.set_xlabel("forget examples, by the retrained models' median loss: easy to hard")
     bar = figure.colorbar(image, ax=axes, label="epsilon", extend="max", pad=0.01)
     bar.outline.set_visible(False)

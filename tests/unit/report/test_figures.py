@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
-from found import findings, method
+from found import findings, many, method
 from matplotlib.colors import to_rgb
 
-from unlearning_metric.report.figures import SERIES, drawings, save_all, score_by_models, score_of_method_by_models
+from unlearning_metric.report.figures import (
+    NAMED,
+    SERIES,
+    badly_forgotten,
+    drawings,
+    forgetting_against_utility,
+    save_all,
+    score_by_models,
+    score_of_method_by_models,
+)
 
 #: Backgrounds of the page and of the files.
 PAPER = {"light": "#ffffff", "dark": "#15181c"}
@@ -25,10 +34,20 @@ def test_every_colour_is_seen_on_light_and_on_dark(color, scheme):
 
 
 def test_no_two_of_thirty_methods_are_drawn_alike():
-    found = findings(("one",))
-    found = type(found)(**{**vars(found), "methods": found.methods * 30})
-    lines = score_by_models(found).axes[0].lines[:30]
+    lines = score_by_models(many(methods=30, examples=20)).axes[0].lines[:30]
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == 30
+
+
+def test_of_very_many_methods_the_first_are_named_and_the_others_counted():
+    found = many(methods=NAMED + 5, examples=20)
+    key = forgetting_against_utility(found).axes[0].texts[-2:]
+    named = "\n".join(text.get_text() for text in key).splitlines()
+    assert len(named) == NAMED + 1
+    assert named[-1] == "and 5 more"
+    legend = score_by_models(found).axes[0].get_legend()
+    assert len(legend.get_texts()) == NAMED + 1  # and the ceiling
+    assert "5 more" in legend.get_title().get_text()
+    assert badly_forgotten(found).axes[0].get_yticks().size == 0
 
 
 def test_a_method_by_number_of_models_shows_each_score_and_its_interval():
