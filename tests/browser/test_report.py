@@ -6,6 +6,7 @@ UNLEARNING_METRIC_AXE name them elsewhere.
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,9 @@ def test_the_first_click_on_the_rank_puts_the_best_first_and_what_has_no_rank_la
 @EVERY_SCREEN
 def test_names_and_final_scores_are_in_sight_without_scrolling(page):
     width = page.viewport_size["width"]
+    column = page.locator("#leaderboard ~ .scroll thead th").all_inner_texts().index("final score")
     for row in page.locator("#leaderboard ~ .scroll tbody tr").all():
-        score = row.locator("td").nth(1).bounding_box()
+        score = row.locator("th, td").nth(column).bounding_box()
         assert score["x"] + score["width"] <= width
         assert row.locator("th").bounding_box()["x"] >= 0
 
@@ -125,6 +127,24 @@ def test_the_leaderboards_own_page_sorts_and_is_accessible(page, finished):
     assert names == sorted(names)
     assert page.said == []
     check_with_axe(page)
+
+
+def test_snakemakes_own_report_is_made_and_opens_without_a_network(page, finished, tmp_path):
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    answer = finished.run("--report", str(tmp_path / "report.zip"), **nowhere)
+    assert answer.returncode == 0, answer.stdout
+    with zipfile.ZipFile(tmp_path / "report.zip") as packed:
+        packed.extractall(tmp_path)
+        names = {Path(name).name for name in packed.namelist()}
+    assert {"report.html", "leaderboard.html", "utility.png", "models_finetune.png"} <= names
+    del page.asked[:]
+    page.goto((tmp_path / "report/report.html").as_uri())
+    for category in ("Figures", "Leaderboard"):
+        assert page.get_by_text(category, exact=True).count() > 0
+    page.get_by_text("Leaderboard", exact=True).click()
+    page.locator("[iconname=information-circle]").first.click()
+    page.get_by_text("neighbours that an interval does not tell apart").first.wait_for(timeout=10_000)
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 @pytest.mark.parametrize("page", [(1600, "light")], indirect=True)
