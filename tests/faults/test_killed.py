@@ -29,6 +29,8 @@ def start(workflow, *args):
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # A shell starts what runs in its background with Ctrl-C ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
