@@ -30,6 +30,7 @@ rule all:
         f"{RESULTS}/leaderboard.json",
         f"{RESULTS}/leaderboard.csv",
         f"{RESULTS}/leaderboard.md",
+        f"{RESULTS}/report.html",
         expand(f"{RESULTS}/score_{{method}}.json", method=PLAN.scored_methods),
         expand(f"{RESULTS}/samples_{{method}}.parquet", method=PLAN.scored_methods),
 

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from unlearning_metric.plan import Plan
+from unlearning_metric.report.names import FORMATS, figure_names
 from unlearning_metric.store import StoreError, read_header, verify
 
 #: What belongs to a results folder beside its artifacts.
@@ -57,13 +58,16 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
             verify(path)
         except StoreError as error:
             yield Problem("damaged", path, _without_name(error, path))
+    known |= {results / name for name in COMPANIONS}
+    known |= {
+        results / "figures" / f"{name}.{suffix}" for name in figure_names(plan.scored_methods) for suffix in FORMATS
+    }
     yield from _foreign(results, known)
 
 
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
-    known = known | {results / name for name in COMPANIONS}
     for path in sorted(results.rglob("*")):
-        if not path.is_file() or path in known or path.relative_to(results).parts[0] in ("logs", "figures"):
+        if not path.is_file() or path in known or path.relative_to(results).parts[0] == "logs":
             continue
         if path.name.startswith(".") and path.name.endswith(".tmp"):
             yield Problem("foreign", path, "left behind by a killed job; delete it")

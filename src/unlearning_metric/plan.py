@@ -6,7 +6,7 @@ Nothing heavy is imported: the Snakefile uses this while it is parsed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -261,9 +261,9 @@ class Plan:
         exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
         return Origin(exclude, self._code("leaderboard"), scores)
 
-    def report_groups(self) -> list[str]:
-        """Groups of models whose outputs the report shows."""
-        return ["retain", *(f"unlearn/{name}" for name in self.scored_methods)]
+    def report_groups(self, methods: Iterable[str]) -> list[str]:
+        """Groups of models whose outputs a report on these methods shows."""
+        return ["retain", *(f"unlearn/{name}" for name in methods)]
 
     def report_origin(self) -> Origin:
         """Origin of the report."""
@@ -286,14 +286,13 @@ class Plan:
                 yield Artifact(path, self.score_origin(name))
         if self.scored_methods:
             yield Artifact("leaderboard.json", self.leaderboard_origin())
+            yield Artifact("report.html", self.report_origin())
 
     def on_demand(self, results: Path | str) -> Iterator[Artifact]:
         """Files in ``results`` that are made only when asked for by name."""
         for name in self.methods:
             if Path(results, f"check_{name}.json").exists():
                 yield Artifact(f"check_{name}.json", self.check_origin(name))
-        if Path(results, "report.html").exists():
-            yield Artifact("report.html", self.report_origin())
 
     def other_shard_sizes(self, results: Path | str) -> list[str]:
         """Files of models or dumps in ``results`` that come from another ``shard_size``."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unlearning_metric.plan import Plan
 from unlearning_metric.progress import failure, summary
-from unlearning_metric.store import stored_key
+from unlearning_metric.store import StoreError, stored_key
 
 #: Key of a leaderboard that lacks methods: it is never what a run needs.
 PARTIAL = "partial"
@@ -64,6 +64,30 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
         return "\n".join(failed)
     exclude_slow = plan.config.efficiency.exclude
     write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored, exclude_slow)
-    for suffix in ("csv", "md", "html", "tex", "json"):
-        os.utime(folder / f"leaderboard.{suffix}", (0, 0))
+    try:
+        _write_report(plan, folder, scores)
+    except StoreError as error:
+        failed.append(f"report.html does not show what there is: {error}")
+    for path in (*folder.glob("leaderboard.*"), *folder.glob("report.html")):
+        os.utime(path, (0, 0))
     return "\n".join([*failed, summary(results)])
+
+
+def _write_report(plan: Plan, folder: Path, scored: Iterable[str]) -> None:
+    from unlearning_metric.jobs.report import write_report
+
+    groups = plan.report_groups(scored)
+    write_report(
+        folder,
+        {
+            group: [str(folder / f"losses/{group}/{shard}.parquet") for shard in plan.group_shards(group)]
+            for group in groups
+        },
+        {group: plan.dump_origin(group).key for group in groups},
+        {method: plan.score_origin(method).key for method in scored},
+        folder / "data/dataset.npz",
+        plan.data_origin.key,
+        PARTIAL,
+        {method: str(plan.method_file(method)) for method in scored},
+        {"key": PARTIAL, "origin": None},
+    )

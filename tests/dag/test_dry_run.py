@@ -20,6 +20,7 @@ def expected_counts(methods, shards, originals=1):
         "dump_losses": originals + shards + methods * shards,
         "score": methods,
         "leaderboard": 1,
+        "report": 1,
         "all": 1,
     }
 
@@ -67,7 +68,7 @@ def test_one_score_builds_only_its_method(workflow):
 
     counts = {rule: sum(job.rule == rule for job in jobs) for rule in {job.rule for job in jobs}}
     whole = expected_counts(methods=1, shards=2)
-    assert counts == {rule: n for rule, n in whole.items() if rule not in {"leaderboard", "all"}}
+    assert counts == {rule: n for rule, n in whole.items() if rule not in {"leaderboard", "report", "all"}}
     assert wildcard_values(jobs, "unlearn", "method") == {"finetune"}
 
 

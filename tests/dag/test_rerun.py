@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 IDENTITY = "def unlearn(model):\n    return model\n"
-ONE_METHOD = {"unlearn": 2, "dump_losses": 2, "score": 1, "leaderboard": 1, "all": 1}
-SCORES = {"score": 2, "leaderboard": 1, "all": 1}
+ONE_METHOD = {"unlearn": 2, "dump_losses": 2, "score": 1, "leaderboard": 1, "report": 1, "all": 1}
+SCORES = {"score": 2, "leaderboard": 1, "report": 1, "all": 1}
 MODELS = {"train_full": 1, "train_retain": 2, "unlearn": 4, "dump_losses": 7, **SCORES}
 NOTHING = {}
 

@@ -69,9 +69,9 @@ def test_without_checkpoints_only_originals_stay_and_nothing_is_made_again(workf
     assert workflow.counts() == {}
 
     # A new metric setting, a new method, twice the copies.
-    assert workflow.counts("--config", "delta=0.001") == {"score": 2, "leaderboard": 1, "all": 1}
+    assert workflow.counts("--config", "delta=0.001") == {"score": 2, "leaderboard": 1, "report": 1, "all": 1}
     workflow.write("methods/fresh.py", "def unlearn(model):\n    return model\n")
-    assert workflow.counts() == {"unlearn": 2, "dump_losses": 2, "score": 1, "leaderboard": 1, "all": 1}
+    assert workflow.counts() == {"unlearn": 2, "dump_losses": 2, "score": 1, "leaderboard": 1, "report": 1, "all": 1}
     run(workflow)
     workflow.path("methods/fresh.py").unlink()
     jobs = workflow.jobs("--config", "copies=16")

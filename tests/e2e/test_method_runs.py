@@ -234,5 +234,8 @@ def test_a_copy_that_does_not_end_fails_its_job_and_no_other(variants):
         text = fails(variants, "--config", "max_seconds_per_copy=1.5")
         assert "endless failed: method endless did not end on copy 0 (seed " in text
         assert "| failed" in variants.path("results/leaderboard.md").read_text()
+        page = variants.path("results/report.html").read_text()
+        assert '<th scope="row">endless</th>' in page
+        assert "<strong>endless</strong>: method endless did not end on copy 0 (seed " in page
     finally:
         variants.path("methods/endless.py").unlink()

@@ -34,7 +34,7 @@ def document(workflow, method, results="results"):
 
 
 def test_every_file_is_made(finished):
-    expected = {"data/dataset.npz", "data/split.npz"}
+    expected = {"data/dataset.npz", "data/split.npz", "report.html"}
     expected |= {f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "md", "tex")}
     expected |= {f"score_{method}.json" for method in ("finetune", "identity")}
     expected |= {f"samples_{method}.parquet" for method in ("finetune", "identity")}

@@ -28,7 +28,7 @@ def plan(tmp_path):
     for folder in ("methods", "scripts"):
         (tmp_path / folder).mkdir()
     (tmp_path / "methods" / "mine.py").write_text("def unlearn(model):\n    return model\n")
-    for rule in ("prepare_data", "split_data", "train", "unlearn", "dump_losses", "score", "leaderboard"):
+    for rule in ("prepare_data", "split_data", "train", "unlearn", "dump_losses", "score", "leaderboard", "report"):
         (tmp_path / "scripts" / f"{rule}.py").write_text("pass\n")
     methods = find_methods(tmp_path / "methods")
     return Plan(config.parse(SMALL, methods), methods, tmp_path / "scripts")
@@ -48,6 +48,9 @@ def test_each_problem_has_its_kind_its_file_and_what_differs(plan, tmp_path):
     (results / "losses/retain").mkdir(parents=True)
     (results / "losses/retain/.0000-0003.parquet.abc.tmp").touch()
     (results / "score_gone.json").touch()
+    (results / "figures").mkdir()
+    for name in ("utility.png", "epsilon_mine.pdf", "epsilon_gone.pdf"):
+        (results / "figures" / name).touch()
 
     found = {str(problem.path.relative_to(results)): problem for problem in examine(plan, results)}
 
@@ -58,6 +61,8 @@ def test_each_problem_has_its_kind_its_file_and_what_differs(plan, tmp_path):
     assert found["models/retain/0000-0003.safetensors"].kind == "damaged"
     assert found["losses/retain/.0000-0003.parquet.abc.tmp"].kind == "foreign"
     assert found["score_gone.json"].kind == "foreign"
+    assert [name for name in found if name.startswith("figures/")] == ["figures/epsilon_gone.pdf"]
+    assert found["figures/epsilon_gone.pdf"].kind == "foreign"
     assert found["score_mine.json"].kind == "missing"
     assert all("\n" not in str(problem) for problem in found.values())
 

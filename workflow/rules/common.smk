@@ -391,7 +391,7 @@ METHODS = find_methods(ROOT / "methods")
 CONFIG = load_configuration()
 PLAN = make_plan()
 RESULTS = CONFIG.results.rstrip("/")
-REPORTED = PLAN.report_groups()
+REPORTED = PLAN.report_groups(PLAN.scored_methods)
 FIGURES = figure_names(PLAN.scored_methods)
 # Never temporary, since everything else is made from them: file -> what lies behind it.
 KEPT = {

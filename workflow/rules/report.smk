@@ -1,4 +1,4 @@
-"""All score documents -> leaderboard; on demand, figures and the report."""
+"""All score documents -> leaderboard, figures and the report."""
 
 
 localrules:
@@ -12,8 +12,12 @@ rule leaderboard:
         document=f"{RESULTS}/leaderboard.json",
         csv=f"{RESULTS}/leaderboard.csv",
         md=f"{RESULTS}/leaderboard.md",
-        html=f"{RESULTS}/leaderboard.html",
         tex=f"{RESULTS}/leaderboard.tex",
+        html=report(
+            f"{RESULTS}/leaderboard.html",
+            caption="../report/leaderboard.rst",
+            category="Leaderboard",
+        ),
     log:
         f"{RESULTS}/logs/leaderboard.log",
     conda:
@@ -38,7 +42,7 @@ rule report:
         page=report(
             f"{RESULTS}/report.html",
             caption="../report/report.rst",
-            category="Report",
+            category="Leaderboard",
         ),
         pictures=report(
             expand(f"{RESULTS}/figures/{{name}}.png", name=FIGURES),
