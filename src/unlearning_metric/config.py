@@ -149,6 +149,7 @@ class Config(_Section):
     )
     results: str = Field("results", min_length=1, description="Folder for everything the workflow writes.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
+    jobs_per_gpu: int = Field(1, ge=1, description="Jobs that share a GPU, where no scheduler hands GPUs out.")
     ceiling: Literal["split", "retrain"] = Field(
         "split",
         description="Source of the ceiling: half-splits of the retrained models, or the method retrain.",

@@ -9,6 +9,12 @@ import time
 from pathlib import Path
 from typing import IO
 
+#: Where schedulers tell a job its allocation: SLURM, PBS, LSF, Grid Engine.
+ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+#: The Snakefile tells its jobs ``jobs_per_gpu`` by this variable: an argument would stand in the scripts of the rules,
+#: whose code enters every key, although it can change no number.
+JOBS_PER_GPU = "UNLEARNING_METRIC_JOBS_PER_GPU"
+
 
 class DeviceError(RuntimeError):
     """The device that was asked for is not there."""
@@ -33,43 +39,74 @@ def gpu_ids() -> list[str]:
     return [str(position) for position, _ in enumerate(numbers)]
 
 
-def claim_gpu(wait_seconds: float = 600.0) -> IO[str]:
-    """Take one GPU for this process and show it no other; keep the returned file open to keep the GPU.
+def lock_folder() -> Path:
+    """Folder of this user's GPU locks on this host.
+
+    Within an allocation of a scheduler it is the allocation's own: a scheduler that hides other jobs' GPUs calls the
+    one it gives each job ``0``, and jobs of one host that hold different GPUs must not wait for each other.
+    """
+    name = f"unlearning-metric-gpu-{os.getuid()}"
+    given = [os.environ[variable] for variable in ALLOCATIONS if os.environ.get(variable)]
+    return Path(tempfile.gettempdir()) / "-".join([name, *given[:1]]).replace("/", "_")
+
+
+def claim_gpu(wait_seconds: float = 600.0, jobs_per_gpu: int = 1) -> IO[str]:
+    """Take a place on one GPU for this process and show it no other; keep the returned file open to keep the place.
 
     Snakemake counts GPUs but hands out no identifiers, so jobs agree among themselves by file locks on the
-    host's own disk; the kernel drops a lock with its process. Call it before torch is imported.
+    host's own disk; the kernel drops a lock with its process. A second job goes to a GPU only once every GPU
+    has one. What ``CUDA_VISIBLE_DEVICES`` names is all there is. Call it before torch is imported.
+
+    Parameters
+    ----------
+    wait_seconds : how long to wait for a place
+    jobs_per_gpu : jobs that may share a GPU; all jobs of a host must say the same
 
     Raises
     ------
     DeviceError
         If no GPU is found, or none becomes free in time.
     """
-    import fcntl
-
     ids = gpu_ids()
     if not ids:
         raise DeviceError(
             "device is cuda, but this host shows no NVIDIA GPU. Set device: cpu (or auto), or run where there is one."
         )
-    folder = Path(tempfile.gettempdir()) / f"unlearning-metric-gpu-{os.getuid()}"
+    folder = lock_folder()
     folder.mkdir(exist_ok=True)
     deadline = time.monotonic() + wait_seconds
     while True:
-        for identifier in ids:
-            lock = open(folder / f"{identifier.replace('/', '_')}.lock", "w")  # noqa: SIM115 (held on purpose)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                continue
-            os.environ["CUDA_VISIBLE_DEVICES"] = identifier
+        lock = _free_place(folder, ids, jobs_per_gpu)
+        if lock is not None:
             return lock
         if time.monotonic() > deadline:
             raise DeviceError(
-                f"no GPU became free in {wait_seconds:.0f} s (GPUs {', '.join(ids)}; locks in {folder}). More jobs "
-                "run at once than there are GPUs: start Snakemake with --resources gpu=<number of GPUs>."
+                f"no GPU became free in {wait_seconds:.0f} s (GPUs {', '.join(ids)}, {jobs_per_gpu} at once on each; "
+                f"locks in {folder}). More jobs run at once than there are places: start Snakemake with "
+                "--resources gpu=<number of GPUs x jobs_per_gpu>."
             )
         time.sleep(0.2)
+
+
+def _free_place(folder: Path, ids: list[str], jobs_per_gpu: int) -> IO[str] | None:
+    """The lock of the first free place, which ``CUDA_VISIBLE_DEVICES`` then names; None where all are taken."""
+    import fcntl
+
+    # One job looks at a time: two that look at once may each see the other's GPU as taken and share a third.
+    with open(folder / "looking.lock", "w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        for place in range(jobs_per_gpu):
+            for identifier in ids:
+                name = f"{identifier.replace('/', '_')}.{place}.lock"
+                lock = open(folder / name, "w")  # noqa: SIM115 (held on purpose)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    lock.close()
+                    continue
+                os.environ["CUDA_VISIBLE_DEVICES"] = identifier
+                return lock
+    return None
 
 
 def limit_threads(threads: int) -> None:
@@ -84,7 +121,7 @@ def limit_threads(threads: int) -> None:
 def prepare(device: str, threads: int) -> IO[str] | None:
     """Set threads, allocator and GPU of a job that uses torch; returns the GPU's lock, if any, to be held."""
     limit_threads(threads)
-    lock = claim_gpu() if device == "cuda" else None
+    lock = claim_gpu(jobs_per_gpu=int(os.environ.get(JOBS_PER_GPU, "1"))) if device == "cuda" else None
     _keep_freed_memory()
     import torch
 

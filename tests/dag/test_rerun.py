@@ -217,6 +217,10 @@ def test_shard_size_in_another_results_folder(finished):
     }
 
 
+def test_jobs_that_share_a_gpu(finished):
+    assert finished.counts("--config", "jobs_per_gpu=3") == NOTHING
+
+
 def test_experiment_seed(finished):
     assert finished.counts("--config", "experiment_seed=1") == {"prepare_data": 1, "split_data": 1, **MODELS}
 
@@ -253,7 +257,7 @@ def test_fresh_clone_beside_old_results(finished, workflow):
     assert "0.1 -> 0.2" in answer.stdout
 
 
-@pytest.mark.parametrize("profile", ["default", "slurm"])
+@pytest.mark.parametrize("profile", sorted(path.parent.name for path in REPOSITORY.glob("profiles/*/config.yaml")))
 def test_profiles(editable, profile):
     chosen = ("--workflow-profile", f"profiles/{profile}")
     assert editable.counts(*chosen) == NOTHING

@@ -404,6 +404,7 @@ KEPT = {
 }
 DEVICE = devices.resolve(CONFIG.device)
 GPUS = 1 if DEVICE == "cuda" else 0
+os.environ[devices.JOBS_PER_GPU] = str(CONFIG.jobs_per_gpu)
 refuse_other_shard_sizes()
 
 
