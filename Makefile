@@ -1,6 +1,7 @@
 # make run     set up everything, run the default experiment to the end
 # make test    set up everything, pass the linters and the tests
 # make test-faults    kill, damage and fill up small runs: minutes
+# make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
 # make doctor  say what in results/ is stale, damaged, missing or foreign
 # make bench   print the speed figures of benchmarks/README.md
@@ -12,7 +13,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-browser lint doctor bench install clean
+.PHONY: run test test-faults test-cluster test-browser lint doctor bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -51,6 +52,15 @@ test: lint
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
+
+# SLURM and munge are installed where that is allowed; without them the tests are skipped, and say so. The tests start a
+# cluster of their own in a temporary folder, and end it.
+test-cluster: .venv/installed-test
+	@{ PATH="$$PATH:/usr/sbin"; command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && \
+	    command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; } || \
+	    echo "make test-cluster: no SLURM, and it cannot be installed here: the tests will be skipped"
+	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
 
 # Hold results/ against the configuration: what is stale, damaged, missing or foreign.
 doctor: install

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from unlearning_metric.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
 from unlearning_metric.shards import shard_models
-from unlearning_metric.store import StoreError, read_parquet, rebuild_hint
+from unlearning_metric.store import StoreError, open_parquet, rebuild_hint
 
 
 def rows(
@@ -48,73 +50,136 @@ def rows(
     return joined
 
 
-def _checked_rows(path: Path | str, key: str) -> tuple[Any, dict[str, Any]]:
-    """Rows and header of one dump: every model once with every example, finite."""
-    frame, header = read_parquet(path, key)
+Block = dict[str, Any]
+SIGNALS = ("confidence", "loss", "correct")
+#: Role -> the signals that a score needs of it. The probe may be the whole retain set, so nothing else is kept of it.
+NEEDED = {"forget": ("confidence", "loss", "correct"), "probe": ("confidence",), "test": ("confidence", "loss")}
+
+
+def _checked_block(path: Path | str, key: str, roles: Iterable[str]) -> tuple[dict[str, Block], dict[str, Any]]:
+    """One dump, with every model once with every example and all of it finite, and its header.
+
+    Returns
+    -------
+    role -> ``example``, ``label``, ``group`` [examples], ``same`` (whether every model lists the same examples) and the
+    signals needed [models, examples]; those of roles other than forget are float32, as the logits that they come from.
+    A column at a time is read: all of them are several times what is kept.
+    """
+    read, names, header = open_parquet(path, key)
     named = shard_models(Path(path).stem)
     if named and header["models"] != named:
         raise StoreError(
             f"{path} holds models {header['models']}, its name says {named[0]}..{named[-1]}: it lies in the place of "
             f"another. {rebuild_hint(path)}"
         )
-    for role in ROLES:
-        part = frame[frame["role"] == role]
-        if part["model"].nunique() * part["example"].nunique() != len(part) or (role == "forget" and part.empty):
-            raise StoreError(f"{path} lacks rows or repeats some ({len(part)} {role} rows). {rebuild_hint(path)}")
-        if len(part) and part["model"].unique().tolist() != header["models"]:
+    rows_of, models, examples = _rows_of(read("role")), read("model").to_numpy(), read("example").to_numpy()
+    blocks: dict[str, Block] = {}
+    for role, chosen in rows_of.items():
+        block = _role_block(models[chosen], examples[chosen], path, role, header["models"])
+        if block is not None and role in roles:
+            blocks[role] = block
+    for column in ("label", "group", *SIGNALS):
+        if column not in names:
+            continue
+        values = read(column).to_numpy()
+        if column in ("confidence", "loss") and not np.isfinite(values).all():
+            bad = np.flatnonzero(~np.isfinite(values))
             raise StoreError(
-                f"{path} has {role} rows of models {part['model'].unique().tolist()}, its header says "
-                f"{header['models']}. {rebuild_hint(path)}"
+                f"{path}: {column} of model {models[bad[0]]}, example {examples[bad[0]]} is {values[bad[0]]} "
+                f"({len(bad)} such rows). {rebuild_hint(path)}"
             )
-    for column in ("confidence", "loss"):
-        bad = ~np.isfinite(frame[column].to_numpy())
-        if bad.any():
-            row = frame[bad].iloc[0]
-            raise StoreError(
-                f"{path}: {column} of model {row['model']}, example {row['example']} is {row[column]} "
-                f"({int(bad.sum())} such rows). {rebuild_hint(path)}"
-            )
-    return frame, header
+        for role, block in blocks.items():
+            found = values[rows_of[role]]
+            if column in ("label", "group"):
+                # A copy: a view would keep the rows of all models.
+                block[column] = found[: len(block["example"])].copy()
+            elif column in NEEDED[role]:
+                kind = bool if column == "correct" else np.float64 if role == "forget" else np.float32
+                block[column] = found.astype(kind, copy=False).reshape(-1, len(block["example"]))
+    return blocks, header
 
 
-def _gather(frames: list[Any], paths: list[Any], role: str, order: np.ndarray) -> tuple[Outputs, np.ndarray | None]:
-    """Outputs of one role over all dumps, and the examples' groups; ``order`` sorts the models."""
-    frames = [frame[frame["role"] == role] for frame in frames]
-    first = frames[0]
-    examples = first.loc[first["model"] == first["model"].iloc[0], "example"].to_numpy()
+def _rows_of(column: Any) -> dict[str, np.ndarray]:
+    """Role -> bool [rows], of a column of roles."""
+    import pyarrow.compute as pc
 
-    def matrix(column: str) -> np.ndarray:
-        return np.concatenate([frame[column].to_numpy().reshape(-1, len(examples)) for frame in frames])[order]
-
-    if any(len(frame) % len(examples) for frame in frames) or not (matrix("example") == examples).all():
-        raise StoreError(f"dumps {', '.join(map(str, paths))} do not list the same examples for every model.")
-    outputs = Outputs(
-        examples=examples,
-        labels=matrix("label")[0],
-        confidence=matrix("confidence").astype(np.float64),
-        loss=matrix("loss").astype(np.float64),
-        correct=matrix("correct").astype(bool) if "correct" in first else None,
-    )
-    return outputs, matrix("group")[0] if "group" in first else None
+    return {role: pc.equal(column, role).to_numpy() for role in ROLES}
 
 
-def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble:
-    """Gather the dumps of models 0..count-1.
+def _role_block(
+    models: np.ndarray, examples: np.ndarray, path: Path | str, role: str, expected: list[int]
+) -> Block | None:
+    """The examples of one role, whose rows are of ``models`` and ``examples``; None where it has no rows."""
+    distinct = np.unique(models)
+    if len(distinct) * len(np.unique(examples)) != len(examples) or (role == "forget" and not len(examples)):
+        raise StoreError(f"{path} lacks rows or repeats some ({len(examples)} {role} rows). {rebuild_hint(path)}")
+    if not len(examples):
+        return None
+    each = len(examples) // len(distinct)
+    listed = models[::each].tolist()
+    if listed != expected or not (models.reshape(-1, each) == models[::each, None]).all():
+        raise StoreError(f"{path} has {role} rows of models {listed}, its header says {expected}. {rebuild_hint(path)}")
+    first = examples[:each].copy()
+    return {"example": first, "same": bool((examples.reshape(-1, each) == first).all())}
+
+
+@dataclass
+class _Gathered:
+    """Outputs of one role, filled dump by dump: joining the dumps at the end would hold everything twice."""
+
+    block: Block
+    models: int
+    same: bool = True
+    dumps: int = 0
+    signals: dict[str, np.ndarray] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
+
+    def add(self, block: Block, models: list[int]) -> None:
+        """Put the rows of a dump's models into their places."""
+        self.dumps += 1
+        self.same &= block["same"] and np.array_equal(block["example"], self.block["example"])
+        if not self.same or max(models) >= self.models:
+            # Refused once all dumps are read, with all their names.
+            return
+        for name in SIGNALS:
+            # Popped: the first block is kept, for its examples.
+            if (values := block.pop(name, None)) is not None:
+                if name not in self.signals:
+                    self.signals[name] = np.empty((self.models, values.shape[1]), values.dtype)
+                self.signals[name][models] = values
+                self.filled[name] += 1
+
+    def outputs(self, paths: list[Any]) -> Outputs:
+        """What was gathered from all of ``paths``."""
+        if not self.same:
+            raise StoreError(f"dumps {', '.join(map(str, paths))} do not list the same examples for every model.")
+        known = {name: self.signals.get(name) if self.filled[name] == len(paths) else None for name in SIGNALS}
+        return Outputs(self.block["example"], self.block["label"], **known)
+
+
+def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iterable[str] = tuple(NEEDED)) -> Ensemble:
+    """Gather the dumps of models 0..count-1, one after another; only `NEEDED` stays in memory.
 
     Parameters
     ----------
     paths : dumps of all shards, in order
     key : the key they must carry
     count : number of models that must be there
+    roles : roles to gather, ``forget`` among them
 
     Raises
     ------
     StoreError
         If a dump is damaged, has another key or order of examples, or models are missing or double.
     """
-    paths = list(paths)
-    blocks = [_checked_rows(path, key) for path in paths]
-    frames, headers = [frame for frame, _ in blocks], [header for _, header in blocks]
+    paths, roles = list(paths), tuple(roles)
+    gathered: dict[str, _Gathered] = {}
+    headers = []
+    for path in paths:
+        blocks, header = _checked_block(path, key, roles)
+        headers.append(header)
+        for role, block in blocks.items():
+            gathered.setdefault(role, _Gathered(block, count)).add(block, header["models"])
     orders = {header["order"] for header in headers}
     if len(orders) != 1:
         listed = ", ".join(f"{path} ({header['order']})" for path, header in zip(paths, headers, strict=True))
@@ -127,8 +192,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
             f"Delete the wrong one among {', '.join(map(str, paths))} and run again."
         )
     order = np.argsort(models)
-    present = [role for role in ROLES if all((frame["role"] == role).any() for frame in frames)]
-    gathered = {role: _gather(frames, paths, role, order) for role in present}
+    present = [role for role in roles if role in gathered and gathered[role].dumps == len(paths)]
 
     def per_model(lists: list[Any]) -> np.ndarray:
         return np.concatenate([np.asarray(values, dtype=np.float64) for values in lists])[order]
@@ -139,7 +203,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
     return Ensemble(
         order=orders.pop(),
         models=models[order],
-        roles={role: outputs for role, (outputs, _) in gathered.items()},
+        roles={role: gathered[role].outputs(paths) for role in present},
         accuracy={
             name: per_model([header["accuracy"][name] for header in headers])
             for name in ACCURACIES
@@ -150,6 +214,6 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int) -> Ensemble
         runs=[
             {name: v for name, v in header["run"].items() if name not in {"seconds", "passes"}} for header in headers
         ],
-        groups=gathered["forget"][1],
+        groups=gathered["forget"].block.get("group"),
         passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},
     )

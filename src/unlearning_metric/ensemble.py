@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,14 +25,15 @@ class Outputs:
     Attributes
     ----------
     examples, labels : int [examples]
-    confidence, loss : float64 [models, examples]
+    confidence : float [models, examples]; float64 on forget examples
+    loss : the same, or None where nothing asks for it
     correct : bool [models, examples], or None where it is not known
     """
 
     examples: np.ndarray
     labels: np.ndarray
     confidence: np.ndarray
-    loss: np.ndarray
+    loss: np.ndarray | None
     correct: np.ndarray | None = None
 
     @property
@@ -74,6 +75,13 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.models)
+
+    def blocks(self, role: str, size: int) -> Iterator[Outputs]:
+        """The outputs of a role, ``size`` examples at a time."""
+        outputs = self.roles[role]
+        for start in range(0, len(outputs.examples), size):
+            chosen = slice(start, start + size)
+            yield Outputs(outputs.examples[chosen], outputs.labels[chosen], outputs.confidence[:, chosen], None)
 
     @property
     def forget(self) -> Outputs:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ from unlearning_metric.metrics.two_sample import gaussian_mu, ks_p_values, told_
 from unlearning_metric.metrics.ulira import LEAST_MODELS, UliraResult, ulira
 
 Signal = Callable[[Outputs], np.ndarray]
+#: Examples whose KLOM is computed at once: the probe may be the whole retain set, and float64 copies of it too large.
+BLOCK = 2048
+#: Fields of a `score_schema.Compared` that hold results.
+COMPARED = ("method", "floor", "ceiling", "method_like_ceiling")
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,7 @@ class Sides:
             return signal(side.roles[role]) if side is not None and role in side.roles else None
 
         theirs, ours, originals = values(self.retrained), values(self.unlearned), values(self.originals)
-        found: dict[str, tuple[np.ndarray, np.ndarray] | None] = dict.fromkeys(
-            ("method", "floor", "ceiling", "method_like_ceiling")
-        )
+        found: dict[str, tuple[np.ndarray, np.ndarray] | None] = dict.fromkeys(COMPARED)
         if theirs is None or ours is None:
             return found
         found["method"] = (theirs, ours)
@@ -78,6 +80,14 @@ class Sides:
         results = {name: None if pair is None else measure(*pair) for name, pair in pairs.items()}
         section = {name: None if result is None else summary(result) for name, result in results.items()}
         return {**section, "ceiling_models": self.ceiling_models}, results["method"]
+
+    def parts(self, role: str, size: int) -> Iterator[Sides]:
+        """The sides with the outputs of one role alone, ``size`` examples at a time; nothing if no side has them."""
+        sides = {name: getattr(self, name) for name in ("retrained", "unlearned", "originals", "ceiling")}
+        given = {name: side for name, side in sides.items() if side is not None and role in side.roles}
+        for blocks in zip(*(side.blocks(role, size) for side in given.values()), strict=True):
+            parts = zip(given.items(), blocks, strict=True)
+            yield replace(self, **{name: replace(side, roles={role: block}) for (name, side), block in parts})
 
     @property
     def ceiling_models(self) -> int:
@@ -125,7 +135,19 @@ def klom_section(sides: Sides) -> tuple[dict[str, Any], np.ndarray]:
     def summary(values: np.ndarray) -> dict[str, float]:
         return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
 
-    found = {role: sides.compared(role, _confidence, klom, summary) for role in ("forget", "probe", "test")}
+    def one(role: str) -> tuple[dict[str, Any] | None, np.ndarray | None]:
+        values: dict[str, list[np.ndarray]] = {name: [] for name in COMPARED}
+        for part in sides.parts(role, BLOCK):
+            for name, pair in part.pairs(role, _confidence).items():
+                if pair is not None:
+                    values[name].append(klom(*pair))
+        if not values["method"]:
+            return None, None
+        results = {name: np.concatenate(parts) if parts else None for name, parts in values.items()}
+        section = {name: None if result is None else summary(result) for name, result in results.items()}
+        return {**section, "ceiling_models": sides.ceiling_models}, results["method"]
+
+    found = {role: one(role) for role in ("forget", "probe", "test")}
     return {role: section for role, (section, _) in found.items()}, found["forget"][1]
 
 

@@ -269,17 +269,44 @@ def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[
 
 def read_parquet(path: Path | str, key: str | None = None):
     """A pandas frame and the header of a parquet file. Raises as `read_npz` does."""
+    read, names, header = open_parquet(path, key)
+    import pyarrow as pa
+
+    return pa.table({name: read(name) for name in names}).to_pandas(), header
+
+
+def open_parquet(path: Path | str, key: str | None = None) -> tuple[Callable[[str], Any], list[str], dict[str, Any]]:
+    """A parquet file of which only some columns are wanted, one after another: they may not all fit in memory.
+
+    Returns
+    -------
+    read : name of a column -> pyarrow.ChunkedArray
+    names : of the columns
+    header
+
+    Raises
+    ------
+    StoreError
+        As `read_npz`; ``read`` too, where a column cannot be read.
+    """
     import pyarrow.parquet as pq
 
     _check_seal(path)
+
+    def read(name: str) -> Any:
+        try:
+            return pq.read_table(path, columns=[name], use_threads=False)[name]
+        except Exception as error:
+            raise _damaged(path, error) from error
+
     try:
-        table = pq.read_table(path)
+        schema = pq.read_schema(path)
     except Exception as error:
         raise _damaged(path, error) from error
-    text = (table.schema.metadata or {}).get(HEADER.encode())
+    text = (schema.metadata or {}).get(HEADER.encode())
     header = _opened(path, None if text is None else text.decode(errors="replace"))
     _check_key(path, header, key)
-    return table.to_pandas(ignore_metadata=True), header
+    return read, schema.names, header
 
 
 def read_header(path: Path | str) -> dict[str, Any]:

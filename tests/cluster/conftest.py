@@ -37,7 +37,7 @@ TaskPlugin=task/none
 MpiDefault=none
 ReturnToService=2
 JobRequeue=0
-SlurmdTimeout=12
+SlurmdTimeout=6
 KillWait=2
 SchedulerParameters=sched_interval=2
 SelectType=select/cons_tres

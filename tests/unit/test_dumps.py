@@ -69,10 +69,11 @@ def test_shards_in_any_order_give_the_forget_outputs_model_by_model(tmp_path, fl
     assert found.forget.examples.tolist() == [4, 9, 30]
     assert found.forget.labels.tolist() == [4, 9, 0]
     assert found.forget.correct.tolist() == [[True, False, True], [False, True, False]] * 2
-    for role in ROLES:
+    assert set(found.roles) == {"forget", "probe", "test"}
+    for role in found.roles:
         wanted = np.array([value(m, role) for m in range(4)])
         assert np.array_equal(found.roles[role].confidence, wanted)
-        assert np.array_equal(found.roles[role].loss, -wanted)
+        assert found.roles[role].loss is None if role == "probe" else np.array_equal(found.roles[role].loss, -wanted)
         assert found.roles[role].examples.tolist() == INDICES[role].tolist()
     for position, name in enumerate(ACCURACIES):
         np.testing.assert_allclose(found.accuracy[name], np.arange(4) + position / 10)
@@ -80,6 +81,28 @@ def test_shards_in_any_order_give_the_forget_outputs_model_by_model(tmp_path, fl
     assert found.seconds.tolist() == [0, 0.5, 1, 1.5]
     assert sorted(run["host"] for run in found.runs) == ["a", "b"]
     assert all("seconds" not in run for run in found.runs)
+
+
+def test_only_what_a_score_needs_stays_in_memory(tmp_path):
+    found = load_ensemble([write(tmp_path / "a", [0, 1]), write(tmp_path / "b", [2, 3])], "k", 4)
+    kept = {
+        (role, name): values.dtype
+        for role, outputs in found.roles.items()
+        for name in ("confidence", "loss", "correct")
+        if (values := getattr(outputs, name)) is not None
+    }
+    assert kept == {
+        ("forget", "confidence"): np.float64,
+        ("forget", "loss"): np.float64,
+        ("forget", "correct"): bool,
+        ("probe", "confidence"): np.float32,
+        ("test", "confidence"): np.float32,
+        ("test", "loss"): np.float32,
+    }
+    # None of them is a view into rows that would stay with it.
+    assert all(outputs.confidence.base is None or outputs.confidence.base.size == outputs.confidence.size
+               for outputs in found.roles.values())  # fmt: skip
+    assert set(load_ensemble([write(tmp_path / "c", [0, 1])], "k", 2, ("forget",)).roles) == {"forget"}
 
 
 def test_rows_list_every_model_and_role_in_order(tmp_path):

@@ -44,7 +44,7 @@ def test_outputs_in_any_order_come_back_in_the_splits(tmp_path):
     assert found.forget.examples.tolist() == [2, 5, 9]
     assert found.forget.labels.tolist() == [2, 1, 1]
     np.testing.assert_array_equal(found.forget.confidence, CONFIDENCE)
-    np.testing.assert_array_equal(found.roles["test"].confidence, TEST)
+    np.testing.assert_array_equal(found.roles["test"].confidence, TEST.astype(np.float32))
     assert found.roles["test"].labels.tolist() == [3, 1, 0]
     assert found.accuracy["retain"].tolist() == [0.1, 0.2, 0.3, 0.4]
     assert found.seconds.tolist() == [1, 2, 3, 4]

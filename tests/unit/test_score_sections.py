@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drawn import ORIGINAL, RETRAINED, N, ensemble, score
 
-from unlearning_metric import heldout, klom, seed_notebook, simple_mia, ulira
+from unlearning_metric import heldout, klom, score_sections, seed_notebook, simple_mia, ulira
 from unlearning_metric.score_sections import Sides, heldout_section, klom_section, mia_section, seed_section
 
 UNLEARNED = ensemble(1, shift=1.0)
@@ -55,6 +55,15 @@ def test_a_second_set_is_the_ceiling_at_the_full_number():
     assert section["ceiling_models"] == N
     assert section["ceiling"]["mean"] == pytest.approx(klom(values(RETRAINED), values(second)).mean())
     assert section["method_like_ceiling"] == section["method"]
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_klom_is_the_same_however_many_examples_are_looked_at_at_once(monkeypatch, size):
+    whole, per_example = klom_section(sides(ceiling=ensemble(8)))
+    monkeypatch.setattr(score_sections, "BLOCK", size)
+    section, again = klom_section(sides(ceiling=ensemble(8)))
+    assert section == whole
+    np.testing.assert_array_equal(again, per_example)
 
 
 def test_a_role_that_was_not_recorded_is_null():

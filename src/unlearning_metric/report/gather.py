@@ -112,7 +112,7 @@ def gather(
     """
     results = Path(results)
     board = read_document(results / "leaderboard.json", board_key)
-    retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]))
+    retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]), ("forget",))
     seconds = {"retrained models": float(retrained.seconds.sum())}
     methods = []
     for row in board["rows"]:
@@ -120,7 +120,7 @@ def gather(
         if name not in score_keys or row["status"] not in ("scored", "excluded"):
             continue
         group = f"unlearn/{name}"
-        copies = load_ensemble(dumps[group], keys[group], len(retrained))
+        copies = load_ensemble(dumps[group], keys[group], len(retrained), ("forget",))
         samples, _ = read_parquet(results / f"samples_{name}.parquet", score_keys[name])
         taken = float(copies.seconds.sum()) if copies.seconds.size else None
         methods.append(
