@@ -1,4 +1,4 @@
-"""Commands that need no workflow: `python -m unlearning_metric doctor` and `... score`."""
+"""Commands that need no workflow: `python -m unlearning_metric doctor`, `... shard-size` and `... score`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from unlearning_metric import config
 from unlearning_metric.doctor import examine
 from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.shard_size import advise, measured_model_seconds, measured_start_seconds
 from unlearning_metric.store import StoreError
 
 
@@ -37,6 +38,41 @@ def doctor(arguments: argparse.Namespace) -> int:
     return int(bool(problems) and set(problems) != {"missing"})
 
 
+def shard_size(arguments: argparse.Namespace) -> int:
+    """Print how many models a job should hold; 2 where nothing is known of a model's time."""
+    root = Path(arguments.workflow)
+    methods = find_methods(root / "methods")
+    try:
+        settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    results = arguments.results or settings.results
+    each = arguments.model_seconds or measured_model_seconds(results)
+    if each is None:
+        print(
+            f"{results} holds no original model, whose training time would say how long one takes. Train it, and "
+            f"nothing else: snakemake {results}/models/full/0000-0000.safetensors   Or give --model-seconds.",
+            file=sys.stderr,
+        )
+        return 2
+    start = arguments.start_seconds or measured_start_seconds()
+    advice = advise(settings.copies, each, start, arguments.runtime)
+    print(
+        f"shard_size: {advice.size}\n"
+        f"A model takes {each:.2f} s, a job's start {start:.1f} s: a job of {advice.size} of the {settings.copies} "
+        f"models takes {advice.minutes:.1f} min, {100 * advice.share:.1f} % of it for starting. From {advice.least} "
+        "models on that is under 5 %."
+    )
+    if not advice.fits:
+        print(
+            f"No divisor of {settings.copies} keeps starting under 5 % and a job within half of --runtime "
+            f"{arguments.runtime:g} min. Raise the runtime of the rules in the profile, or choose copies with more "
+            "divisors."
+        )
+    return 0
+
+
 def score(arguments: argparse.Namespace) -> int:
     """Score arrays of models trained elsewhere and print the leaderboard; 2 where a file does not fit."""
     # Here: the doctor needs no numba.
@@ -61,6 +97,13 @@ def score(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0.0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0.0 < value < 1.0:
@@ -77,6 +120,16 @@ def main(argv: list[str] | None = None) -> int:
     check.add_argument("--results", help="the folder to look at; default: the configuration's")
     check.add_argument("--workflow", default=".", help="folder of the Snakefile; default: the current one")
     check.set_defaults(run=doctor)
+    shards = commands.add_parser("shard-size", help="how many models a job should hold")
+    shards.add_argument("--configfile", nargs="+", default=[], help="instead of config/config.yaml")
+    shards.add_argument("--results", help="where an original model is; default: the configuration's")
+    shards.add_argument("--workflow", default=".", help="folder of the Snakefile; default: the current one")
+    shards.add_argument("--runtime", type=_positive, default=60, help="time limit of a job, minutes; default: 60")
+    shards.add_argument("--model-seconds", type=_positive, help="default: as the original model took")
+    shards.add_argument(
+        "--start-seconds", type=_positive, help="of a job; default: measured here. A cluster adds about 5"
+    )
+    shards.set_defaults(run=shard_size)
     outside = commands.add_parser(
         "score",
         help="score outputs of models trained elsewhere",

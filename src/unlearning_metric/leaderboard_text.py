@@ -30,7 +30,8 @@ def _count(value: Any) -> str:
     return _ABSENT if value is None else str(int(value))
 
 
-def _table(cells: list[list[str]]) -> list[str]:
+def table_lines(cells: list[list[str]]) -> list[str]:
+    """Lines of a Markdown table; the first of the cells are its heads."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in cells]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
@@ -66,7 +67,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for row, mark in zip(rows, ties(rows), strict=True)
     ]
-    return _table([head, *cells])
+    return table_lines([head, *cells])
 
 
 def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
@@ -94,7 +95,7 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
     by_method = {document["method"]: document for document in documents}
     ranked = [by_method[row["method"]] for row in rows if row["method"] in by_method]
     first = documents[0]
-    return _table(
+    return table_lines(
         [
             ["method", *OTHER_COLUMNS],
             ["*ceiling: retrained*", *other_cells(first, "ceiling")],

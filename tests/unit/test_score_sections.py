@@ -62,8 +62,12 @@ def test_klom_is_the_same_however_many_examples_are_looked_at_at_once(monkeypatc
     whole, per_example = klom_section(sides(ceiling=ensemble(8)))
     monkeypatch.setattr(score_sections, "BLOCK", size)
     section, again = klom_section(sides(ceiling=ensemble(8)))
-    assert section == whole
-    np.testing.assert_array_equal(again, per_example)
+    # Not bit by bit: numpy adds up a single column in another order.
+    np.testing.assert_allclose(again, per_example, rtol=1e-9)
+    assert {role for role in whole if whole[role]} == {role for role in section if section[role]} >= {"forget", "test"}
+    for role in ("forget", "test"):
+        for name in ("method", "floor", "ceiling", "method_like_ceiling"):
+            assert section[role][name] == pytest.approx(whole[role][name], rel=1e-9)
 
 
 def test_a_role_that_was_not_recorded_is_null():

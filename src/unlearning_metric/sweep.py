@@ -1,0 +1,189 @@
+"""Several experiments: what differs between them, what they share, and their leaderboards side by side."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from unlearning_metric.config import METHOD_NAME, ConfigError, merge, read_yaml
+from unlearning_metric.leaderboard_text import table_lines
+from unlearning_metric.plan import Plan
+from unlearning_metric.store import read_document, stored_key, write_text
+
+KEYS = {"results", "base", "experiments"}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Experiments by name.
+
+    Attributes
+    ----------
+    results : the folder that holds a folder for each
+    experiments : name -> raw configuration, not checked yet
+    """
+
+    results: Path
+    experiments: Mapping[str, dict[str, Any]]
+
+
+def read_sweep(path: Path | str) -> Sweep:
+    """Read a file of experiments.
+
+    ``base`` names a configuration, relative to the file; each of ``experiments`` says what differs, key by key; null
+    takes a key back. Each has its results in ``results``/<name>.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read, a key is unknown or missing, or a name cannot be that of a folder.
+    """
+    raw = read_yaml(path)
+    if unknown := sorted(set(raw) - KEYS):
+        raise ConfigError(f"{path}: unknown key {', '.join(unknown)}. Known: {', '.join(sorted(KEYS))}.")
+    if missing := sorted(KEYS - set(raw)):
+        raise ConfigError(f"{path}: {', '.join(missing)} missing. See config/sweep_example.yaml.")
+    base = read_yaml(Path(path).parent / raw["base"])
+    experiments, results = {}, Path(raw["results"])
+    if not isinstance(raw["experiments"], dict) or not raw["experiments"]:
+        raise ConfigError(f"{path}: experiments must name at least one experiment, such as 'as_it_is: {{}}'.")
+    for name, changes in raw["experiments"].items():
+        changes = changes or {}
+        if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
+            raise ConfigError(f"{path}: experiments.{name}: a name may hold only letters, digits and underscores.")
+        if not isinstance(changes, dict):
+            raise ConfigError(f"{path}: experiments.{name}: expected what differs from {raw['base']}, key: value.")
+        if "results" in changes:
+            raise ConfigError(f"{path}: experiments.{name}.results: its results go to {results / name}. Remove it.")
+        experiments[name] = {**_without_null(merge(base, changes)), "results": str(results / name)}
+    return Sweep(results, experiments)
+
+
+def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
+    """Nested mappings less the keys whose value is null."""
+    return {
+        key: _without_null(value) if isinstance(value, dict) else value
+        for key, value in raw.items()
+        if value is not None
+    }
+
+
+def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list[str]:
+    """Put into ``results`` what other results folders hold of it: every missing file whose key there is the one needed.
+
+    Hard links where the file system allows, so that shared models take no room twice; files of results are replaced
+    and never written into, so none changes under another experiment.
+
+    Returns
+    -------
+    Paths within ``results`` of what was put there.
+    """
+    taken = []
+    for artifact in plan.artifacts():
+        target = Path(results, artifact.path)
+        if target.exists():
+            continue
+        for other in others:
+            source = Path(other, artifact.path)
+            if source.exists() and stored_key(source) == artifact.origin.key:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(source, target)
+                except OSError:
+                    shutil.copy2(source, target)
+                taken.append(artifact.path)
+                break
+    return taken
+
+
+def compare(boards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """The leaderboards of several experiments side by side.
+
+    Scores of different experiments are not comparable, but a score relative to its own ceiling is: 1 is as good as
+    retraining, whatever the forget set, the data or N.
+
+    Parameters
+    ----------
+    boards : experiment -> its ``leaderboard.json``
+
+    Returns
+    -------
+    A row a method, best mean first: ``method``, ``experiments`` (how many scored it), ``relative_mean``,
+    ``relative_worst``, and for each experiment ``<name>_rank``, ``<name>_relative``, ``_low``, ``_high`` (95 %).
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, board in boards.items():
+        for row in board["rows"]:
+            entry = found.setdefault(row["method"], {"method": row["method"]})
+            entry[f"{name}_rank"] = row.get("rank")
+            for suffix in ("", "_low", "_high"):
+                entry[f"{name}_relative{suffix}"] = row.get(f"relative{suffix}")
+    for entry in found.values():
+        known = [value for name in boards if (value := entry.get(f"{name}_relative")) is not None]
+        entry["experiments"] = len(known)
+        entry["relative_mean"] = sum(known) / len(known) if known else None
+        entry["relative_worst"] = min(known) if known else None
+    columns = ["method", "experiments", "relative_mean", "relative_worst"]
+    columns += [f"{name}_{what}" for name in boards for what in ("rank", "relative", "relative_low", "relative_high")]
+    table = pd.DataFrame(list(found.values())).reindex(columns=columns)
+    # Who was scored everywhere stands above who was not: a mean over other experiments is another mean.
+    return table.sort_values(
+        ["experiments", "relative_mean", "method"],
+        ascending=[False, False, True],
+        na_position="last",
+        ignore_index=True,
+    )
+
+
+def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
+    """The comparison as Markdown."""
+    experiments = list(experiments)
+
+    def cell(row: Mapping[str, Any], name: str) -> str:
+        value, low, high, rank = (
+            row[f"{name}_{what}"] for what in ("relative", "relative_low", "relative_high", "rank")
+        )
+        if pd.isna(value):
+            return "-"
+        interval = "" if pd.isna(low) else f" [{low:.4f}, {high:.4f}]"
+        return f"{value:.4f}{interval} ({'-' if pd.isna(rank) else int(rank)})"
+
+    def number(value: Any) -> str:
+        return "-" if pd.isna(value) else f"{value:.4f}"
+
+    cells = [["method", "mean", "worst", *experiments]]
+    for row in table.to_dict("records"):
+        mean, worst = number(row["relative_mean"]), number(row["relative_worst"])
+        cells.append([row["method"], mean, worst, *(cell(row, name) for name in experiments)])
+    return "\n".join(
+        [
+            "Scores relative to each experiment's own ceiling: 1 is as good as retraining. In brackets 95 % intervals",
+            "over the models, in parentheses the rank by final score within the experiment. Mean and worst are over",
+            "the experiments that scored the method.",
+            "",
+            *table_lines(cells),
+            "",
+        ]
+    )
+
+
+def write_comparison(sweep: Sweep) -> Path | None:
+    """Write ``comparison.csv`` and ``.md`` from the leaderboards there are; path of the latter, None without any."""
+    boards = {
+        name: read_document(path)
+        for name in sweep.experiments
+        if (path := sweep.results / name / "leaderboard.json").exists()
+    }
+    if not boards:
+        return None
+    table = compare(boards)
+    write_text(sweep.results / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_text(sweep.results / "comparison.md", comparison_text(table, boards))
+    return sweep.results / "comparison.md"

@@ -1,0 +1,77 @@
+"""Three experiments from one command: what is the same is made once, and the leaderboards stand side by side."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+
+from unlearning_metric.score import canonical
+from unlearning_metric.store import read_document
+
+pytestmark = pytest.mark.slow
+
+EXPERIMENTS = {"plain": {}, "two_originals": {"originals": 2}, "smaller": {"forget": {"count": 20}}}
+
+
+def sweep(workflow, *options):
+    return subprocess.run(
+        [sys.executable, "workflow/sweep.py", "sweep.yaml", *options],
+        cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
+    )  # fmt: skip
+
+
+def jobs(output, rule):
+    """How many jobs of a rule ran, in each experiment."""
+    return [part.count(f"rule {rule}:") for part in output.split("files shared with the other experiments")[1:]]
+
+
+def test_three_experiments(workflow):
+    workflow.only("finetune", "identity").configure(shard_size=8, device="cpu")
+    workflow.write("sweep.yaml", yaml.safe_dump({"results": "out", "base": "config/config.yaml",
+                                                 "experiments": EXPERIMENTS}))  # fmt: skip
+
+    answer = sweep(workflow, "--cores", "2")
+
+    assert answer.returncode == 0, answer.stdout
+    # Another number of originals leaves the retrained models as they are; another forget set does not.
+    assert jobs(answer.stdout, "train_retain") == [1, 0, 1]
+    assert jobs(answer.stdout, "train_full") == [1, 1, 1]
+    assert jobs(answer.stdout, "prepare_data") == [1, 0, 0]
+    retained = "models/retain/0000-0007.safetensors"
+    one, two, three = (workflow.path(f"out/{name}/{retained}") for name in EXPERIMENTS)
+    assert one.samefile(two)
+    assert not one.samefile(three)
+    # The score of an experiment is the one that it has by itself.
+    alone = workflow.run("--cores", "2", "alone/score_finetune.json", "--config", "results=alone", "originals=2")
+    assert alone.returncode == 0, alone.stdout
+    found, expected = (canonical(read_document(workflow.path(f"{folder}/score_finetune.json")))
+                       for folder in ("out/two_originals", "alone"))  # fmt: skip
+    assert found == expected
+
+    table = pd.read_csv(workflow.path("out/comparison.csv"))
+    assert set(table["method"]) == {"finetune", "identity"}
+    assert (table["experiments"] == 3).all()
+    for name in EXPERIMENTS:
+        board = pd.read_csv(workflow.path(f"out/{name}/leaderboard.csv")).set_index("method")["relative"]
+        assert table.set_index("method")[f"{name}_relative"].to_dict() == pytest.approx(board.to_dict())
+    assert "Experiments side by side: out/comparison.md" in answer.stdout
+
+    again = sweep(workflow, "--cores", "2")
+    assert again.returncode == 0
+    assert again.stdout.count("Nothing to be done") == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--config", "copies=4"), "Say in sweep.yaml what the configuration is"), ((), "out/a/config.yaml has")],
+)
+def test_a_mistake_stops_before_any_experiment(workflow, options, message):
+    workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {copies: 3}}\n")
+
+    answer = sweep(workflow, *options)
+
+    assert answer.returncode == 2
+    assert message in answer.stdout
+    assert not workflow.path("out/a/models").exists()

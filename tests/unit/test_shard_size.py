@@ -1,0 +1,76 @@
+"""How many models a job should hold."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from unlearning_metric.__main__ import main
+from unlearning_metric.shard_size import LARGEST_SHARE, USED, advise
+from unlearning_metric.shards import shard_names
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("copies", [64, 100, 512])
+@pytest.mark.parametrize("model_seconds", [0.3, 3.0, 34.0, 600.0])
+@pytest.mark.parametrize("start_seconds", [5.0, 12.0])
+def test_it_is_the_smallest_divisor_that_meets_both_conditions(copies, model_seconds, start_seconds):
+    found = advise(copies, model_seconds, start_seconds, 720)
+
+    def good(size):
+        seconds = start_seconds + size * model_seconds
+        return start_seconds < LARGEST_SHARE * seconds and seconds <= USED * 720 * 60
+
+    sizes = [size for size in range(1, copies + 1) if copies % size == 0]
+    assert found.fits == any(map(good, sizes))
+    if found.fits:
+        assert found.size == min(filter(good, sizes))
+        assert found.share < LARGEST_SHARE
+    assert shard_names(copies, found.size)
+    assert found.share * found.minutes * 60 == pytest.approx(start_seconds)
+
+
+def test_a_model_that_takes_longer_than_a_job_may_is_alone_and_does_not_fit():
+    found = advise(64, 7200, 10, 60)
+    assert (found.size, found.fits) == (1, False)
+
+
+def test_tiny_models_fill_a_job_as_far_as_there_are_models():
+    found = advise(8, 0.01, 10, 60)
+    assert (found.size, found.fits) == (8, False)
+    assert found.least == 19001
+
+
+@pytest.mark.parametrize("name", ["model_seconds", "start_seconds", "runtime"])
+def test_times_that_are_none_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        advise(**{"copies": 8, "model_seconds": 1, "start_seconds": 1, "runtime": 1, name: 0})
+
+
+def test_the_command_says_it_for_a_configuration(capsys):
+    status = main(
+        ["shard-size", "--workflow", str(ROOT), "--model-seconds", "2", "--start-seconds", "5", "--runtime", "30"]
+    )  # fmt: skip
+    assert status == 0
+    # 64 copies by default, 48 models or more for 5 %.
+    assert capsys.readouterr().out.startswith("shard_size: 64\n")
+
+
+def test_the_command_says_how_to_measure_a_model(capsys, tmp_path):
+    status = main(["shard-size", "--workflow", str(ROOT), "--results", str(tmp_path)])
+    assert status == 2
+    assert f"snakemake {tmp_path}/models/full/0000-0000.safetensors" in capsys.readouterr().err
+
+
+def test_the_table_of_the_readme_is_what_the_formula_gives():
+    rows = re.findall(
+        r"^\| [^|]+\| ([\d.,]+) s[^|]*\| ([\d.]+) s \| (\d+) \| (\d+) \| ([\d.]+) % \| ([\d.]+) min \| (\d+) min \|$",
+        (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE,
+    )  # fmt: skip
+    assert len(rows) >= 4
+    for each, start, copies, size, share, minutes, runtime in rows:
+        found = advise(int(copies), float(each.replace(",", "")), float(start), float(runtime))
+        assert (found.size, found.fits) == (int(size), True)
+        assert 100 * found.share == pytest.approx(float(share), abs=0.051)
+        assert found.minutes == pytest.approx(float(minutes), abs=0.51)

@@ -1,0 +1,153 @@
+"""Several experiments: reading them, sharing files between them, comparing their leaderboards."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from unlearning_metric import config, sweep
+from unlearning_metric.config import ConfigError
+from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.store import write_npz
+from unlearning_metric.sweep import compare, comparison_text, read_sweep, share
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = find_methods(ROOT / "methods")
+
+
+def written(tmp_path, **sweep_keys):
+    base = {"copies": 8, "forget": {"strategy": "random", "count": 40}, "methods": {"finetune": {"lr": 0.1}}}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump({"results": "out", "base": "base.yaml", "experiments": {"one": {}}, **sweep_keys}))
+    return path
+
+
+def test_an_experiment_is_the_base_and_what_differs(tmp_path):
+    changes = {"forget": {"strategy": "class", "label": 3, "count": None}, "methods": {"finetune": {"epochs": 2}}}
+    found = read_sweep(written(tmp_path, experiments={"one": None, "two": changes}))
+
+    assert found.results == Path("out")
+    assert found.experiments["one"]["copies"] == 8
+    assert found.experiments["two"] == {
+        "copies": 8,
+        "forget": {"strategy": "class", "label": 3},
+        "methods": {"finetune": {"lr": 0.1, "epochs": 2}},
+        "results": "out/two",
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"experiment": {}}, "unknown key experiment"),
+        ({"experiments": {}}, "at least one experiment"),
+        ({"experiments": {"a/b": {}}}, "experiments.a/b: a name may hold only"),
+        ({"experiments": {"a": 3}}, "experiments.a: expected what differs"),
+        ({"experiments": {"a": {"results": "x"}}}, "its results go to out/a"),
+        ({"base": "nowhere.yaml"}, "no such file"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, keys, message):
+    with pytest.raises(ConfigError, match=message):
+        read_sweep(written(tmp_path, **keys))
+
+
+def test_a_missing_key_is_named(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text("experiments: {a: {}}\n")
+    with pytest.raises(ConfigError, match="base, results missing"):
+        read_sweep(path)
+
+
+def test_the_example_holds_five_sound_experiments():
+    found = read_sweep(ROOT / "config" / "sweep_example.yaml")
+    plans = {name: Plan(config.parse(raw, METHODS), METHODS, ROOT / "workflow/scripts")
+             for name, raw in found.experiments.items()}  # fmt: skip
+
+    assert len(plans) == 5
+    retained = {name: plan.training_origin("retain").key for name, plan in plans.items()}
+    assert retained["three_originals"] == retained["random"]
+    assert len(set(retained.values())) == 4
+
+
+@pytest.fixture
+def plan():
+    raw = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    return Plan(config.parse(raw, METHODS), METHODS, ROOT / "workflow" / "scripts")
+
+
+def test_only_missing_files_of_the_needed_key_are_shared(tmp_path, plan):
+    split, data = plan.split_origin, plan.data_origin
+    write_npz(tmp_path / "other/data/split.npz", {}, split.header())
+    write_npz(tmp_path / "other/data/dataset.npz", {}, dataclasses.replace(data, settings={}).header())
+    write_npz(tmp_path / "third/data/dataset.npz", {}, data.header())
+    others = [tmp_path / "other", tmp_path / "third"]
+
+    assert share(plan, tmp_path / "mine", others) == ["data/dataset.npz", "data/split.npz"]
+    assert (tmp_path / "mine/data/split.npz").samefile(tmp_path / "other/data/split.npz")
+    assert (tmp_path / "mine/data/dataset.npz").samefile(tmp_path / "third/data/dataset.npz")
+    assert share(plan, tmp_path / "mine", others) == []
+
+
+def test_what_is_made_anew_leaves_the_others_as_they_are(tmp_path, plan):
+    theirs, mine = tmp_path / "other/data/split.npz", tmp_path / "mine/data/split.npz"
+    write_npz(theirs, {}, plan.split_origin.header())
+    share(plan, tmp_path / "mine", [tmp_path / "other"])
+    before = theirs.read_bytes()
+
+    write_npz(mine, {}, {"key": "another"})
+
+    assert theirs.read_bytes() == before
+    assert mine.read_bytes() != before
+
+
+def test_where_there_are_no_hard_links_files_are_copied(tmp_path, plan, monkeypatch):
+    def refuse(source, target):
+        raise OSError("Invalid cross-device link")
+
+    write_npz(tmp_path / "other/data/split.npz", {}, plan.split_origin.header())
+    monkeypatch.setattr(os, "link", refuse)
+
+    assert share(plan, tmp_path / "mine", [tmp_path / "other"]) == ["data/split.npz"]
+    mine = tmp_path / "mine/data/split.npz"
+    assert mine.read_bytes() == (tmp_path / "other/data/split.npz").read_bytes()
+    assert not mine.samefile(tmp_path / "other/data/split.npz")
+
+
+def row(method, rank, relative):
+    interval = (None, None) if relative is None else (relative - 0.1, relative + 0.1)
+    return {"method": method, "rank": rank, "relative": relative, "relative_low": interval[0],
+            "relative_high": interval[1]}  # fmt: skip
+
+
+BOARDS = {
+    "a": {"rows": [row("x", 1, 0.9), row("y", 2, 0.2), row("z", None, None)]},
+    "b": {"rows": [row("y", 1, 0.6), row("x", 2, 0.3), row("only", 3, 0.99)]},
+}
+
+
+def test_methods_are_compared_by_their_mean_relative_score_over_all_experiments():
+    table = compare(BOARDS)
+
+    assert table["method"].tolist() == ["x", "y", "only", "z"]
+    assert table["experiments"].tolist() == [2, 2, 1, 0]
+    assert table["relative_mean"].tolist()[:3] == pytest.approx([0.6, 0.4, 0.99])
+    assert table["relative_worst"].tolist()[:3] == pytest.approx([0.3, 0.2, 0.99])
+    assert table["b_rank"].tolist()[:3] == [2, 1, 3]
+    assert pd.isna(table["a_relative"][2])
+
+
+def test_the_comparison_reads_as_a_table():
+    lines = comparison_text(compare(BOARDS), BOARDS).splitlines()
+
+    assert "| x      | 0.6000 | 0.3000 | 0.9000 [0.8000, 1.0000] (1) | 0.3000 [0.2000, 0.4000] (2) |" in lines
+    assert lines[-1].split("|")[1:-1] == [" z      ", " -      ", " -      ", " -                           ",
+                                          " -                           "]  # fmt: skip
+
+
+def test_without_any_leaderboard_there_is_no_comparison(tmp_path):
+    assert sweep.write_comparison(sweep.Sweep(tmp_path, {"a": {}})) is None
