@@ -29,8 +29,8 @@ def jobs(output, rule):
 
 def test_three_experiments(workflow):
     workflow.only("finetune", "identity").configure(shard_size=8, device="cpu")
-    workflow.write("sweep.yaml", yaml.safe_dump({"results": "out", "base": "config/config.yaml",
-                                                 "experiments": EXPERIMENTS}))  # fmt: skip
+    whole = {"results": "out", "base": "config/config.yaml", "experiments": EXPERIMENTS}
+    workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
 
     answer = sweep(workflow, "--cores", "2")
 
