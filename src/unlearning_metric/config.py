@@ -18,7 +18,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from unlearning_metric.contract import BATCHES
 
-DataSource = Literal["digits", "npz"]
+DataSource = Literal[
+    "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
+]
 ForgetStrategy = Literal["random", "class"]
 ModelName = Literal["digits_cnn", "mlp"]
 
@@ -29,7 +31,20 @@ MODELS: tuple[str, ...] = get_args(ModelName)
 #: Dotted name -> the value that gives what there was before the key could be set. A setting at this value enters
 #: no artifact's key, so a key added to the configuration rebuilds nothing. Every later key that changes results
 #: belongs here, and its value stays as it is even if its default changes.
-NEUTRAL: dict[str, Any] = {"efficiency.exclude": False}
+NEUTRAL: dict[str, Any] = {
+    "efficiency.exclude": False,
+    "data.image_size": None,
+    "data.normalize": "pool",
+    "data.mean": None,
+    "data.std": None,
+}
+
+#: Sources whose data are what lies under ``data.path``, and what that is.
+USER_DATA: dict[str, str] = {"npz": "file", "image_folder": "folder", "casia_surf": "folder"}
+#: Sources that need no ``data.path`` and use it, where it is given, as the folder to download to.
+DOWNLOADED = ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist")
+#: Sources of image files, which can be brought to another size.
+IMAGE_FILES = ("image_folder", "casia_surf")
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 DEFAULT_WIDTH = 32
@@ -80,7 +95,28 @@ class Data(_Section):
     """Where the images come from and how many of them are used."""
 
     source: DataSource = Field(description="Data set to load.")
-    path: str | None = Field(None, min_length=1, description="File to read; for the source npz, and only there.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="File (npz) or folder (image_folder, casia_surf) to read; for a downloaded source the folder it is "
+        "kept in, data if it is null.",
+    )
+    image_size: PositiveInt | None = Field(
+        None,
+        description="Height and width to bring image files to; null keeps the size of image_folder and takes 32 for "
+        "casia_surf.",
+    )
+    normalize: Literal["pool", "given", "none"] = Field(
+        "pool",
+        description="What a net's input is normalised by: mean and standard deviation of each channel of the training "
+        "pool, those given in mean and std, or nothing (0..255).",
+    )
+    mean: list[Number] | None = Field(
+        None, min_length=1, description="Mean of each channel on the scale 0..1 of pixels; for normalize given."
+    )
+    std: list[PositiveNumber] | None = Field(
+        None, min_length=1, description="Standard deviation of each channel on that scale; for normalize given."
+    )
     train_size: PositiveInt | None = Field(None, description="Training images to use; null uses all of them.")
     test_size: PositiveInt | None = Field(None, description="Test images to use; null uses all of them.")
     validation_size: int = Field(0, ge=0, description="Validation images to set aside; 0 sets none aside.")
@@ -223,10 +259,40 @@ def _originals_fit_copies(originals: int, copies: int) -> str | None:
 
 
 def _path_fits_source(source: str, path: str | None) -> str | None:
-    if source == "npz" and path is None:
-        return "data.path: missing; data.source npz needs the file to read, e.g. path: data/mine.npz"
-    if source != "npz" and path is not None:
+    if source in USER_DATA and path is None:
+        example = "data/mine.npz" if source == "npz" else f"data/{source}"
+        return f"data.path: missing; data.source {source} needs the {USER_DATA[source]} to read, e.g. path: {example}"
+    if source not in (*USER_DATA, *DOWNLOADED) and path is not None:
         return f"data.path: {_shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
+    return None
+
+
+def _image_size_fits_source(source: str, image_size: int | None) -> str | None:
+    if image_size is not None and source not in IMAGE_FILES:
+        return (
+            f"data.image_size: {image_size} is only for the sources {' and '.join(IMAGE_FILES)}, and data.source is "
+            f"{source}. Remove it."
+        )
+    return None
+
+
+def _statistics_fit_normalize(normalize: str, mean: list[float] | None, std: list[float] | None) -> str | None:
+    given = [name for name, value in (("mean", mean), ("std", std)) if value is not None]
+    if normalize == "given" and len(given) < 2:
+        return "data.normalize: given needs data.mean and data.std, a number for each channel."
+    if normalize != "given" and given:
+        return f"data.{given[0]}: is not used with data.normalize {normalize}. Remove it, or set normalize: given."
+    if normalize == "given" and len(mean) != len(std):
+        return f"data.mean: has {len(mean)} values and data.std has {len(std)}. Give one of each for each channel."
+    return None
+
+
+def _validation_fits_source(source: str, validation_size: int) -> str | None:
+    if source == "casia_surf" and validation_size:
+        return (
+            f"data.validation_size: {validation_size} is not used by data.source casia_surf, which has validation "
+            "examples of its own. Remove it."
+        )
     return None
 
 
@@ -270,6 +336,9 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("copies", "shard_size", "ceiling"), _half_splits_are_equal),
     (("originals", "copies"), _originals_fit_copies),
     (("data.source", "data.path"), _path_fits_source),
+    (("data.source", "data.image_size"), _image_size_fits_source),
+    (("data.normalize", "data.mean", "data.std"), _statistics_fit_normalize),
+    (("data.source", "data.validation_size"), _validation_fits_source),
     (("forget.strategy", "forget.count", "forget.fraction", "forget.label"), _forget_size_fits_strategy),
     (("forget.strategy", "forget.count", "data.train_size"), _forget_leaves_retain),
     (("model.name", "model.hidden"), _hidden_fits_model),
@@ -464,12 +533,21 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
                 "Rename the file."
             )
     config = parse(merge(raw, override), methods, ", ".join(paths))
-    if config.data.path is not None and not Path(config.data.path).is_file():
+    kind = USER_DATA.get(config.data.source)
+    exists = {"file": Path.is_file, "folder": Path.is_dir}
+    if kind is not None and not exists[kind](Path(config.data.path)):
         raise ConfigError(
-            f"data.path: there is no file {config.data.path} (looked in {Path.cwd()}). Give the path of a npz "
-            "file with x_train, y_train, x_test and y_test."
+            f"data.path: there is no {kind} {config.data.path} (looked in {Path.cwd()}). Give the path of "
+            f"{_WANTED[config.data.source]}."
         )
     return config
+
+
+_WANTED = {
+    "npz": "a npz file with x_train, y_train, x_test and y_test",
+    "image_folder": "a folder with train/<class>/ and test/<class>/",
+    "casia_surf": "the folder with Age_Gender.txt and WBackground/",
+}
 
 
 def unknown_method_message(name: str, known: Iterable[str]) -> str:

@@ -12,7 +12,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import NEUTRAL, Config, unknown_method_message
+from unlearning_metric.config import NEUTRAL, USER_DATA, Config, unknown_method_message
+from unlearning_metric.contents import folder_fingerprint
 from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.entries import MethodEntry, method_entries
 from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
@@ -132,11 +133,13 @@ class Plan:
     def data_origin(self) -> Origin:
         """Origin of the data set."""
         data = self._tracked["data"]
-        settings = {"source": data["source"], **self._track("experiment_seed")}
+        named = ("source", "image_size", "normalize", "mean", "std")
+        settings = {**{name: data[name] for name in named if name in data}, **self._track("experiment_seed")}
         if data["source"] == "digits":
             settings["test_size"] = data["test_size"]
-        if self.config.data.path is not None:
-            settings["content"] = content_fingerprint(self.config.data.path)
+        if data["source"] in USER_DATA:
+            read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
+            settings["content"] = read(self.config.data.path)
         return Origin(settings, self._code("prepare_data"))
 
     @cached_property

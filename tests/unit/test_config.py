@@ -110,7 +110,13 @@ def test_wrong_value_is_named_with_what_is_allowed(raw, key, value, expected):
 @pytest.mark.parametrize(
     ("key", "value", "suggestion"),
     [
-        ("data.source", "digit", "Expected one of digits, npz. Did you mean 'digits'?"),
+        (
+            "data.source",
+            "digit",
+            "Expected one of digits, cifar10, cifar100, svhn, mnist, fashion_mnist, npz, image_folder, "
+            "casia_surf. Did you mean 'digits'?",
+        ),
+        ("data.source", "CIFAR10", "Did you mean 'cifar10'?"),
         ("model.name", "digits_cn", "Expected one of digits_cnn, mlp. Did you mean 'digits_cnn'?"),
         ("forget.strategy", "Random", "Expected one of random, class. Did you mean 'random'?"),
         ("training.schedule", "onecycle", "Did you mean 'one_cycle'?"),
@@ -190,6 +196,49 @@ def test_npz_needs_a_path_and_digits_takes_none(raw):
     assert "data.path: missing" in only_problem(changed(raw, "data.source", "npz"))
     assert 'data.path: "a.npz" is not used by data.source digits' in only_problem(changed(raw, "data.path", "a.npz"))
     assert config.parse(changed(raw, "data", {"source": "npz", "path": "a.npz"}), KNOWN).data.path == "a.npz"
+
+
+@pytest.mark.parametrize(("source", "kind"), [("image_folder", "folder"), ("casia_surf", "folder"), ("npz", "file")])
+def test_the_users_own_data_must_be_named_and_there(raw, tmp_path, source, kind):
+    own = {**raw, "data": {"source": source}}
+    assert f"data.path: missing; data.source {source} needs the {kind} to read" in only_problem(own)
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({**raw, "data": {"source": source, "path": str(tmp_path / "absent")}}))
+    files = {name: tmp_path / f"{name}.py" for name in KNOWN}
+    with pytest.raises(config.ConfigError, match=f"there is no {kind} {tmp_path / 'absent'}"):
+        config.load([file], {}, files, file)
+
+
+def test_downloaded_data_need_no_path_and_may_have_one(raw):
+    for data in ({"source": "cifar10"}, {"source": "cifar10", "path": "elsewhere"}):
+        assert config.parse({**raw, "data": data}, KNOWN).data.path == data.get("path")
+
+
+def test_only_image_files_can_be_brought_to_a_size(raw):
+    assert "data.image_size: 32 is only for the sources" in only_problem(changed(raw, "data.image_size", 32))
+    folder = {"source": "image_folder", "path": "images", "image_size": 32}
+    assert config.parse({**raw, "data": folder}, KNOWN).data.image_size == 32
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"normalize": "given"}, "data.normalize: given needs data.mean and data.std"),
+        ({"normalize": "given", "mean": [0.5]}, "data.normalize: given needs data.mean and data.std"),
+        ({"mean": [0.5], "std": [0.2]}, "data.mean: is not used with data.normalize pool"),
+        ({"normalize": "none", "std": [0.2]}, "data.std: is not used with data.normalize none"),
+        ({"normalize": "given", "mean": [0.5], "std": [0.2, 0.2]}, "data.mean: has 1 values and data.std has 2"),
+        ({"normalize": "given", "mean": [0.5], "std": [0]}, "data.std[0]: 0 is not allowed. Expected a number above 0"),
+    ],
+)
+def test_what_a_net_sees_is_said_once(raw, given, said):
+    assert said in only_problem(changed(raw, "data", given))
+
+
+def test_casia_surf_has_validation_examples_of_its_own(raw):
+    own = {"source": "casia_surf", "path": "faces"}
+    assert config.parse({**raw, "data": own}, KNOWN).data.validation_size == 0
+    assert "data.validation_size: 5 is not used" in only_problem({**raw, "data": {**own, "validation_size": 5}})
 
 
 def test_model_refuses_the_options_of_another(raw):

@@ -151,6 +151,34 @@ def test_the_place_of_the_users_data_file_changes_no_key(tmp_path):
     assert found[0] == found[1]
 
 
+def test_an_image_in_the_users_folder_changes_everything(tmp_path):
+    def keys(folder, content: bytes) -> dict[str, str]:
+        (tmp_path / folder / "train").mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "train" / "1.png").write_bytes(content)
+        return all_keys(plan(data={"source": "image_folder", "path": str(tmp_path / folder)}))
+
+    one, same, other = keys("a", b"one"), keys("b", b"one"), keys("a", b"two")
+    assert one == same
+    assert all(one[name] != other[name] for name in one)
+
+
+def test_where_a_download_is_kept_changes_no_key():
+    assert all_keys(plan(data={"source": "cifar10"})) == all_keys(plan(data={"source": "cifar10", "path": "there"}))
+    assert plan(data={"source": "cifar10"}).data_origin.key != plan(data={"source": "cifar100"}).data_origin.key
+
+
+@pytest.mark.parametrize(
+    "changes", [{"normalize": "none"}, {"normalize": "given", "mean": [0.5], "std": [0.2]}], ids=["none", "given"]
+)
+def test_what_a_net_sees_changes_everything(changes):
+    assert changed(data=changes) == set(all_keys(plan()))
+
+
+def test_settings_at_their_neutral_value_enter_no_key():
+    named = set(plan().data_origin.settings) | set(plan().score_origin("finetune").settings["data"])
+    assert named == {"source", "train_size", "test_size", "validation_size", "experiment_seed"}
+
+
 def test_editing_a_method_file_changes_that_methods_keys_only(tmp_path):
     for path in (ROOT / "methods").glob("*.py"):
         (tmp_path / path.name).write_text(path.read_text())
