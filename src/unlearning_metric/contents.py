@@ -19,13 +19,35 @@ from unlearning_metric.keys import content_fingerprint, digest
 RECENT = 2_000_000_000
 
 
+def files_below(folder: Path | str) -> list[Path]:
+    """Every file below a folder, sorted; none where there is no folder. Links are followed, but never back up.
+
+    What is read from a folder must be what its fingerprint covers, so both ask here. `Path.rglob` passes over linked
+    folders, of which subsets of large data sets are often made.
+    """
+    found: list[Path] = []
+    above = {os.path.realpath(folder)}
+
+    def walk(place: Path, seen: set[str]) -> None:
+        for entry in os.scandir(place):
+            if not entry.is_dir():
+                if entry.is_file():
+                    found.append(Path(entry.path))
+            elif (real := os.path.realpath(entry.path)) not in seen:
+                walk(Path(entry.path), seen | {real})
+
+    if Path(folder).is_dir():
+        walk(Path(folder), above)
+    return sorted(found)
+
+
 def folder_fingerprint(folder: Path | str) -> str:
     """Fingerprint of every file below a folder: names and bytes count, times do not."""
     folder = Path(folder).resolve()
     cache = _cache_file(folder)
     known = _read(cache)
     found: dict[str, list[int | str]] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in files_below(folder):
         name = path.relative_to(folder).as_posix()
         stat = path.stat()
         stamp = [stat.st_size, stat.st_ctime_ns]

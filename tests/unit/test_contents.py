@@ -58,6 +58,17 @@ def test_times_and_place_do_not_count(folder, tmp_path):
     assert folder_fingerprint(tmp_path / "elsewhere") == before
 
 
+def test_what_lies_in_linked_folders_counts(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "9").write_bytes(b"one")
+    (folder / "train" / "bee").symlink_to(tmp_path / "elsewhere")
+    # A way back up is not walked for ever.
+    (tmp_path / "elsewhere" / "up").symlink_to(folder)
+    before = folder_fingerprint(folder)
+    (tmp_path / "elsewhere" / "9").write_bytes(b"another")
+    assert folder_fingerprint(folder) != before
+
+
 def test_a_file_that_did_not_change_is_read_once(folder, monkeypatch):
     settled(monkeypatch)
     read = []

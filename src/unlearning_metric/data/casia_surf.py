@@ -6,6 +6,7 @@ The data set is given on request. Source of the conventions: google-deepmind/unl
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,14 @@ IMAGE_SIZE = 32
 def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     """Read the folder ``settings["path"]``: Age_Gender.txt and WBackground/*/<person>/real.rssdk/color/*.jpg.
 
-    Labels are ten age groups of equal width, groups are persons in the order of their numbers. The training pool is
+    Labels are ten age groups of equal width. Groups are the persons' numbers, or their places among all of them in
+    alphabetical order where they are called otherwise. The training pool is
     the published training part (80 % of the images) followed by the validation part (10 %), in the published order;
     the rest is the test pool.
     """
     root = Path(settings["path"])
     ages = _read_ages(root / "Age_Gender.txt")
-    persons = {person: number for number, person in enumerate(sorted(ages))}
+    persons = _person_numbers(ages)
     edges = np.linspace(min(ages.values()), max(ages.values()) + 1, AGE_GROUPS + 1)
     examples = []
     for folder in sorted((root / "WBackground").glob("*/*")):
@@ -56,6 +58,13 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
         classes=tuple(f"{low:.1f} to {high:.1f}" for low, high in pairwise(edges)),
         validation=np.arange(trained, pool),
     )
+
+
+def _person_numbers(persons: Iterable[str]) -> dict[str, int]:
+    ordered = sorted(persons)
+    if all(person.isdecimal() for person in ordered) and len({int(person) for person in ordered}) == len(ordered):
+        return {person: int(person) for person in ordered}
+    return {person: number for number, person in enumerate(ordered)}
 
 
 def _read_ages(path: Path) -> dict[str, int]:

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from unlearning_metric.contents import files_below
 from unlearning_metric.data.images import DataError
 from unlearning_metric.data.memory import require_memory
 
 #: What `torchvision.datasets.ImageFolder` takes for an image.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 _GREY = ("1", "L")
+#: Modes of more than eight bits; conversion would cut them off at 255.
+_DEEP = ("I", "F")
 
 
 def find_images(folder: Path) -> list[Path]:
     """Image files below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
+    return [path for path in files_below(folder) if path.suffix.lower() in EXTENSIONS]
 
 
 def read_images(paths: Sequence[Path], size: int | None, what: str) -> np.ndarray:
@@ -41,6 +44,11 @@ def read_images(paths: Sequence[Path], size: int | None, what: str) -> np.ndarra
     grey, shape = True, (size, size)
     for path in paths:
         mode, own = _form(path)
+        if mode.partition(";")[0] in _DEEP:
+            raise DataError(
+                f"{path} has more than 8 bits a pixel (mode {mode}). Convert the images to 8 bits, or give the pixels "
+                "as float arrays: data: {source: npz, path: ...}."
+            )
         grey = grey and mode in _GREY
         if size is None and path is not paths[0] and own != shape:
             raise DataError(

@@ -72,6 +72,23 @@ def test_images_of_several_sizes_are_named_or_brought_to_one(tmp_path):
     assert (data.x_train[6] == 77).all()
 
 
+def test_linked_folders_are_read_too(tmp_path):
+    made = folder_of(tmp_path / "kept")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").symlink_to(tmp_path / "kept" / "test")
+    for name in ("ant", "bee"):
+        (tmp_path / "train" / name).symlink_to(tmp_path / "kept" / "train" / name)
+    (tmp_path / "kept" / "train" / "ant" / "back").symlink_to(tmp_path / "kept" / "train" / "ant")
+    assert np.array_equal(load("image_folder", path=str(tmp_path)).x_train, made["train"])
+
+
+def test_images_of_sixteen_bits_are_not_cut_off(tmp_path):
+    folder_of(tmp_path, grey=True)
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "train" / "bee" / "deep.png")
+    with pytest.raises(DataError, match=r"deep\.png has more than 8 bits a pixel .*npz"):
+        load("image_folder", path=str(tmp_path))
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", None], ids=["empty", "text", "cut off"])
 def test_a_corrupt_image_is_named(tmp_path, content):
     folder_of(tmp_path, 32)
@@ -117,7 +134,7 @@ def test_images_beyond_memory_are_refused_with_the_number_before_any_is_read(tmp
 AGES = {f"{number:03d}": 20 + 2 * number for number in range(1, 26)}
 
 
-def casia(root, persons=AGES, images=4):
+def casia(root, persons=AGES, images=4, grey=None):
     """CASIA-SURF's folders, with the person's number as grey value; (person of each image in the published order)."""
     (root / "WBackground" / "a").mkdir(parents=True)
     lines = [f"{person} {age} {'MF'[age % 2]}" for person, age in persons.items()]
@@ -126,7 +143,7 @@ def casia(root, persons=AGES, images=4):
     for place, person in enumerate(sorted(persons)):
         folder = root / "WBackground" / "ab"[place % 2] / person / "real.rssdk" / "color"
         for number in range(images):
-            save(folder / f"{number}.jpg", 16, value=int(person))
+            save(folder / f"{number}.jpg", 16, value=int(person) if grey is None else grey)
     for folder in sorted((root / "WBackground").glob("*/*")):
         order += [folder.name] * images
     random.Random(43).shuffle(order)
@@ -145,7 +162,14 @@ def test_casia_surf_is_divided_and_labelled_as_published(tmp_path):
     ages = np.array([AGES[person] for person in order])
     assert np.array_equal(np.concatenate([data.y_train, data.y_test]), ((ages - 22) / 4.9).astype(int))
     assert data.num_classes == 10
-    assert data.groups_train.tolist() == [int(person) - 1 for person in order[:90]]
+    assert data.groups_train.tolist() == [int(person) for person in order[:90]]
+
+
+def test_persons_without_numbers_are_groups_by_their_place(tmp_path):
+    order = casia(tmp_path, {"B7": 20, "A12": 30, "C1": 69}, grey=50)
+    assert load("casia_surf", path=str(tmp_path)).groups_train.tolist() == [
+        ["A12", "B7", "C1"].index(person) for person in order[:10]
+    ]
 
 
 def test_casia_surf_may_have_age_groups_that_no_image_shows(tmp_path):
