@@ -15,13 +15,14 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from unlearning_metric.contract import BATCHES
 
 DataSource = Literal[
     "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
 ]
-ForgetStrategy = Literal["random", "class"]
+ForgetStrategy = Literal["random", "class", "subclass", "groups", "indices", "hardest", "easiest"]
 ModelName = Literal["digits_cnn", "mlp"]
 
 DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
@@ -37,6 +38,12 @@ NEUTRAL: dict[str, Any] = {
     "data.normalize": "pool",
     "data.mean": None,
     "data.std": None,
+    "forget.stratified": False,
+    "forget.labels": None,
+    "forget.groups": None,
+    "forget.order": "random",
+    "forget.path": None,
+    "forget.difficulty_models": 16,
 }
 
 #: Sources whose data are what lies under ``data.path``, and what that is.
@@ -45,6 +52,10 @@ USER_DATA: dict[str, str] = {"npz": "file", "image_folder": "folder", "casia_sur
 DOWNLOADED = ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist")
 #: Sources of image files, which can be brought to another size.
 IMAGE_FILES = ("image_folder", "casia_surf")
+#: Strategies that ask how hard each example is for models that did not train on it.
+BY_DIFFICULTY = ("hardest", "easiest")
+#: How the name of a file of indices may end.
+INDEX_FILES = (".npy", ".npz", ".csv", ".txt")
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 DEFAULT_WIDTH = 32
@@ -68,6 +79,13 @@ def _truth_from_text(value: Any) -> Any:
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def _integer_or_text(value: Any) -> Any:
+    # Before pydantic tries one type after the other: it would report a problem of each.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError("label_type", "neither an integer nor text")
+    return value
+
+
 def _empty_mapping_for_none(value: Any) -> Any:
     return {} if value is None else value
 
@@ -80,6 +98,7 @@ Number = Annotated[float, BeforeValidator(_number_from_text)]
 Truth = Annotated[bool, BeforeValidator(_truth_from_text)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
+Label = Annotated[int | str, BeforeValidator(_integer_or_text, json_schema_input_type=int | str)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
 Hyperparameters = Annotated[
     dict[str, Any],
@@ -126,13 +145,33 @@ class Forget(_Section):
     """Which training examples are to be forgotten."""
 
     strategy: ForgetStrategy = Field(
-        description="How the forget set is drawn: random examples, or examples of one class."
+        description="How the forget set is chosen: random examples; all of a class, or a part of some; whole groups; a "
+        "list in a file; the hardest or easiest examples for models that did not train on them."
     )
-    count: PositiveInt | None = Field(None, description="Size of a random forget set, in examples.")
+    count: PositiveInt | None = Field(None, description="Size of the forget set in examples, or groups for groups.")
     fraction: Number | None = Field(
-        None, gt=0, lt=1, description="Size of a random forget set, as a share of the training set."
+        None,
+        gt=0,
+        lt=1,
+        description="The same as a share of the training set, of the classes for subclass, of the groups for groups.",
     )
-    label: int | None = Field(None, ge=0, description="Class to forget; for the strategy class.")
+    stratified: Truth = Field(False, description="For random: the same share of every class.")
+    label: Label | None = Field(None, description="Class to forget, by name or label; for class.")
+    labels: list[Label] | None = Field(
+        None, min_length=1, description="Classes to forget a part of, by name or label; for subclass."
+    )
+    groups: list[int] | None = Field(None, min_length=1, description="Groups to forget; for groups.")
+    order: Literal["random", "sorted"] = Field(
+        "random", description="For groups with count or fraction: random groups, or the first in ascending order."
+    )
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="File of indices into the training pool (npy, npz, csv, txt); for indices.",
+    )
+    difficulty_models: int = Field(
+        16, ge=2, description="For hardest and easiest: models trained on random halves; an even number."
+    )
 
 
 class Model(_Section):
@@ -296,22 +335,56 @@ def _validation_fits_source(source: str, validation_size: int) -> str | None:
     return None
 
 
-def _forget_size_fits_strategy(
-    strategy: str, count: int | None, fraction: float | None, label: int | None
-) -> str | None:
-    given = {
-        name: value for name, value in (("count", count), ("fraction", fraction), ("label", label)) if value is not None
-    }
-    written = ", ".join(f"{name}: {value}" for name, value in given.items()) or "none of the three"
-    if strategy == "random" and ("label" in given or len(given) != 1):
-        return f"forget: strategy random needs either count or fraction and no label; given: {written}."
-    if strategy == "class" and set(given) != {"label"}:
-        return f"forget: strategy class needs label and neither count nor fraction; given: {written}."
+#: Strategy -> the keys of which it needs exactly one, those it needs besides, those it may have.
+_FORGET_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "random": (("count", "fraction"), (), ("stratified",)),
+    "class": ((), ("label",), ()),
+    "subclass": (("count", "fraction"), ("labels",), ()),
+    "groups": (("count", "fraction", "groups"), (), ("order",)),
+    "indices": ((), ("path",), ()),
+    "hardest": (("count", "fraction"), (), ("difficulty_models",)),
+    "easiest": (("count", "fraction"), (), ("difficulty_models",)),
+}
+
+
+def _forget_keys_fit_strategy(forget: dict) -> str | None:
+    strategy = forget["strategy"]
+    defaults = {name: field.default for name, field in Forget.model_fields.items() if name != "strategy"}
+    given = {name: forget[name] for name in defaults if forget.get(name, defaults[name]) != defaults[name]}
+    one_of, needed, possible = _FORGET_KEYS[strategy]
+    chosen = [name for name in one_of if name in given]
+    fits = given.keys() <= {*one_of, *needed, *possible} and given.keys() >= set(needed)
+    if fits and len(chosen) == (1 if one_of else 0):
+        return None
+    parts = [*needed, *([f"exactly one of {', '.join(one_of)}"] if one_of else [])]
+    may = f", and may have {', '.join(possible)}" if possible else ""
+    written = ", ".join(f"{name}: {_shown(value)}" for name, value in given.items()) or "none of its keys"
+    return f"forget: strategy {strategy} needs {' and '.join(parts)}{may}, and nothing else; given: {written}."
+
+
+def _groups_have_one_choice(groups: list[int] | None, order: str) -> str | None:
+    if groups is not None and order == "sorted":
+        return "forget.order: sorted is for count or fraction; forget.groups names the groups. Remove one of the two."
+    return None
+
+
+def _difficulty_models_pair_up(models: int) -> str | None:
+    if models % 2:
+        return (
+            f"forget.difficulty_models: {models} is odd; the models train in pairs on the two halves of the training "
+            f"set. Set {models - 1} or {models + 1}."
+        )
+    return None
+
+
+def _indices_have_a_known_form(path: str | None) -> str | None:
+    if path is not None and Path(path).suffix.lower() not in INDEX_FILES:
+        return f"forget.path: {_shown(path)} is not allowed. Expected a file that ends in {', '.join(INDEX_FILES)}."
     return None
 
 
 def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | None) -> str | None:
-    if strategy == "random" and count is not None and train_size is not None and count >= train_size:
+    if strategy in ("random", *BY_DIFFICULTY) and count is not None and train_size is not None and count >= train_size:
         return (
             f"forget.count: {count} is a forget set as large as the training set (data.train_size is "
             f"{train_size}), so nothing is left to retain. Expected at most {train_size - 1}."
@@ -339,7 +412,10 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("data.source", "data.image_size"), _image_size_fits_source),
     (("data.normalize", "data.mean", "data.std"), _statistics_fit_normalize),
     (("data.source", "data.validation_size"), _validation_fits_source),
-    (("forget.strategy", "forget.count", "forget.fraction", "forget.label"), _forget_size_fits_strategy),
+    (("forget",), _forget_keys_fit_strategy),
+    (("forget.groups", "forget.order"), _groups_have_one_choice),
+    (("forget.difficulty_models",), _difficulty_models_pair_up),
+    (("forget.path",), _indices_have_a_known_form),
     (("forget.strategy", "forget.count", "data.train_size"), _forget_leaves_retain),
     (("model.name", "model.hidden"), _hidden_fits_model),
     (("model.name", "model.width"), _width_fits_model),
@@ -533,6 +609,11 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
                 "Rename the file."
             )
     config = parse(merge(raw, override), methods, ", ".join(paths))
+    if config.forget.path is not None and not Path(config.forget.path).is_file():
+        raise ConfigError(
+            f"forget.path: there is no file {config.forget.path} (looked in {Path.cwd()}). Give the path of a file "
+            "with the indices of the training examples to forget."
+        )
     kind = USER_DATA.get(config.data.source)
     exists = {"file": Path.is_file, "folder": Path.is_dir}
     if kind is not None and not exists[kind](Path(config.data.path)):
@@ -715,10 +796,17 @@ def _schema_at(location: tuple, schema: dict) -> dict:
 
 def _without_null(node: dict, schema: dict) -> dict:
     if "anyOf" in node:
-        node = next(choice for choice in node["anyOf"] if choice.get("type") != "null")
+        node = _choices(node)[0]
     if "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     return node
+
+
+def _choices(node: dict) -> list[dict]:
+    """What a node allows but null, one by one."""
+    if "anyOf" not in node:
+        return [node]
+    return [kind for choice in node["anyOf"] if choice.get("type") != "null" for kind in _choices(choice)]
 
 
 _TYPE_WORDS = {
@@ -739,8 +827,11 @@ _BOUND_WORDS = {
 def _expected(node: dict, schema: dict) -> str:
     """What a field accepts, in words, from its JSON schema."""
     nullable = any(choice.get("type") == "null" for choice in node.get("anyOf", ()))
+    choices = _choices(node)
     node = _without_null(node, schema)
-    if "enum" in node:
+    if len(choices) > 1:
+        words = " or ".join(_expected(choice, schema) for choice in choices)
+    elif "enum" in node:
         words = f"one of {', '.join(node['enum'])}"
     elif node["type"] == "array":
         words = f"a list in which each item is {_expected(node['items'], schema)}"

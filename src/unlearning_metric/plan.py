@@ -6,13 +6,13 @@ Nothing heavy is imported: the Snakefile uses this while it is parsed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import NEUTRAL, USER_DATA, Config, unknown_method_message
+from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, USER_DATA, Config, unknown_method_message
 from unlearning_metric.contents import folder_fingerprint
 from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.entries import MethodEntry, method_entries
@@ -54,6 +54,23 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
     return kept
 
 
+#: Key of the configuration that names a file of the user's -> what of the file enters the keys in its place.
+CONTENT: dict[str, Callable[[Path | str], str]] = {"forget.path": content_fingerprint}
+
+
+def by_content(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which fingerprints stand for the user's files: what they hold counts, not where they lie."""
+    changed = copy.deepcopy(settings)
+    for name, fingerprint in CONTENT.items():
+        *parents, last = name.split(".")
+        section = changed
+        for parent in parents:
+            section = section.get(parent, {})
+        if section.get(last) is not None:
+            section[last] = fingerprint(section[last])
+    return changed
+
+
 class Plan:
     """Settings and origins of every rule.
 
@@ -77,7 +94,7 @@ class Plan:
         #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
         self.methods = method_entries(config, methods)
         self._whole = config.model_dump(mode="json")
-        self._tracked = without_neutral(self._whole, NEUTRAL)
+        self._tracked = by_content(without_neutral(self._whole, NEUTRAL))
         # Asked for by every job of the rules; each walks the imports of a script.
         self.training_origin = cache(self.training_origin)
         self.unlearning_origin = cache(self.unlearning_origin)
@@ -142,6 +159,27 @@ class Plan:
             settings["content"] = read(self.config.data.path)
         return Origin(settings, self._code("prepare_data"))
 
+    @property
+    def needs_difficulty(self) -> bool:
+        """Whether the split asks how hard each example is."""
+        return self.config.forget.strategy in BY_DIFFICULTY
+
+    @cached_property
+    def difficulty_settings(self) -> dict[str, Any]:
+        """What the measure of difficulty depends on, besides the data."""
+        return self._difficulty_settings(self._whole)
+
+    def _difficulty_settings(self, whole: dict[str, Any]) -> dict[str, Any]:
+        sizes = {name: whole["data"][name] for name in ("train_size", "validation_size")}
+        named = {name: whole[name] for name in ("experiment_seed", "model", "training")}
+        return {**sizes, **named, "models": self.config.forget.difficulty_models}
+
+    @cached_property
+    def difficulty_origin(self) -> Origin:
+        """Origin of the measure of difficulty."""
+        settings = self._difficulty_settings(self._tracked)
+        return Origin(settings, self._code("difficulty"), {"data": self.data_origin.key})
+
     @cached_property
     def split_settings(self) -> dict[str, Any]:
         """What the split depends on."""
@@ -156,7 +194,10 @@ class Plan:
     def split_origin(self) -> Origin:
         """Origin of the split."""
         settings = {**self._split_settings(self._tracked), **self._track("experiment_seed")}
-        return Origin(settings, self._code("split_data"), {"data": self.data_origin.key})
+        inputs = {"data": self.data_origin.key}
+        if self.needs_difficulty:
+            inputs["difficulty"] = self.difficulty_origin.key
+        return Origin(settings, self._code("split_data"), inputs)
 
     @cached_property
     def training_settings(self) -> dict[str, Any]:
@@ -242,6 +283,7 @@ class Plan:
         settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
         settings["options"] = dict(self.method(method).options)
         # Where a user's file lies changes no number; what it holds enters through the keys.
+        settings["forget"] = {name: value for name, value in settings["forget"].items() if name != "path"}
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
         return settings
 
@@ -278,6 +320,8 @@ class Plan:
     def artifacts(self) -> Iterator[Artifact]:
         """Every file of the configuration's own methods, in the order the data flows."""
         yield Artifact("data/dataset.npz", self.data_origin)
+        if self.needs_difficulty:
+            yield Artifact("data/difficulty.npz", self.difficulty_origin)
         yield Artifact("data/split.npz", self.split_origin)
         for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
             for shard in self.group_shards(group) if not self.is_imported(group) else ():

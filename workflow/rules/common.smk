@@ -249,9 +249,26 @@ def data_inputs(wildcards):
     return inputs(["data/dataset.npz"], PLAN.data_origin)
 
 
-def split_inputs(wildcards):
+def difficulty_inputs(wildcards):
     """The data set."""
-    return inputs(["data/split.npz"], PLAN.split_origin, dataset="data/dataset.npz")
+    return inputs(
+        ["data/difficulty.npz"],
+        PLAN.difficulty_origin,
+        dataset="data/dataset.npz",
+    )
+
+
+def difficulty_key():
+    """Key of the measure of difficulty, where the split asks for one."""
+    return PLAN.difficulty_origin.key if PLAN.needs_difficulty else None
+
+
+def split_inputs(wildcards):
+    """The data set, and how hard its examples are where the split asks for that."""
+    more = {"difficulty": "data/difficulty.npz"} if PLAN.needs_difficulty else {}
+    return inputs(
+        ["data/split.npz"], PLAN.split_origin, dataset="data/dataset.npz", **more
+    )
 
 
 def train_inputs(role):
@@ -397,6 +414,11 @@ FIGURES = figure_names(PLAN.scored_methods)
 KEPT = {
     "data/dataset.npz": ("data/split.npz", "models/", "losses/"),
     "data/split.npz": ("models/", "losses/"),
+    **(
+        {"data/difficulty.npz": ("data/split.npz", "models/", "losses/")}
+        if PLAN.needs_difficulty
+        else {}
+    ),
     **{
         f"models/full/{shard}.safetensors": (f"losses/full/{shard}.", "models/unlearn/")
         for shard in PLAN.original_shards
