@@ -270,6 +270,14 @@ class Plan:
         """Shards of a group of models."""
         return self.original_shards if group == "full" else self.shards
 
+    def model_files(self, group: str) -> list[str]:
+        """Files of all shards of a group of models, within the results folder."""
+        return [f"models/{group}/{shard}.safetensors" for shard in self.group_shards(group)]
+
+    def dump_files(self, group: str) -> list[str]:
+        """Dumps of all shards of a group of models, within the results folder."""
+        return [f"losses/{group}/{shard}.parquet" for shard in self.group_shards(group)]
+
     def score_settings(self, method: str) -> dict[str, Any]:
         """The parts of the configuration that can change a method's score document."""
         return self._score_settings(self._whole, method)
@@ -324,10 +332,10 @@ class Plan:
             yield Artifact("data/difficulty.npz", self.difficulty_origin)
         yield Artifact("data/split.npz", self.split_origin)
         for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
-            for shard in self.group_shards(group) if not self.is_imported(group) else ():
-                yield Artifact(f"models/{group}/{shard}.safetensors", self.models_origin(group))
-            for shard in self.group_shards(group):
-                yield Artifact(f"losses/{group}/{shard}.parquet", self.dump_origin(group))
+            for path in self.model_files(group) if not self.is_imported(group) else ():
+                yield Artifact(path, self.models_origin(group))
+            for path in self.dump_files(group):
+                yield Artifact(path, self.dump_origin(group))
         for name in self.scored_methods:
             for path in self.score_files(name):
                 yield Artifact(path, self.score_origin(name))

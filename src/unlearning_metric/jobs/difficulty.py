@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.forget import training_set
-from unlearning_metric.models import build_model
 from unlearning_metric.outputs import model_outputs
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import read_npz, write_npz
-from unlearning_metric.training import make_dataset, train_models
+from unlearning_metric.training import make_dataset, train_model
 
 #: Role of the models; none of their random streams is any other model's.
 ROLE = "difficulty"
@@ -53,23 +52,17 @@ def measure_difficulty(
     for pair in range(settings["models"] // 2):
         parts = halves(len(train), pair, seed)
         for number, (own, other) in enumerate((parts, parts[::-1])):
-            index = 2 * pair + number
-            states, _ = train_models(
+            model = train_model(
                 make_dataset(data, "train", train[own], device),
                 settings["model"],
                 header["num_classes"],
                 settings["training"],
-                seed,
-                ROLE,
-                [index],
-                progress.step,
+                Streams(seed, ROLE, 2 * pair + number),
             )
-            held = make_dataset(data, "train", train[other], device)
-            model = build_model(settings["model"], data["x_train"].shape[1:], header["num_classes"], seed=0).to(device)
-            model.load_state_dict(states[index])
-            outputs, bad = model_outputs(model, {"held": held})
+            outputs, bad = model_outputs(model, {"held": make_dataset(data, "train", train[other], device)})
             losses[other] += outputs["held"]["loss"]
             diverged += bad
+            progress.step()
     losses /= settings["models"] // 2
     write_npz(out, {"examples": train, "loss": losses}, {**provenance, "diverged": diverged, "run": run_record(device)})
     LOGGER.info("held-out loss: median %.3f, largest %.3f", np.median(losses), losses.max())
