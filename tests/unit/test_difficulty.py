@@ -17,12 +17,12 @@ IMAGES = (RNG.integers(60, size=(120, 8, 8, 1)) + 90 * LABELS[:, None, None, Non
 WRONG = np.array([4, 17, 50, 83])
 
 
-def measured(tmp_path, labels=LABELS, models=4, train_size=100):
+def measured(tmp_path, labels=LABELS, models=4, train_size=100, **recipe):
     arrays = {"x_train": IMAGES, "y_train": labels, "mean": np.array([130.0], np.float32)}
     arrays["std"] = np.array([75.0], np.float32)
     write_npz(tmp_path / "d.npz", arrays, {"key": "d", "num_classes": 3})
     settings = {
-        "experiment_seed": 0, "model": {"name": "digits_cnn", "width": 4}, "training": RECIPE,
+        "experiment_seed": 0, "model": {"name": "digits_cnn", "width": 4}, "training": {**RECIPE, **recipe},
         "train_size": train_size, "validation_size": 0, "models": models,
     }  # fmt: skip
     measure_difficulty(tmp_path / "d.npz", "d", tmp_path / "out.npz", settings, "cpu", {"key": "k"})
@@ -46,8 +46,9 @@ def test_the_training_set_is_that_of_the_split(tmp_path):
 def test_examples_with_a_wrong_label_are_the_hardest(tmp_path):
     labels = LABELS.copy()
     labels[WRONG] = (labels[WRONG] + 1) % 3
-    found = measured(tmp_path, labels, train_size=None)
+    # Long enough to memorise: a model that saw a wrong label then has a loss below 1 on it.
+    found = measured(tmp_path, labels, train_size=None, epochs=60)
     hardest = found["examples"][np.argsort(-found["loss"])[: len(WRONG)]]
     assert sorted(hardest) == WRONG.tolist()
-    # No model that saw the wrong label was asked: memorising it would have made its loss small.
-    assert found["loss"][WRONG].min() > 1.0
+    # No model that saw the wrong label was asked.
+    assert found["loss"][WRONG].min() > 3.0
