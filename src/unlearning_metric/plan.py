@@ -6,7 +6,7 @@ Nothing heavy is imported: the Snakefile uses this while it is parsed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -314,9 +314,9 @@ class Plan:
         exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
         return Origin(exclude, self._code("leaderboard"), scores)
 
-    def report_groups(self, methods: Iterable[str]) -> list[str]:
-        """Groups of models whose outputs a report on these methods shows."""
-        return ["retain", *(f"unlearn/{name}" for name in methods)]
+    def report_groups(self, methods: Collection[str]) -> list[str]:
+        """Groups of models whose outputs a report on these methods shows; none where there is nothing to report on."""
+        return ["retain", *(f"unlearn/{name}" for name in methods)] if methods else []
 
     def report_origin(self) -> Origin:
         """Origin of the report."""

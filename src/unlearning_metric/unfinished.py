@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from unlearning_metric.plan import Plan
@@ -73,7 +73,7 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     return "\n".join([*failed, summary(results)])
 
 
-def _write_report(plan: Plan, folder: Path, scored: Iterable[str]) -> None:
+def _write_report(plan: Plan, folder: Path, scored: Collection[str]) -> None:
     from unlearning_metric.jobs.report import write_report
 
     groups = plan.report_groups(scored)

@@ -145,6 +145,12 @@ def test_new_method_file_is_found_by_itself(workflow):
     assert "results/samples_fresh.parquet" in outputs(jobs)
 
 
+def test_where_every_method_is_skipped_nothing_is_trained_for_a_report_on_none(workflow):
+    workflow.configure(skip=["finetune", "identity", "reset_head", "retrain"])
+    counts = {"prepare_data": 1, "leaderboard": 1, "report": 1, "all": 1}
+    assert workflow.counts() == counts
+
+
 def test_skipped_method_is_left_out_but_may_be_asked_for(workflow):
     workflow.configure(skip=["retrain", "reset_head"])
 
