@@ -15,11 +15,14 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from unlearning_metric.contract import BATCHES
 
-DataSource = Literal["digits", "npz"]
-ForgetStrategy = Literal["random", "class"]
+DataSource = Literal[
+    "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
+]
+ForgetStrategy = Literal["random", "class", "subclass", "groups", "indices", "hardest", "easiest"]
 ModelName = Literal["digits_cnn", "mlp"]
 
 DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
@@ -29,7 +32,30 @@ MODELS: tuple[str, ...] = get_args(ModelName)
 #: Dotted name -> the value that gives what there was before the key could be set. A setting at this value enters
 #: no artifact's key, so a key added to the configuration rebuilds nothing. Every later key that changes results
 #: belongs here, and its value stays as it is even if its default changes.
-NEUTRAL: dict[str, Any] = {"efficiency.exclude": False}
+NEUTRAL: dict[str, Any] = {
+    "efficiency.exclude": False,
+    "data.image_size": None,
+    "data.normalize": "pool",
+    "data.mean": None,
+    "data.std": None,
+    "forget.stratified": False,
+    "forget.labels": None,
+    "forget.groups": None,
+    "forget.order": "random",
+    "forget.path": None,
+    "forget.difficulty_models": 16,
+}
+
+#: Sources whose data are what lies under ``data.path``, and what that is.
+USER_DATA: dict[str, str] = {"npz": "file", "image_folder": "folder", "casia_surf": "folder"}
+#: Sources that need no ``data.path`` and use it, where it is given, as the folder to download to.
+DOWNLOADED = ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist")
+#: Sources of image files, which can be brought to another size.
+IMAGE_FILES = ("image_folder", "casia_surf")
+#: Strategies that ask how hard each example is for models that did not train on it.
+BY_DIFFICULTY = ("hardest", "easiest")
+#: How the name of a file of indices may end.
+INDEX_FILES = (".npy", ".npz", ".csv", ".txt")
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 DEFAULT_WIDTH = 32
@@ -53,6 +79,13 @@ def _truth_from_text(value: Any) -> Any:
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def _integer_or_text(value: Any) -> Any:
+    # Before pydantic tries one type after the other: it would report a problem of each.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError("label_type", "neither an integer nor text")
+    return value
+
+
 def _empty_mapping_for_none(value: Any) -> Any:
     return {} if value is None else value
 
@@ -65,6 +98,7 @@ Number = Annotated[float, BeforeValidator(_number_from_text)]
 Truth = Annotated[bool, BeforeValidator(_truth_from_text)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
+Label = Annotated[int | str, BeforeValidator(_integer_or_text, json_schema_input_type=int | str)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
 Hyperparameters = Annotated[
     dict[str, Any],
@@ -80,7 +114,28 @@ class Data(_Section):
     """Where the images come from and how many of them are used."""
 
     source: DataSource = Field(description="Data set to load.")
-    path: str | None = Field(None, min_length=1, description="File to read; for the source npz, and only there.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="File (npz) or folder (image_folder, casia_surf) to read; for a downloaded source the folder it is "
+        "kept in, data if it is null.",
+    )
+    image_size: PositiveInt | None = Field(
+        None,
+        description="Height and width to bring image files to; null keeps the size of image_folder and takes 32 for "
+        "casia_surf.",
+    )
+    normalize: Literal["pool", "given", "none"] = Field(
+        "pool",
+        description="What a net's input is normalised by: mean and standard deviation of each channel of the training "
+        "pool, those given in mean and std, or nothing (0..255).",
+    )
+    mean: list[Number] | None = Field(
+        None, min_length=1, description="Mean of each channel on the scale 0..1 of pixels; for normalize given."
+    )
+    std: list[PositiveNumber] | None = Field(
+        None, min_length=1, description="Standard deviation of each channel on that scale; for normalize given."
+    )
     train_size: PositiveInt | None = Field(None, description="Training images to use; null uses all of them.")
     test_size: PositiveInt | None = Field(None, description="Test images to use; null uses all of them.")
     validation_size: int = Field(0, ge=0, description="Validation images to set aside; 0 sets none aside.")
@@ -90,13 +145,33 @@ class Forget(_Section):
     """Which training examples are to be forgotten."""
 
     strategy: ForgetStrategy = Field(
-        description="How the forget set is drawn: random examples, or examples of one class."
+        description="How the forget set is chosen: random examples; all of a class, or a part of some; whole groups; a "
+        "list in a file; the hardest or easiest examples for models that did not train on them."
     )
-    count: PositiveInt | None = Field(None, description="Size of a random forget set, in examples.")
+    count: PositiveInt | None = Field(None, description="Size of the forget set in examples, or groups for groups.")
     fraction: Number | None = Field(
-        None, gt=0, lt=1, description="Size of a random forget set, as a share of the training set."
+        None,
+        gt=0,
+        lt=1,
+        description="The same as a share of the training set, of the classes for subclass, of the groups for groups.",
     )
-    label: int | None = Field(None, ge=0, description="Class to forget; for the strategy class.")
+    stratified: Truth = Field(False, description="For random: the same share of every class.")
+    label: Label | None = Field(None, description="Class to forget, by name or label; for class.")
+    labels: list[Label] | None = Field(
+        None, min_length=1, description="Classes to forget a part of, by name or label; for subclass."
+    )
+    groups: list[int] | None = Field(None, min_length=1, description="Groups to forget; for groups.")
+    order: Literal["random", "sorted"] = Field(
+        "random", description="For groups with count or fraction: random groups, or the first in ascending order."
+    )
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="File of indices into the training pool (npy, npz, csv, txt); for indices.",
+    )
+    difficulty_models: int = Field(
+        16, ge=2, description="For hardest and easiest: models trained on random halves; an even number."
+    )
 
 
 class Model(_Section):
@@ -224,29 +299,93 @@ def _originals_fit_copies(originals: int, copies: int) -> str | None:
 
 
 def _path_fits_source(source: str, path: str | None) -> str | None:
-    if source == "npz" and path is None:
-        return "data.path: missing; data.source npz needs the file to read, e.g. path: data/mine.npz"
-    if source != "npz" and path is not None:
+    if source in USER_DATA and path is None:
+        example = "data/mine.npz" if source == "npz" else f"data/{source}"
+        return f"data.path: missing; data.source {source} needs the {USER_DATA[source]} to read, e.g. path: {example}"
+    if source not in (*USER_DATA, *DOWNLOADED) and path is not None:
         return f"data.path: {_shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
     return None
 
 
-def _forget_size_fits_strategy(
-    strategy: str, count: int | None, fraction: float | None, label: int | None
-) -> str | None:
-    given = {
-        name: value for name, value in (("count", count), ("fraction", fraction), ("label", label)) if value is not None
-    }
-    written = ", ".join(f"{name}: {value}" for name, value in given.items()) or "none of the three"
-    if strategy == "random" and ("label" in given or len(given) != 1):
-        return f"forget: strategy random needs either count or fraction and no label; given: {written}."
-    if strategy == "class" and set(given) != {"label"}:
-        return f"forget: strategy class needs label and neither count nor fraction; given: {written}."
+def _image_size_fits_source(source: str, image_size: int | None) -> str | None:
+    if image_size is not None and source not in IMAGE_FILES:
+        return (
+            f"data.image_size: {image_size} is only for the sources {' and '.join(IMAGE_FILES)}, and data.source is "
+            f"{source}. Remove it."
+        )
+    return None
+
+
+def _statistics_fit_normalize(normalize: str, mean: list[float] | None, std: list[float] | None) -> str | None:
+    given = [name for name, value in (("mean", mean), ("std", std)) if value is not None]
+    if normalize == "given" and len(given) < 2:
+        return "data.normalize: given needs data.mean and data.std, a number for each channel."
+    if normalize != "given" and given:
+        return f"data.{given[0]}: is not used with data.normalize {normalize}. Remove it, or set normalize: given."
+    if normalize == "given" and len(mean) != len(std):
+        return f"data.mean: has {len(mean)} values and data.std has {len(std)}. Give one of each for each channel."
+    return None
+
+
+def _validation_fits_source(source: str, validation_size: int) -> str | None:
+    if source == "casia_surf" and validation_size:
+        return (
+            f"data.validation_size: {validation_size} is not used by data.source casia_surf, which has validation "
+            "examples of its own. Remove it."
+        )
+    return None
+
+
+#: Strategy -> the keys of which it needs exactly one, those it needs besides, those it may have.
+_FORGET_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "random": (("count", "fraction"), (), ("stratified",)),
+    "class": ((), ("label",), ()),
+    "subclass": (("count", "fraction"), ("labels",), ()),
+    "groups": (("count", "fraction", "groups"), (), ("order",)),
+    "indices": ((), ("path",), ()),
+    "hardest": (("count", "fraction"), (), ("difficulty_models",)),
+    "easiest": (("count", "fraction"), (), ("difficulty_models",)),
+}
+
+
+def _forget_keys_fit_strategy(forget: dict) -> str | None:
+    strategy = forget["strategy"]
+    defaults = {name: field.default for name, field in Forget.model_fields.items() if name != "strategy"}
+    given = {name: forget[name] for name in defaults if forget.get(name, defaults[name]) != defaults[name]}
+    one_of, needed, possible = _FORGET_KEYS[strategy]
+    chosen = [name for name in one_of if name in given]
+    fits = given.keys() <= {*one_of, *needed, *possible} and given.keys() >= set(needed)
+    if fits and len(chosen) == (1 if one_of else 0):
+        return None
+    parts = [*needed, *([f"exactly one of {', '.join(one_of)}"] if one_of else [])]
+    may = f", and may have {', '.join(possible)}" if possible else ""
+    written = ", ".join(f"{name}: {_shown(value)}" for name, value in given.items()) or "none of its keys"
+    return f"forget: strategy {strategy} needs {' and '.join(parts)}{may}, and nothing else; given: {written}."
+
+
+def _groups_have_one_choice(groups: list[int] | None, order: str) -> str | None:
+    if groups is not None and order == "sorted":
+        return "forget.order: sorted is for count or fraction; forget.groups names the groups. Remove one of the two."
+    return None
+
+
+def _difficulty_models_pair_up(models: int) -> str | None:
+    if models % 2:
+        return (
+            f"forget.difficulty_models: {models} is odd; the models train in pairs on the two halves of the training "
+            f"set. Set {models - 1} or {models + 1}."
+        )
+    return None
+
+
+def _indices_have_a_known_form(path: str | None) -> str | None:
+    if path is not None and Path(path).suffix.lower() not in INDEX_FILES:
+        return f"forget.path: {_shown(path)} is not allowed. Expected a file that ends in {', '.join(INDEX_FILES)}."
     return None
 
 
 def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | None) -> str | None:
-    if strategy == "random" and count is not None and train_size is not None and count >= train_size:
+    if strategy in ("random", *BY_DIFFICULTY) and count is not None and train_size is not None and count >= train_size:
         return (
             f"forget.count: {count} is a forget set as large as the training set (data.train_size is "
             f"{train_size}), so nothing is left to retain. Expected at most {train_size - 1}."
@@ -271,7 +410,13 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("copies", "shard_size", "ceiling"), _half_splits_are_equal),
     (("originals", "copies"), _originals_fit_copies),
     (("data.source", "data.path"), _path_fits_source),
-    (("forget.strategy", "forget.count", "forget.fraction", "forget.label"), _forget_size_fits_strategy),
+    (("data.source", "data.image_size"), _image_size_fits_source),
+    (("data.normalize", "data.mean", "data.std"), _statistics_fit_normalize),
+    (("data.source", "data.validation_size"), _validation_fits_source),
+    (("forget",), _forget_keys_fit_strategy),
+    (("forget.groups", "forget.order"), _groups_have_one_choice),
+    (("forget.difficulty_models",), _difficulty_models_pair_up),
+    (("forget.path",), _indices_have_a_known_form),
     (("forget.strategy", "forget.count", "data.train_size"), _forget_leaves_retain),
     (("model.name", "model.hidden"), _hidden_fits_model),
     (("model.name", "model.width"), _width_fits_model),
@@ -465,12 +610,26 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
                 "Rename the file."
             )
     config = parse(merge(raw, override), methods, ", ".join(paths))
-    if config.data.path is not None and not Path(config.data.path).is_file():
+    if config.forget.path is not None and not Path(config.forget.path).is_file():
         raise ConfigError(
-            f"data.path: there is no file {config.data.path} (looked in {Path.cwd()}). Give the path of a npz "
-            "file with x_train, y_train, x_test and y_test."
+            f"forget.path: there is no file {config.forget.path} (looked in {Path.cwd()}). Give the path of a file "
+            "with the indices of the training examples to forget."
+        )
+    kind = USER_DATA.get(config.data.source)
+    exists = {"file": Path.is_file, "folder": Path.is_dir}
+    if kind is not None and not exists[kind](Path(config.data.path)):
+        raise ConfigError(
+            f"data.path: there is no {kind} {config.data.path} (looked in {Path.cwd()}). Give the path of "
+            f"{_WANTED[config.data.source]}."
         )
     return config
+
+
+_WANTED = {
+    "npz": "a npz file with x_train, y_train, x_test and y_test",
+    "image_folder": "a folder with train/<class>/ and test/<class>/",
+    "casia_surf": "the folder with Age_Gender.txt and WBackground/",
+}
 
 
 def unknown_method_message(name: str, known: Iterable[str]) -> str:
@@ -638,10 +797,17 @@ def _schema_at(location: tuple, schema: dict) -> dict:
 
 def _without_null(node: dict, schema: dict) -> dict:
     if "anyOf" in node:
-        node = next(choice for choice in node["anyOf"] if choice.get("type") != "null")
+        node = _choices(node)[0]
     if "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     return node
+
+
+def _choices(node: dict) -> list[dict]:
+    """What a node allows but null, one by one."""
+    if "anyOf" not in node:
+        return [node]
+    return [kind for choice in node["anyOf"] if choice.get("type") != "null" for kind in _choices(choice)]
 
 
 _TYPE_WORDS = {
@@ -662,8 +828,11 @@ _BOUND_WORDS = {
 def _expected(node: dict, schema: dict) -> str:
     """What a field accepts, in words, from its JSON schema."""
     nullable = any(choice.get("type") == "null" for choice in node.get("anyOf", ()))
+    choices = _choices(node)
     node = _without_null(node, schema)
-    if "enum" in node:
+    if len(choices) > 1:
+        words = " or ".join(_expected(choice, schema) for choice in choices)
+    elif "enum" in node:
         words = f"one of {', '.join(node['enum'])}"
     elif node["type"] == "array":
         words = f"a list in which each item is {_expected(node['items'], schema)}"

@@ -215,5 +215,6 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
             {name: v for name, v in header["run"].items() if name not in {"seconds", "passes"}} for header in headers
         ],
         groups=gathered["forget"].block.get("group"),
+        duplicates=headers[0].get("duplicates"),
         passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},
     )

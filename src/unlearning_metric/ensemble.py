@@ -58,6 +58,7 @@ class Ensemble:
     diverged : model indices
     seconds : float64 [models], what making each model took; empty where unknown
     runs : one record a shard of where it was made
+    duplicates : forget examples that equal a retain example in every value; None where it is not known
     passes : ``retain``, ``forget`` and ``validation`` -> float64 [models], examples that making the model read / size
         of the set; empty where it was not counted
     groups : int [forget examples], such as the person each example is of; None where the data have none
@@ -72,6 +73,7 @@ class Ensemble:
     runs: list[dict[str, Any]] = field(default_factory=list)
     passes: Mapping[str, np.ndarray] = field(default_factory=dict)
     groups: np.ndarray | None = None
+    duplicates: int | None = None
 
     def __len__(self) -> int:
         return len(self.models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 
 from unlearning_metric.data.images import DataError
 from unlearning_metric.seeds import Streams
+from unlearning_metric.strategies import STRATEGIES
+from unlearning_metric.strategies.by_index import read_indices
+from unlearning_metric.strategies.candidates import Candidates, stratified
 
 
 @dataclass(frozen=True)
@@ -68,51 +71,70 @@ class Split:
         return content.hexdigest()[:16]
 
 
-def _random(labels: np.ndarray, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
-    count = settings.get("count")
-    if count is None:
-        count = round(settings["fraction"] * len(labels))
-    if not 0 < count < len(labels):
+def training_set(
+    y_train: np.ndarray,
+    settings: dict[str, Any],
+    experiment_seed: int,
+    set_aside: np.ndarray | None = None,
+    listed: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Examples of the training pool to train on, ascending, and those to validate on.
+
+    Parameters
+    ----------
+    y_train : int64 [images], labels of the training pool
+    settings : ``train_size`` and ``validation_size`` of the configuration
+    set_aside : indices that the source itself sets aside for validation
+    listed : indices that must be trained on, since they are to be forgotten
+
+    Raises
+    ------
+    DataError
+        If the pool is too small for what is asked.
+    """
+    streams = Streams(experiment_seed, "split")
+    pool = np.arange(len(y_train))
+    if set_aside is not None:
+        pool = np.setdiff1d(pool, set_aside)
+    given = np.empty(0, dtype=np.int64) if listed is None else listed
+    if len(np.setdiff1d(given, pool)):
+        lost = np.setdiff1d(given, pool)
         raise DataError(
-            f"the forget set would hold {count} of {len(labels)} training examples: it must hold at least one "
-            "and leave at least one to retain. Change forget.count, forget.fraction or data.train_size."
+            f"forget.path names {len(lost)} examples that the data set sets aside for validation, the first is "
+            f"{lost[0]}. Remove them from the list."
         )
-    return rng.choice(len(labels), size=count, replace=False)
-
-
-def _class(labels: np.ndarray, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
-    chosen = np.flatnonzero(labels == settings["label"])
-    if not 0 < len(chosen) < len(labels):
+    validation_size = settings["validation_size"]
+    train_size = settings["train_size"] or len(pool) - validation_size
+    if train_size + validation_size > len(pool) or train_size < 2:
         raise DataError(
-            f"forget.label {settings['label']} has {len(chosen)} of {len(labels)} training examples; labels "
-            f"present: {', '.join(map(str, np.unique(labels)))}."
+            f"data.train_size {train_size} and data.validation_size {validation_size} do not fit: the training "
+            f"pool has {len(pool)} images, at least 2 are to be trained on."
         )
-    return chosen
+    if len(given) >= train_size:
+        raise DataError(
+            f"forget.path names {len(given)} examples, and {train_size} are trained on (data.train_size, less "
+            "data.validation_size): none would be left to retain. Use more training examples, or name fewer."
+        )
+    others = np.setdiff1d(pool, given)
+    drawn = others[stratified(y_train[others], train_size - len(given), streams.numpy("train"))]
+    train = np.sort(np.concatenate([given, drawn]))
+    if set_aside is not None:
+        return train, np.sort(set_aside)
+    rest = np.setdiff1d(pool, train)
+    return train, rest[stratified(y_train[rest], validation_size, streams.numpy("validation"))]
 
 
-#: strategy name -> function(labels of the training set, settings, rng) -> positions in the training set
-STRATEGIES: dict[str, Callable[[np.ndarray, dict[str, Any], np.random.Generator], np.ndarray]] = {
-    "random": _random,
-    "class": _class,
-}
-
-
-def _stratified(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """``size`` positions whose class shares follow those of ``labels`` (largest remainders first)."""
-    if size == 0:
-        return np.empty(0, dtype=np.int64)
-    classes, counts = np.unique(labels, return_counts=True)
-    exact = counts * (size / len(labels))
-    quota = np.floor(exact).astype(int)
-    short = size - quota.sum()
-    quota[np.argsort(-(exact - quota), kind="stable")[:short]] += 1
-    chosen = [
-        rng.permutation(np.flatnonzero(labels == label))[:number] for label, number in zip(classes, quota, strict=True)
-    ]
-    return np.concatenate(chosen)
-
-
-def make_split(y_train: np.ndarray, y_test: np.ndarray, settings: dict[str, Any], experiment_seed: int) -> Split:
+def make_split(
+    y_train: np.ndarray,
+    y_test: np.ndarray,
+    settings: dict[str, Any],
+    experiment_seed: int,
+    *,
+    classes: Sequence[str] | None = None,
+    groups: np.ndarray | None = None,
+    set_aside: np.ndarray | None = None,
+    difficulty: np.ndarray | None = None,
+) -> Split:
     """Choose training, validation, forget, probe and test examples.
 
     Parameters
@@ -121,6 +143,10 @@ def make_split(y_train: np.ndarray, y_test: np.ndarray, settings: dict[str, Any]
     settings : ``train_size``, ``validation_size``, ``test_size``, ``probe_size`` and ``forget`` of the
         configuration
     experiment_seed : every choice has a stream of its own
+    classes : what the source calls class 0, 1, ...; None calls them by their numbers
+    groups : int64 [images], groups of the training pool
+    set_aside : indices into the training pool that the source itself sets aside for validation
+    difficulty : float64 [training examples], in ascending order of the examples; see `jobs.difficulty`
 
     Raises
     ------
@@ -128,26 +154,45 @@ def make_split(y_train: np.ndarray, y_test: np.ndarray, settings: dict[str, Any]
         If the pools are too small for what is asked.
     """
     streams = Streams(experiment_seed, "split")
-    validation_size = settings["validation_size"]
-    train_size = settings["train_size"] or len(y_train) - validation_size
-    if train_size + validation_size > len(y_train) or train_size < 2:
-        raise DataError(
-            f"data.train_size {train_size} and data.validation_size {validation_size} do not fit: the training "
-            f"pool has {len(y_train)} images, at least 2 are to be trained on."
-        )
+    wanted = settings["forget"]
+    listed = read_indices(wanted["path"], len(y_train)) if wanted.get("path") else None
+    train, validation = training_set(y_train, settings, experiment_seed, set_aside, listed)
     test_size = settings["test_size"] or len(y_test)
     if test_size > len(y_test):
         raise DataError(f"data.test_size is {test_size}; the test pool has {len(y_test)} images.")
+    test = stratified(y_test, test_size, streams.numpy("test"))
 
-    train = np.sort(_stratified(y_train, train_size, streams.numpy("train")))
-    rest = np.setdiff1d(np.arange(len(y_train)), train)
-    validation = rest[_stratified(y_train[rest], validation_size, streams.numpy("validation"))]
-    test = _stratified(y_test, test_size, streams.numpy("test"))
-
-    wanted = settings["forget"]
-    positions = STRATEGIES[wanted["strategy"]](y_train[train], wanted, streams.numpy("forget"))
+    candidates = Candidates(
+        labels=y_train[train],
+        indices=train,
+        classes=classes or [str(number) for number in range(int(max(y_train.max(), y_test.max())) + 1)],
+        groups=None if groups is None else groups[train],
+        difficulty=difficulty,
+        listed=listed,
+    )
+    positions = STRATEGIES[wanted["strategy"]](candidates, wanted, streams.numpy("forget"))
+    if not len(positions) < len(train):
+        raise DataError(
+            f"the forget set would hold {len(positions)} of {len(train)} training examples: it must leave at least one "
+            "to retain. Forget fewer, or train on more (data.train_size)."
+        )
     forget = train[positions]
     retain = np.setdiff1d(train, forget)
     probe_size = min(settings["probe_size"], len(retain))
     probe = streams.numpy("probe").choice(retain, size=probe_size, replace=False)
     return Split(*(np.sort(part).astype(np.int64) for part in (forget, retain, validation, test, probe)))
+
+
+def count_duplicates(images: np.ndarray, split: Split) -> int:
+    """Number of forget examples that equal a retain example in every value: nothing can forget those.
+
+    Parameters
+    ----------
+    images : [images, ...], the training pool
+    """
+    kept = {_digest(images[index]) for index in split.retain}
+    return sum(_digest(images[index]) in kept for index in split.forget)
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""In-memory batches: re-iterable loaders over uint8 images that live on the device, which count what is read."""
+"""In-memory batches: re-iterable loaders over examples that live on the device, which count what is read."""
 
 from __future__ import annotations
 
@@ -45,16 +45,17 @@ class Reads:
 
 
 class ImageDataset(torch.utils.data.Dataset):
-    """Labelled images kept as uint8 on one device, normalised when they are read.
+    """Labelled examples kept as they are stored on one device, normalised when they are read.
 
     Item ``i`` is ``(image, label)``: float32 [channels, height, width] and an int64 scalar, so an ordinary
-    ``DataLoader`` or ``Subset`` takes it. What is taken from ``images`` and ``labels`` directly is not counted.
+    ``DataLoader`` or ``Subset`` takes it. An example that is no image keeps its shape. What is taken from ``images``
+    and ``labels`` directly is not counted.
 
     Parameters
     ----------
-    images : uint8 [images, height, width, channels]
+    images : uint8 or float32 [images, height, width, channels], or feature vectors of any other shape
     labels : int64 [images]
-    mean, std : float32 [channels], in units of the 0..255 pixel scale
+    mean, std : float32 [channels], in units of ``images``: 0..255 for uint8; of the last axis of feature vectors
 
     Attributes
     ----------
@@ -76,16 +77,18 @@ class ImageDataset(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> Any:
         self.reads.add(1)
-        return self._item(index, self._normalise(self.images[index]).permute(2, 0, 1), self.labels[index])
+        return self._item(index, self._normalise(self.images[index].unsqueeze(0))[0], self.labels[index])
 
     def batch(self, indices: torch.Tensor) -> Any:
         """Images [batch, channels, height, width], channels-last in memory, and labels [batch]."""
         self.reads.add(len(indices))
         images = self._normalise(self.images.index_select(0, indices))
-        return self._item(indices, images.permute(0, 3, 1, 2), self.labels.index_select(0, indices))
+        return self._item(indices, images, self.labels.index_select(0, indices))
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
-        return images.to(torch.float32).mul_(self._scale).add_(self._shift)
+        # A copy even of what is float32 already: the stored examples stay as they are.
+        values = images.to(torch.float32, copy=True).mul_(self._scale).add_(self._shift)
+        return values.permute(0, 3, 1, 2) if values.ndim == 4 else values
 
     def _item(self, index: Any, images: torch.Tensor, labels: torch.Tensor) -> Any:
         return images, labels

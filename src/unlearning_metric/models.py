@@ -42,6 +42,8 @@ MODELS: dict[str, Callable[[dict[str, Any], tuple[int, int, int], int], nn.Modul
     "digits_cnn": digits_cnn,
     "mlp": mlp,
 }
+#: Models that take examples of any shape.
+FOR_VECTORS = ("mlp",)
 
 
 def build_model(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
@@ -50,9 +52,19 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, int, int], num
     Parameters
     ----------
     settings : the ``model`` part of the configuration
-    image_shape : (height, width, channels)
+    image_shape : (height, width, channels); of examples that are no images, their shape
     seed : seed of the initial weights
+
+    Raises
+    ------
+    ValueError
+        If the examples are no images and the model needs some.
     """
+    if len(image_shape) != 3 and settings["name"] not in FOR_VECTORS:
+        raise ValueError(
+            f"model.name {settings['name']} needs images [height, width, channels]; the examples are "
+            f"{list(image_shape)}. Set model.name to {' or '.join(FOR_VECTORS)}."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = MODELS[settings["name"]](settings, image_shape, num_classes)

@@ -6,13 +6,14 @@ Nothing heavy is imported: the Snakefile uses this while it is parsed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import NEUTRAL, Config, unknown_method_message
+from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, USER_DATA, Config, unknown_method_message
+from unlearning_metric.contents import folder_fingerprint
 from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.entries import MethodEntry, method_entries
 from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
@@ -53,6 +54,23 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
     return kept
 
 
+#: Key of the configuration that names a file of the user's -> what of the file enters the keys in its place.
+CONTENT: dict[str, Callable[[Path | str], str]] = {"forget.path": content_fingerprint}
+
+
+def by_content(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which fingerprints stand for the user's files: what they hold counts, not where they lie."""
+    changed = copy.deepcopy(settings)
+    for name, fingerprint in CONTENT.items():
+        *parents, last = name.split(".")
+        section = changed
+        for parent in parents:
+            section = section.get(parent, {})
+        if section.get(last) is not None:
+            section[last] = fingerprint(section[last])
+    return changed
+
+
 class Plan:
     """Settings and origins of every rule.
 
@@ -76,7 +94,7 @@ class Plan:
         #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
         self.methods = method_entries(config, methods)
         self._whole = config.model_dump(mode="json")
-        self._tracked = without_neutral(self._whole, NEUTRAL)
+        self._tracked = by_content(without_neutral(self._whole, NEUTRAL))
         # Asked for by every job of the rules; each walks the imports of a script.
         self.training_origin = cache(self.training_origin)
         self.unlearning_origin = cache(self.unlearning_origin)
@@ -132,12 +150,35 @@ class Plan:
     def data_origin(self) -> Origin:
         """Origin of the data set."""
         data = self._tracked["data"]
-        settings = {"source": data["source"], **self._track("experiment_seed")}
+        named = ("source", "image_size", "normalize", "mean", "std")
+        settings = {**{name: data[name] for name in named if name in data}, **self._track("experiment_seed")}
         if data["source"] == "digits":
             settings["test_size"] = data["test_size"]
-        if self.config.data.path is not None:
-            settings["content"] = content_fingerprint(self.config.data.path)
+        if data["source"] in USER_DATA:
+            read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
+            settings["content"] = read(self.config.data.path)
         return Origin(settings, self._code("prepare_data"))
+
+    @property
+    def needs_difficulty(self) -> bool:
+        """Whether the split asks how hard each example is."""
+        return self.config.forget.strategy in BY_DIFFICULTY
+
+    @cached_property
+    def difficulty_settings(self) -> dict[str, Any]:
+        """What the measure of difficulty depends on, besides the data."""
+        return self._difficulty_settings(self._whole)
+
+    def _difficulty_settings(self, whole: dict[str, Any]) -> dict[str, Any]:
+        sizes = {name: whole["data"][name] for name in ("train_size", "validation_size")}
+        named = {name: whole[name] for name in ("experiment_seed", "model", "training")}
+        return {**sizes, **named, "models": self.config.forget.difficulty_models}
+
+    @cached_property
+    def difficulty_origin(self) -> Origin:
+        """Origin of the measure of difficulty."""
+        settings = self._difficulty_settings(self._tracked)
+        return Origin(settings, self._code("difficulty"), {"data": self.data_origin.key})
 
     @cached_property
     def split_settings(self) -> dict[str, Any]:
@@ -153,7 +194,10 @@ class Plan:
     def split_origin(self) -> Origin:
         """Origin of the split."""
         settings = {**self._split_settings(self._tracked), **self._track("experiment_seed")}
-        return Origin(settings, self._code("split_data"), {"data": self.data_origin.key})
+        inputs = {"data": self.data_origin.key}
+        if self.needs_difficulty:
+            inputs["difficulty"] = self.difficulty_origin.key
+        return Origin(settings, self._code("split_data"), inputs)
 
     @cached_property
     def training_settings(self) -> dict[str, Any]:
@@ -226,6 +270,14 @@ class Plan:
         """Shards of a group of models."""
         return self.original_shards if group == "full" else self.shards
 
+    def model_files(self, group: str) -> list[str]:
+        """Files of all shards of a group of models, within the results folder."""
+        return [f"models/{group}/{shard}.safetensors" for shard in self.group_shards(group)]
+
+    def dump_files(self, group: str) -> list[str]:
+        """Dumps of all shards of a group of models, within the results folder."""
+        return [f"losses/{group}/{shard}.parquet" for shard in self.group_shards(group)]
+
     def score_settings(self, method: str) -> dict[str, Any]:
         """The parts of the configuration that can change a method's score document."""
         return self._score_settings(self._whole, method)
@@ -239,6 +291,7 @@ class Plan:
         settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
         settings["options"] = dict(self.method(method).options)
         # Where a user's file lies changes no number; what it holds enters through the keys.
+        settings["forget"] = {name: value for name, value in settings["forget"].items() if name != "path"}
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
         return settings
 
@@ -261,9 +314,9 @@ class Plan:
         exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
         return Origin(exclude, self._code("leaderboard"), scores)
 
-    def report_groups(self, methods: Iterable[str]) -> list[str]:
-        """Groups of models whose outputs a report on these methods shows."""
-        return ["retain", *(f"unlearn/{name}" for name in methods)]
+    def report_groups(self, methods: Collection[str]) -> list[str]:
+        """Groups of models whose outputs a report on these methods shows; none where there is nothing to report on."""
+        return ["retain", *(f"unlearn/{name}" for name in methods)] if methods else []
 
     def report_origin(self) -> Origin:
         """Origin of the report."""
@@ -275,12 +328,14 @@ class Plan:
     def artifacts(self) -> Iterator[Artifact]:
         """Every file of the configuration's own methods, in the order the data flows."""
         yield Artifact("data/dataset.npz", self.data_origin)
+        if self.needs_difficulty:
+            yield Artifact("data/difficulty.npz", self.difficulty_origin)
         yield Artifact("data/split.npz", self.split_origin)
         for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
-            for shard in self.group_shards(group) if not self.is_imported(group) else ():
-                yield Artifact(f"models/{group}/{shard}.safetensors", self.models_origin(group))
-            for shard in self.group_shards(group):
-                yield Artifact(f"losses/{group}/{shard}.parquet", self.dump_origin(group))
+            for path in self.model_files(group) if not self.is_imported(group) else ():
+                yield Artifact(path, self.models_origin(group))
+            for path in self.dump_files(group):
+                yield Artifact(path, self.dump_origin(group))
         for name in self.scored_methods:
             for path in self.score_files(name):
                 yield Artifact(path, self.score_origin(name))

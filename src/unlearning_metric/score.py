@@ -131,7 +131,7 @@ def _efficiency_section(retrained: Ensemble, unlearned: Ensemble, limit: float) 
     }
 
 
-def _warnings(challenge_section: Mapping[str, Any], copies: int, diverged: int) -> list[str]:
+def _warnings(challenge_section: Mapping[str, Any], retrained: Ensemble, unlearned: Ensemble) -> list[str]:
     found = []
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
         found.append(
@@ -144,8 +144,13 @@ def _warnings(challenge_section: Mapping[str, Any], copies: int, diverged: int) 
             f"{challenge_section['n_undefined']} examples have no defined epsilon and count 0 points: "
             f"{challenge_section['undefined_examples']}"
         )
-    if diverged:
-        found.append(f"{diverged} of {copies} copies diverged and count as wrong everywhere")
+    if retrained.duplicates:
+        found.append(
+            f"{retrained.duplicates} of {len(retrained.forget.examples)} forget examples are in the retain set as "
+            "well, value by value: forgetting them is undefined"
+        )
+    if unlearned.diverged:
+        found.append(f"{len(unlearned.diverged)} of {len(unlearned)} copies diverged and count as wrong everywhere")
     return found
 
 
@@ -224,7 +229,7 @@ def score_method(
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
-        "warnings": _warnings(section, copies, len(unlearned.diverged)),
+        "warnings": _warnings(section, retrained, unlearned),
         "provenance": {
             "configuration": dict(settings),
             "keys": dict(keys),

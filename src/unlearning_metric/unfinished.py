@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from unlearning_metric.plan import Plan
@@ -73,21 +73,18 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     return "\n".join([*failed, summary(results)])
 
 
-def _write_report(plan: Plan, folder: Path, scored: Iterable[str]) -> None:
+def _write_report(plan: Plan, folder: Path, scored: Collection[str]) -> None:
     from unlearning_metric.jobs.report import write_report
 
     groups = plan.report_groups(scored)
     write_report(
-        folder,
-        {
-            group: [str(folder / f"losses/{group}/{shard}.parquet") for shard in plan.group_shards(group)]
-            for group in groups
-        },
-        {group: plan.dump_origin(group).key for group in groups},
-        {method: plan.score_origin(method).key for method in scored},
-        folder / "data/dataset.npz",
-        plan.data_origin.key,
-        PARTIAL,
-        {method: str(plan.method_file(method)) for method in scored},
-        {"key": PARTIAL, "origin": None},
+        results=folder,
+        dumps={group: [str(folder / path) for path in plan.dump_files(group)] for group in groups},
+        keys={group: plan.dump_origin(group).key for group in groups},
+        score_keys={method: plan.score_origin(method).key for method in scored},
+        dataset=folder / "data/dataset.npz",
+        dataset_key=plan.data_origin.key,
+        board_key=PARTIAL,
+        method_files={method: str(plan.method_file(method)) for method in scored},
+        provenance={"key": PARTIAL, "origin": None},
     )

@@ -145,6 +145,12 @@ def test_new_method_file_is_found_by_itself(workflow):
     assert "results/samples_fresh.parquet" in outputs(jobs)
 
 
+def test_where_every_method_is_skipped_nothing_is_trained_for_a_report_on_none(workflow):
+    workflow.configure(skip=["finetune", "identity", "reset_head", "retrain"])
+    counts = {"prepare_data": 1, "leaderboard": 1, "report": 1, "all": 1}
+    assert workflow.counts() == counts
+
+
 def test_skipped_method_is_left_out_but_may_be_asked_for(workflow):
     workflow.configure(skip=["retrain", "reset_head"])
 
@@ -237,3 +243,16 @@ def test_every_profile_says_what_triggers_a_rerun(untouched):
     assert triggers == {name: {"mtime", "params", "input", "software-env"} for name in triggers}
     folders = {path.name for path in untouched.path("profiles").iterdir() if path.is_dir()}
     assert set(triggers) == folders
+
+
+@pytest.mark.parametrize("strategy", ["hardest", "easiest"])
+def test_hard_and_easy_examples_are_found_before_the_split(workflow, strategy):
+    workflow.configure(forget={"strategy": strategy, "count": 40, "difficulty_models": 4})
+    counts = workflow.counts()
+    assert (counts["difficulty"], counts["split_data"]) == (1, 1)
+    (job,) = [job for job in workflow.jobs("results/data/split.npz") if job.rule == "split_data"]
+    assert sorted(job.files("input")) == ["results/data/dataset.npz", "results/data/difficulty.npz"]
+
+
+def test_no_other_strategy_asks_how_hard_examples_are(workflow):
+    assert "difficulty" not in workflow.counts()

@@ -120,7 +120,8 @@ def test_the_disk_need_is_what_the_readme_says(workflow):
     models = originals + copies * (1 + methods)
     files = originals + shards * (1 + methods)
     stored = workflow.path("results/data/dataset.npz").stat().st_size
-    expected = stored + models * (model + 26 * rows) + 8000 * files
+    report = 110_000 + 250_000 * methods
+    expected = stored + models * (model + 26 * rows) + 8000 * files + report
 
     found = sum(path.stat().st_size for path in workflow.path("results").rglob("*") if path.is_file())
     assert found == pytest.approx(expected, rel=0.10)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from unlearning_metric.config import Data
 from unlearning_metric.contract import MethodError
 from unlearning_metric.jobs import check
 from unlearning_metric.jobs.check import check_method, summary_lines
@@ -42,7 +43,8 @@ HEADER = {"key": "k", "origin": {}}
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("check")
-    prepare_data(folder / "dataset.npz", {"source": "digits", "test_size": 100}, 0, HEADER)
+    wanted = Data(source="digits", test_size=100).model_dump(mode="json")
+    prepare_data(folder / "dataset.npz", wanted, 0, HEADER)
     split_data(folder / "dataset.npz", "k", folder / "split.npz", SPLIT, 0, HEADER)
     for role, models in (("full", [0]), ("retain", [0, 1, 2])):
         train_shard(

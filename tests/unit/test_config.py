@@ -110,9 +110,16 @@ def test_wrong_value_is_named_with_what_is_allowed(raw, key, value, expected):
 @pytest.mark.parametrize(
     ("key", "value", "suggestion"),
     [
-        ("data.source", "digit", "Expected one of digits, npz. Did you mean 'digits'?"),
+        (
+            "data.source",
+            "digit",
+            "Expected one of digits, cifar10, cifar100, svhn, mnist, fashion_mnist, npz, image_folder, "
+            "casia_surf. Did you mean 'digits'?",
+        ),
+        ("data.source", "CIFAR10", "Did you mean 'cifar10'?"),
         ("model.name", "digits_cn", "Expected one of digits_cnn, mlp. Did you mean 'digits_cnn'?"),
-        ("forget.strategy", "Random", "Expected one of random, class. Did you mean 'random'?"),
+        ("forget.strategy", "subclas", "Did you mean 'subclass'?"),
+        ("forget.strategy", "Random", "Did you mean 'random'?"),
         ("training.schedule", "onecycle", "Did you mean 'one_cycle'?"),
         ("device", "gpu0", "Expected one of auto, cpu, cuda."),
     ],
@@ -180,16 +187,126 @@ def test_forget_set_may_leave_a_single_example(raw):
         {"strategy": "class"},
         {"strategy": "class", "label": 1, "count": 7},
         {"strategy": "class", "label": 1, "fraction": 0.1},
+        {"strategy": "class", "label": 1, "stratified": True},
+        {"strategy": "subclass", "labels": [1]},
+        {"strategy": "subclass", "count": 7},
+        {"strategy": "groups"},
+        {"strategy": "groups", "count": 7, "groups": [1]},
+        {"strategy": "indices"},
+        {"strategy": "indices", "path": "a.txt", "count": 7},
+        {"strategy": "hardest", "difficulty_models": 4},
+        {"strategy": "easiest", "count": 7, "order": "sorted"},
     ],
+    ids=str,
 )
-def test_forget_size_must_fit_the_strategy(raw, forget):
+def test_forget_keys_must_fit_the_strategy(raw, forget):
     assert f"forget: strategy {forget['strategy']} needs" in only_problem({**raw, "forget": forget})
+
+
+def test_keys_that_do_not_fit_a_strategy_are_answered_with_those_that_do(raw):
+    assert (
+        "forget: strategy subclass needs labels and exactly one of count, fraction, and nothing else; given: count: 7, "
+        "stratified: true."
+    ) in only_problem({**raw, "forget": {"strategy": "subclass", "count": 7, "stratified": True}})
+    assert "needs exactly one of count, fraction, and may have stratified, and nothing else; given: none" in (
+        only_problem({**raw, "forget": {"strategy": "random"}})
+    )
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        {"strategy": "random", "fraction": 0.1, "stratified": True},
+        {"strategy": "class", "label": "cat"},
+        {"strategy": "subclass", "labels": ["cat", 3], "count": 7},
+        {"strategy": "groups", "count": 2, "order": "sorted"},
+        {"strategy": "groups", "groups": [4, -1]},
+        {"strategy": "indices", "path": "a.csv"},
+        {"strategy": "hardest", "count": 7, "difficulty_models": 4},
+        {"strategy": "easiest", "fraction": 0.5},
+    ],
+    ids=str,
+)
+def test_every_strategy_takes_its_own_keys(raw, forget):
+    parsed = config.parse({**raw, "forget": forget}, KNOWN).forget.model_dump()
+    assert {name: parsed[name] for name in forget} == forget
+
+
+@pytest.mark.parametrize(
+    ("forget", "said"),
+    [
+        ({"strategy": "class", "label": True}, "forget.label: true is not allowed. Expected an integer or text"),
+        ({"strategy": "class", "label": 1.5}, "forget.label: 1.5 is not allowed. Expected an integer or text"),
+        ({"strategy": "subclass", "labels": [1, None], "count": 7}, "forget.labels[1]: null is not allowed"),
+        ({"strategy": "groups", "groups": [1], "order": "sorted"}, "forget.order: sorted is for count or fraction"),
+        ({"strategy": "hardest", "count": 7, "difficulty_models": 5}, "forget.difficulty_models: 5 is odd"),
+        ({"strategy": "hardest", "count": 500}, "forget.count: 500 is a forget set as large as the training set"),
+        (
+            {"strategy": "indices", "path": "a.parquet"},
+            'forget.path: "a.parquet" is not allowed. Expected a file that ends in .npy, .npz, .csv, .txt',
+        ),
+    ],
+    ids=str,
+)
+def test_values_that_no_strategy_takes_are_named(raw, forget, said):
+    assert said in only_problem({**raw, "forget": forget})
+
+
+def test_a_file_of_indices_must_be_there(raw, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({**raw, "forget": {"strategy": "indices", "path": str(tmp_path / "absent.txt")}}))
+    files = {name: tmp_path / f"{name}.py" for name in KNOWN}
+    with pytest.raises(config.ConfigError, match=f"forget.path: there is no file {tmp_path / 'absent.txt'}"):
+        config.load([file], {}, files, file)
 
 
 def test_npz_needs_a_path_and_digits_takes_none(raw):
     assert "data.path: missing" in only_problem(changed(raw, "data.source", "npz"))
     assert 'data.path: "a.npz" is not used by data.source digits' in only_problem(changed(raw, "data.path", "a.npz"))
     assert config.parse(changed(raw, "data", {"source": "npz", "path": "a.npz"}), KNOWN).data.path == "a.npz"
+
+
+@pytest.mark.parametrize(("source", "kind"), [("image_folder", "folder"), ("casia_surf", "folder"), ("npz", "file")])
+def test_the_users_own_data_must_be_named_and_there(raw, tmp_path, source, kind):
+    own = {**raw, "data": {"source": source}}
+    assert f"data.path: missing; data.source {source} needs the {kind} to read" in only_problem(own)
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({**raw, "data": {"source": source, "path": str(tmp_path / "absent")}}))
+    files = {name: tmp_path / f"{name}.py" for name in KNOWN}
+    with pytest.raises(config.ConfigError, match=f"there is no {kind} {tmp_path / 'absent'}"):
+        config.load([file], {}, files, file)
+
+
+def test_downloaded_data_need_no_path_and_may_have_one(raw):
+    for data in ({"source": "cifar10"}, {"source": "cifar10", "path": "elsewhere"}):
+        assert config.parse({**raw, "data": data}, KNOWN).data.path == data.get("path")
+
+
+def test_only_image_files_can_be_brought_to_a_size(raw):
+    assert "data.image_size: 32 is only for the sources" in only_problem(changed(raw, "data.image_size", 32))
+    folder = {"source": "image_folder", "path": "images", "image_size": 32}
+    assert config.parse({**raw, "data": folder}, KNOWN).data.image_size == 32
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"normalize": "given"}, "data.normalize: given needs data.mean and data.std"),
+        ({"normalize": "given", "mean": [0.5]}, "data.normalize: given needs data.mean and data.std"),
+        ({"mean": [0.5], "std": [0.2]}, "data.mean: is not used with data.normalize pool"),
+        ({"normalize": "none", "std": [0.2]}, "data.std: is not used with data.normalize none"),
+        ({"normalize": "given", "mean": [0.5], "std": [0.2, 0.2]}, "data.mean: has 1 values and data.std has 2"),
+        ({"normalize": "given", "mean": [0.5], "std": [0]}, "data.std[0]: 0 is not allowed. Expected a number above 0"),
+    ],
+)
+def test_what_a_net_sees_is_said_once(raw, given, said):
+    assert said in only_problem(changed(raw, "data", given))
+
+
+def test_casia_surf_has_validation_examples_of_its_own(raw):
+    own = {"source": "casia_surf", "path": "faces"}
+    assert config.parse({**raw, "data": own}, KNOWN).data.validation_size == 0
+    assert "data.validation_size: 5 is not used" in only_problem({**raw, "data": {**own, "validation_size": 5}})
 
 
 def test_model_refuses_the_options_of_another(raw):

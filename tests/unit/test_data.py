@@ -82,7 +82,7 @@ def test_a_file_that_is_no_npz_is_refused_with_its_name(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"x_train": np.zeros((6, 4, 5, 3), dtype=np.float32)}, "x_train is float32"),
+        ({"x_train": np.zeros((6, 4, 5, 3), dtype=np.int32)}, "x_train is int32"),
         ({"x_test": np.zeros((3, 4, 5), dtype=np.uint8)}, "x_test is uint8"),
         ({"x_test": np.zeros((3, 5, 4, 3), dtype=np.uint8)}, "must have one height"),
         ({"x_train": np.zeros((0, 4, 5, 3), dtype=np.uint8), "y_train": np.zeros(0, int)}, "no image"),
@@ -100,9 +100,8 @@ def test_a_stored_data_set_carries_the_statistics_of_its_training_pool(tmp_path)
     flat = arrays()
     flat["x_train"][..., 2] = 9
     np.savez(tmp_path / "a.npz", **flat)
-    prepare_data(
-        tmp_path / "out.npz", {"source": "npz", "path": str(tmp_path / "a.npz")}, 0, {"key": "k", "origin": None}
-    )
+    settings = {"source": "npz", "path": str(tmp_path / "a.npz"), "normalize": "pool"}
+    prepare_data(tmp_path / "out.npz", settings, 0, {"key": "k", "origin": None})
     data, header = read_npz(tmp_path / "out.npz", "k")
     pixels = flat["x_train"].reshape(-1, 3)
     np.testing.assert_allclose(data["mean"], pixels.mean(axis=0), rtol=1e-6)

@@ -84,7 +84,8 @@ def test_jobs_get_different_gpus_and_a_finished_job_frees_its_own(tmp_path):
             job.communicate()
 
 
-# What 200 jobs on fake GPUs do: take a place, note when and where, keep it for a moment.
+# What 200 jobs on fake GPUs do: take a place, note when and where, keep it for a moment and until so many had one: on a
+# busy machine the first would otherwise be gone before the last had started.
 BUSY = """
 import os, random, sys, time
 from unlearning_metric.devices import claim_gpu
@@ -93,10 +94,14 @@ device = os.environ["CUDA_VISIBLE_DEVICES"]
 out = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 os.write(out, f"take {device} {os.getpid()}\\n".encode())
 time.sleep(random.uniform(0, 0.03))
-if len(sys.argv) > 3:
-    time.sleep(600)
+limit = time.monotonic() + 600
+while open(sys.argv[2]).read().count("take") < int(sys.argv[3]) and time.monotonic() < limit:
+    time.sleep(0.005)
 os.write(out, f"free {device} {os.getpid()}\\n".encode())
 """
+
+
+STAY = 1_000_000
 
 
 class FakeServer:
@@ -106,11 +111,12 @@ class FakeServer:
         self.notes = folder / "notes"
         self.environment = {**os.environ, "TMPDIR": str(folder), "CUDA_VISIBLE_DEVICES": "0,1,2,3", **environment}
 
-    def start(self, jobs_per_gpu=1, *args):
-        command = [sys.executable, "-c", BUSY, str(jobs_per_gpu), str(self.notes), *args]
+    def start(self, jobs_per_gpu=1, until=0):
+        """Start a job that keeps its place until so many jobs had one."""
+        command = [sys.executable, "-c", BUSY, str(jobs_per_gpu), str(self.notes), str(until)]
         return subprocess.Popen(command, env=self.environment)
 
-    def run(self, jobs, at_once, jobs_per_gpu=1):
+    def run(self, jobs, at_once, jobs_per_gpu=1, until=0):
         """Run jobs, at most some at once, as Snakemake does with --resources gpu=; all must end well."""
         running = []
         for _ in range(jobs):
@@ -119,7 +125,7 @@ class FakeServer:
                 assert not any(job.returncode for job in ended)
                 running = [job for job in running if job not in ended]
                 time.sleep(0.002)
-            running.append(self.start(jobs_per_gpu))
+            running.append(self.start(jobs_per_gpu, until))
         assert [job.wait() for job in running] == [0] * len(running)
 
     def taken(self):
@@ -144,7 +150,7 @@ class FakeServer:
 def test_200_jobs_four_at_once_never_share_one_of_four_gpus(tmp_path, jobs_per_gpu):
     server = FakeServer(tmp_path)
 
-    server.run(200, 4, jobs_per_gpu)
+    server.run(200, 4, jobs_per_gpu, until=4)
 
     assert len(server.taken()) == 400
     assert server.most_at_once() == dict.fromkeys("0123", 1)
@@ -152,7 +158,7 @@ def test_200_jobs_four_at_once_never_share_one_of_four_gpus(tmp_path, jobs_per_g
 
 def test_a_killed_job_frees_its_gpu_and_no_other(tmp_path):
     server = FakeServer(tmp_path)
-    holders = [server.start(1, "stay") for _ in range(4)]
+    holders = [server.start(1, STAY) for _ in range(4)]
     while len(server.taken()) < 4:
         assert all(job.poll() is None for job in holders)
         time.sleep(0.01)
@@ -179,7 +185,7 @@ def test_three_jobs_share_a_gpu_and_no_fourth_and_every_gpu_is_used_first(tmp_pa
     holders = []
     try:
         for number in range(12):
-            holders.append(server.start(3, "stay"))
+            holders.append(server.start(3, STAY))
             while len(server.taken()) <= number:
                 assert holders[-1].poll() is None
                 time.sleep(0.01)
@@ -250,7 +256,7 @@ def test_snakemake_told_of_four_gpus_never_puts_two_of_200_jobs_on_one(tmp_path)
     (tmp_path / "busy.py").write_text(BUSY)
     (tmp_path / "Snakefile").write_text(
         "rule all:\n    input: expand('{job}.done', job=range(200))\n\n\nrule busy:\n    output: touch('{job}.done')\n"
-        f"    resources: gpu=1\n    shell: '{sys.executable} busy.py 1 {server.notes}'\n"
+        f"    resources: gpu=1\n    shell: '{sys.executable} busy.py 1 {server.notes} 4'\n"
     )
     command = [sys.executable, "-m", "snakemake", "--quiet", "all", "--cores", "8", "--resources", "gpu=4"]
 

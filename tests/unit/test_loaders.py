@@ -55,6 +55,18 @@ def test_reading_changes_no_stored_image(dataset):
     assert np.array_equal(dataset.images.numpy(), IMAGES)
 
 
+@pytest.mark.parametrize("shape", [(6,), (3, 4)], ids=str)
+def test_feature_vectors_keep_their_shape_and_are_normalised_by_their_last_axis(shape):
+    vectors = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
+    mean, std = np.arange(shape[-1], dtype=np.float32), np.full(shape[-1], 2.0, np.float32)
+    dataset = ImageDataset(vectors.copy(), np.arange(5), mean, std)
+    images, _ = next(iter(ImageLoader(dataset, 5)))
+    np.testing.assert_allclose(images.numpy(), (vectors - mean) / std, atol=1e-6)
+    assert torch.equal(dataset[3][0], images[3])
+    assert torch.equal(dataset[-1][0], images[4])
+    assert np.array_equal(dataset.images.numpy(), vectors)
+
+
 @pytest.mark.parametrize(("batch_size", "sizes"), [(4, [4, 4, 4, 1]), (13, [13]), (5, [5, 5, 3]), (99, [13])])
 def test_len_counts_the_batches_and_the_last_may_be_smaller(dataset, batch_size, sizes):
     for loader in (ImageLoader(dataset, batch_size), shuffled(dataset, batch_size=batch_size)):

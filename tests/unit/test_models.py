@@ -31,6 +31,12 @@ def test_any_image_shape_gives_one_logit_a_class(settings, shape):
     assert model(torch.zeros(3, channels, height, width)).shape == (3, 7)
 
 
+def test_vectors_fit_the_mlp_and_no_net_for_images():
+    assert build_model(MLP, (6,), 4, seed=0)(torch.zeros(3, 6)).shape == (3, 4)
+    with pytest.raises(ValueError, match=r"digits_cnn needs images .*; the examples are \[6\]\. Set model.name to mlp"):
+        build_model(CNN, (6,), 4, seed=0)
+
+
 def test_mlp_has_the_hidden_layers_asked_for():
     layers = [m for m in build_model(MLP, (2, 3, 1), 4, 0).modules() if isinstance(m, torch.nn.Linear)]
     assert [(layer.in_features, layer.out_features) for layer in layers] == [(6, 16), (16, 8), (8, 4)]

@@ -151,6 +151,83 @@ def test_the_place_of_the_users_data_file_changes_no_key(tmp_path):
     assert found[0] == found[1]
 
 
+def test_an_image_in_the_users_folder_changes_everything(tmp_path):
+    def keys(folder, content: bytes) -> dict[str, str]:
+        (tmp_path / folder / "train").mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "train" / "1.png").write_bytes(content)
+        return all_keys(plan(data={"source": "image_folder", "path": str(tmp_path / folder)}))
+
+    one, same, other = keys("a", b"one"), keys("b", b"one"), keys("a", b"two")
+    assert one == same
+    assert all(one[name] != other[name] for name in one)
+
+
+def test_where_a_download_is_kept_changes_no_key():
+    assert all_keys(plan(data={"source": "cifar10"})) == all_keys(plan(data={"source": "cifar10", "path": "there"}))
+    assert plan(data={"source": "cifar10"}).data_origin.key != plan(data={"source": "cifar100"}).data_origin.key
+
+
+@pytest.mark.parametrize(
+    "changes", [{"normalize": "none"}, {"normalize": "given", "mean": [0.5], "std": [0.2]}], ids=["none", "given"]
+)
+def test_what_a_net_sees_changes_everything(changes):
+    assert changed(data=changes) == set(all_keys(plan()))
+
+
+def test_what_the_file_of_indices_holds_counts_and_not_where_it_lies(tmp_path):
+    def keys(name, content):
+        (tmp_path / name).write_text(content)
+        return all_keys(plan(forget={"strategy": "indices", "path": str(tmp_path / name), "count": None}))
+
+    one, same, other = keys("a.txt", "1 2"), keys("b.txt", "1 2"), keys("a.txt", "1 3")
+    assert one == same
+    assert {name for name in one if one[name] == other[name]} == {"data"}
+
+
+def hard(changes=None, **forget) -> Plan:
+    return plan(forget={"strategy": "hardest", **forget}, **(changes or {}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "measured_anew"),
+    [
+        ({"strategy": "easiest"}, False),
+        ({"count": 71}, False),
+        ({"difficulty_models": 8}, True),
+        ({"changes": {"training": {"lr": 0.2}}}, True),
+        ({"changes": {"model": {"width": 8}}}, True),
+        ({"changes": {"data": {"train_size": 400}}}, True),
+        ({"changes": {"data": {"validation_size": 100}}}, True),
+        ({"changes": {"experiment_seed": 1}}, True),
+    ],
+    ids=str,
+)
+def test_difficulty_is_measured_anew_only_for_what_it_depends_on(changes, measured_anew):
+    before, after = hard(), hard(**changes)
+    assert (before.difficulty_origin.key != after.difficulty_origin.key) == measured_anew
+    assert before.split_origin.key != after.split_origin.key
+
+
+def test_a_metric_setting_and_more_copies_leave_difficulty_and_split_alone():
+    for changes in ({"copies": 128}, {"delta": 0.001}, {"methods": {"finetune": {"lr": 0.2}}}, {"probe_size": 50}):
+        after = hard(changes)
+        assert after.difficulty_origin.key == hard().difficulty_origin.key
+        assert (after.split_origin.key == hard().split_origin.key) == ("probe_size" not in changes)
+
+
+def test_only_hard_and_easy_examples_need_a_measure_of_difficulty():
+    assert [one.path for one in hard().artifacts()][:3] == ["data/dataset.npz", "data/difficulty.npz", "data/split.npz"]
+    assert "data/difficulty.npz" not in [one.path for one in plan().artifacts()]
+    assert "difficulty" not in plan().split_origin.inputs
+
+
+def test_settings_at_their_neutral_value_enter_no_key():
+    named = set(plan().data_origin.settings) | set(plan().score_origin("finetune").settings["data"])
+    assert named == {"source", "train_size", "test_size", "validation_size", "experiment_seed"}
+    for settings in (plan().split_origin.settings, plan().score_origin("finetune").settings):
+        assert settings["forget"] == {"strategy": "random", "count": 72, "fraction": None, "label": None}
+
+
 def test_editing_a_method_file_changes_that_methods_keys_only(tmp_path):
     for path in (ROOT / "methods").glob("*.py"):
         (tmp_path / path.name).write_text(path.read_text())

@@ -161,6 +161,13 @@ def test_diverged_copies_are_warned_of_and_listed():
     assert "2 of 16 copies diverged" in warning
 
 
+def test_forget_examples_that_are_retained_as_well_are_warned_of():
+    retrained = ensemble(0, duplicates=4)
+    (warning,) = score(retrained=retrained)[0]["warnings"]
+    assert warning.startswith(f"4 of {EXAMPLES} forget examples are in the retain set as well")
+    assert score(retrained=ensemble(0, duplicates=0))[0]["warnings"] == []
+
+
 def test_the_per_example_table_fits_the_document():
     unlearned = ensemble(1, shift=1.0)
     document, samples = score(unlearned)

@@ -152,7 +152,7 @@ def refuse_lost_oracles(method):
     lost = [
         f"{RESULTS}/{models}"
         for own, theirs, models in zip(
-            dump_paths(group), dump_paths(oracles), model_paths(oracles)
+            PLAN.dump_files(group), PLAN.dump_files(oracles), PLAN.model_files(oracles)
         )
         if is_current(theirs, PLAN.dump_origin(oracles))
         and not os.path.exists(f"{RESULTS}/{models}")
@@ -228,20 +228,12 @@ def oracles_key(method):
 
 def retrained_keys():
     """Key of every file that says how long retraining takes, by path; they need not be there."""
-    keys = {path: PLAN.dump_origin("retain").key for path in dump_paths("retain")} | {
-        path: PLAN.training_origin("retain").key for path in model_paths("retain")
+    keys = {
+        path: PLAN.dump_origin("retain").key for path in PLAN.dump_files("retain")
+    } | {
+        path: PLAN.training_origin("retain").key for path in PLAN.model_files("retain")
     }
     return {f"{RESULTS}/{path}": key for path, key in keys.items()}
-
-
-def model_paths(group):
-    """Files of all shards of a group of models, within the results folder."""
-    return [f"models/{group}/{shard}.safetensors" for shard in PLAN.group_shards(group)]
-
-
-def dump_paths(group):
-    """Dumps of all shards of a group of models, within the results folder."""
-    return [f"losses/{group}/{shard}.parquet" for shard in PLAN.group_shards(group)]
 
 
 def data_inputs(wildcards):
@@ -249,9 +241,26 @@ def data_inputs(wildcards):
     return inputs(["data/dataset.npz"], PLAN.data_origin)
 
 
-def split_inputs(wildcards):
+def difficulty_inputs(wildcards):
     """The data set."""
-    return inputs(["data/split.npz"], PLAN.split_origin, dataset="data/dataset.npz")
+    return inputs(
+        ["data/difficulty.npz"],
+        PLAN.difficulty_origin,
+        dataset="data/dataset.npz",
+    )
+
+
+def difficulty_key():
+    """Key of the measure of difficulty, where the split asks for one."""
+    return PLAN.difficulty_origin.key if PLAN.needs_difficulty else None
+
+
+def split_inputs(wildcards):
+    """The data set, and how hard its examples are where the split asks for that."""
+    more = {"difficulty": "data/difficulty.npz"} if PLAN.needs_difficulty else {}
+    return inputs(
+        ["data/split.npz"], PLAN.split_origin, dataset="data/dataset.npz", **more
+    )
 
 
 def train_inputs(role):
@@ -277,7 +286,7 @@ def unlearn_inputs(wildcards):
         PLAN.unlearning_origin(wildcards.method),
         dataset="data/dataset.npz",
         split="data/split.npz",
-        originals=model_paths("full"),
+        originals=PLAN.model_files("full"),
         **oracle_inputs(wildcards.method, wildcards.shard),
     )
     return {**named, "method": method}
@@ -297,7 +306,7 @@ def check_inputs(wildcards):
         PLAN.check_origin(wildcards.method),
         dataset="data/dataset.npz",
         split="data/split.npz",
-        original=model_paths("full")[0],
+        original=PLAN.model_files("full")[0],
         **oracle_inputs(wildcards.method, PLAN.shards[0]),
     )
     return {**named, "method": method}
@@ -336,7 +345,7 @@ def score_inputs(wildcards):
     return inputs(
         PLAN.score_files(wildcards.method),
         PLAN.score_origin(wildcards.method),
-        **{name: dump_paths(group) for name, group in groups.items()},
+        **{name: PLAN.dump_files(group) for name, group in groups.items()},
     )
 
 
@@ -360,7 +369,7 @@ def report_inputs(wildcards):
         leaderboard="leaderboard.json",
         scores=[f"score_{method}.json" for method in PLAN.scored_methods],
         samples=[f"samples_{method}.parquet" for method in PLAN.scored_methods],
-        dumps=[path for group in REPORTED for path in dump_paths(group)],
+        dumps=[path for group in REPORTED for path in PLAN.dump_files(group)],
         dataset="data/dataset.npz",
     )
 
@@ -397,6 +406,11 @@ FIGURES = figure_names(PLAN.scored_methods)
 KEPT = {
     "data/dataset.npz": ("data/split.npz", "models/", "losses/"),
     "data/split.npz": ("models/", "losses/"),
+    **(
+        {"data/difficulty.npz": ("data/split.npz", "models/", "losses/")}
+        if PLAN.needs_difficulty
+        else {}
+    ),
     **{
         f"models/full/{shard}.safetensors": (f"losses/full/{shard}.", "models/unlearn/")
         for shard in PLAN.original_shards

@@ -14,4 +14,6 @@ with job_log(snakemake.log[0], snakemake.params.key):
         snakemake.params.settings,
         snakemake.params.experiment_seed,
         snakemake.params.provenance,
+        difficulty=snakemake.input.get("difficulty"),
+        difficulty_key=snakemake.params.difficulty_key,
     )

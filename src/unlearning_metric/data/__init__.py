@@ -1,4 +1,4 @@
-"""Image data from a named source: one small file a source, one entry in the table."""
+"""Labelled examples from a named source: one small file a source, one entry in the table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.data import digits, npz
+from unlearning_metric.data import casia_surf, digits, downloads, image_folder, npz
 from unlearning_metric.data.images import ImageData
 
 #: source name -> function(``data`` part of the configuration, rng) -> ImageData. Imported plainly, so that a
 #: source's code enters the key of its data.
 SOURCES: dict[str, Callable[[dict[str, Any], np.random.Generator], ImageData]] = {
     "digits": digits.load,
+    **dict.fromkeys(downloads.KINDS, downloads.load),
     "npz": npz.load,
+    "image_folder": image_folder.load,
+    "casia_surf": casia_surf.load,
 }
 
 
@@ -24,6 +27,6 @@ def load_data(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     Raises
     ------
     DataError
-        If the data cannot be read or do not have the form of labelled images.
+        If the data cannot be read or do not have the form of labelled examples.
     """
     return SOURCES[settings["source"]](settings, rng)

@@ -29,4 +29,5 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     seed = int(rng.integers(2**31))
     train, test = train_test_split(np.arange(len(images)), test_size=test_size, stratify=labels, random_state=seed)
     train, test = np.sort(train), np.sort(test)
-    return ImageData(images[train], labels[train], images[test], labels[test])
+    names = tuple(str(name) for name in digits.target_names)
+    return ImageData(images[train], labels[train], images[test], labels[test], classes=names)

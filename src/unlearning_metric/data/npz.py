@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import Any
 
 import numpy as np
 
 from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.data.labels import encode_labels
+from unlearning_metric.data.memory import require_memory
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
-    """Read ``settings["path"]``; grey images may lack the channel axis, labels may be [images, 1]."""
+    """Read ``settings["path"]``.
+
+    ``x`` may have any shape [examples, ...], uint8 or float: grey images [images, height, width] get a channel axis,
+    and what is not [images, height, width, channels] is taken as feature vectors. Labels may be integers or text,
+    [examples] or [examples, 1].
+    """
     path = settings["path"]
     try:
+        with zipfile.ZipFile(path) as archive:
+            stored = sum(item.file_size for item in archive.infolist())
+        require_memory(stored, f"data.path {path}", "Store fewer or smaller examples.")
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive.files]
             if missing:
@@ -28,13 +39,18 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     except Exception as error:
         raise DataError(f"data.path {path} cannot be read as npz ({error}).") from error
     for name in ("x_train", "x_test"):
-        if arrays[name].ndim == 3:
-            arrays[name] = arrays[name][..., None]
+        arrays[name] = _examples(arrays[name])
     for name in ("y_train", "y_test", "groups_train"):
-        if name not in arrays:
-            continue
-        if arrays[name].ndim == 2 and arrays[name].shape[1] == 1:
+        if name in arrays and arrays[name].ndim == 2 and arrays[name].shape[1] == 1:
             arrays[name] = arrays[name][:, 0]
-        if np.issubdtype(arrays[name].dtype, np.integer):
-            arrays[name] = arrays[name].astype(np.int64)
-    return ImageData(**arrays)
+    y_train, y_test, classes = encode_labels(arrays["y_train"], arrays["y_test"])
+    groups = arrays.get("groups_train")
+    if groups is not None and groups.dtype.kind in "iu":
+        groups = groups.astype(np.int64)
+    return ImageData(arrays["x_train"], y_train, arrays["x_test"], y_test, groups, classes)
+
+
+def _examples(x: np.ndarray) -> np.ndarray:
+    if x.dtype.kind == "f":
+        return x.astype(np.float32, copy=False)
+    return x[..., None] if x.ndim == 3 else x

@@ -85,6 +85,7 @@ def dump_losses(
             "role": shard_header["role"],
             "models": models,
             "order": split_header["order"],
+            "duplicates": split_header.get("duplicates"),
             "accuracy": accuracy,
             "diverged": diverged,
             "run": shard_header["run"],

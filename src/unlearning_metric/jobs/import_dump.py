@@ -82,6 +82,7 @@ def import_dump(
         "role": f"unlearn/{method}",
         "models": models,
         "order": split_header["order"],
+        "duplicates": split_header.get("duplicates"),
         "accuracy": {name: values[models].tolist() for name, values in side.accuracy.items()},
         "diverged": [],
         "run": run,

@@ -5,36 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from unlearning_metric.data import load_data
+from unlearning_metric.data.statistics import normalisation
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import write_npz
 
 
 def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int, provenance: dict[str, Any]) -> None:
-    """Load the configured source and store it: uint8 images [N, H, W, C], int64 labels, channel statistics.
+    """Load the configured source and store it: examples [N, ...], int64 labels, what a net's input is normalised by.
 
-    ``provenance`` (key and origin) begins the header. ``mean`` and ``std`` (float32 [channels], pixel scale 0..255)
-    are those of the training pool; a channel without any variation gets std 1.
+    ``provenance`` (key and origin) begins the header, which also says what the source calls each class. ``mean`` and
+    ``std`` are those of `data.statistics.normalisation`. ``groups_train`` and ``validation`` are there where the
+    source has them.
     """
     data = load_data(settings, Streams(experiment_seed, "data").numpy("test_division"))
-    pixels = data.x_train.reshape(-1, data.x_train.shape[-1])
-    std = pixels.std(axis=0, dtype=np.float64)
+    mean, std = normalisation(data.x_train, settings)
     arrays = {
         "x_train": data.x_train,
         "y_train": data.y_train,
         "x_test": data.x_test,
         "y_test": data.y_test,
-        "mean": pixels.mean(axis=0, dtype=np.float64).astype(np.float32),
-        "std": np.where(std > 0, std, 1.0).astype(np.float32),
+        "mean": mean,
+        "std": std,
     }
-    if data.groups_train is not None:
-        arrays["groups_train"] = data.groups_train
-    write_npz(out, arrays, {**provenance, "source": settings["source"], "num_classes": data.num_classes})
+    optional = {"groups_train": data.groups_train, "validation": data.validation}
+    arrays |= {name: array for name, array in optional.items() if array is not None}
+    classes = data.classes or tuple(str(number) for number in range(data.num_classes))
+    header = {**provenance, "source": settings["source"], "num_classes": data.num_classes, "classes": list(classes)}
+    write_npz(out, arrays, header)
     shape = " x ".join(map(str, data.x_train.shape[1:]))
     LOGGER.info(
-        "%s: %d training and %d test images of %s, %d classes",
+        "%s: %d training and %d test examples of %s, %d classes",
         settings["source"], len(data.x_train), len(data.x_test), shape, data.num_classes,
     )  # fmt: skip

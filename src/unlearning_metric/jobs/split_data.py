@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.forget import make_split
+import numpy as np
+
+from unlearning_metric.forget import count_duplicates, make_split
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store import read_npz, write_npz
 
@@ -17,12 +19,43 @@ def split_data(
     settings: dict[str, Any],
     experiment_seed: int,
     provenance: dict[str, Any],
+    difficulty: Path | str | None = None,
+    difficulty_key: str | None = None,
 ) -> None:
     """Choose the index sets of the experiment and store them with the hash of their order.
 
-    ``provenance`` (key and origin) begins the header.
+    ``provenance`` (key and origin) begins the header, which also says how many forget examples have a duplicate among
+    the retain examples.
+
+    Parameters
+    ----------
+    difficulty : file of `jobs.difficulty`, for a strategy that needs it
     """
-    data, _ = read_npz(dataset, dataset_key)
-    split = make_split(data["y_train"], data["y_test"], settings, experiment_seed)
-    write_npz(out, split.arrays(), {**provenance, "order": split.order_hash()})
+    data, header = read_npz(dataset, dataset_key)
+    split = make_split(
+        data["y_train"],
+        data["y_test"],
+        settings,
+        experiment_seed,
+        classes=header["classes"],
+        groups=data.get("groups_train"),
+        set_aside=data.get("validation"),
+        difficulty=None if difficulty is None else read_npz(difficulty, difficulty_key)[0]["loss"],
+    )
+    duplicates = count_duplicates(data["x_train"], split)
+    write_npz(out, split.arrays(), {**provenance, "order": split.order_hash(), "duplicates": duplicates})
     LOGGER.info("%s", ", ".join(f"{len(part)} {name}" for name, part in split.arrays().items()))
+    if duplicates:
+        LOGGER.warning(
+            "warning: %d of %d forget examples are in the retain set as well, value by value: forgetting them is "
+            "undefined. Remove the duplicates from the data",
+            duplicates, len(split.forget),
+        )  # fmt: skip
+    _log_absent_classes(data["y_train"], split.retain, header["classes"])
+
+
+def _log_absent_classes(labels: np.ndarray, retain: np.ndarray, classes: list[str]) -> None:
+    present = set(labels[retain])
+    absent = [name for number, name in enumerate(classes) if number not in present]
+    if absent:
+        LOGGER.info("no retain example is of: %s", ", ".join(absent))

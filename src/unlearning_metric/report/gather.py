@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,10 @@ class Findings:
     rows : the leaderboard's rows, in order
     reasons : method -> why it has no score
     methods : the scored ones, in the order of the rows
-    images : example -> uint8 [height, width, channels], of every example that is shown
+    images : example -> uint8 [height, width, channels], of every example that is shown; none where the data are no
+        images
     seconds : group -> seconds of all its models; disk : folder -> bytes
+    classes : what the source calls class 0, 1, ...; empty where it is not known
     """
 
     rows: list[Mapping[str, Any]]
@@ -79,6 +81,12 @@ class Findings:
     images: Mapping[int, np.ndarray]
     seconds: Mapping[str, float] = field(default_factory=dict)
     disk: Mapping[str, int] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+
+    def class_text(self, label: int) -> str:
+        """A label with the name of its class, where it has one that says more."""
+        name = self.classes[label] if 0 <= label < len(self.classes) else str(label)
+        return str(label) if name == str(label) else f"{label} ({name})"
 
     @property
     def first(self) -> Mapping[str, Any]:
@@ -139,15 +147,33 @@ def gather(
     shown = {example.index for method in methods for example in method.examples}
     if methods:
         shown |= set(hardest(methods)["example"].tolist())
-    data, _ = read_npz(dataset, dataset_key)
+    data, header = read_npz(dataset, dataset_key)
+    pictures = {index: image_of(data["x_train"][index]) for index in sorted(shown)}
     return Findings(
         rows=board["rows"],
         reasons=board["reasons"],
         methods=methods,
-        images={index: data["x_train"][index] for index in sorted(shown)},
+        images={index: image for index, image in pictures.items() if image is not None},
         seconds=seconds,
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
+        classes=header.get("classes", ()),
     )
+
+
+def image_of(example: np.ndarray) -> np.ndarray | None:
+    """An example as uint8 [height, width, channels], floats from their smallest to their largest; None for no image.
+
+    Bytes of three axes are an image whatever their channels are, since `data.images` takes nothing else; of floats,
+    which may be anything, only those with the one, three or four channels that images have.
+    """
+    if example.ndim != 3:
+        return None
+    if example.dtype == np.uint8:
+        return example
+    if example.shape[2] not in (1, 3, 4):
+        return None
+    low, high = float(example.min()), float(example.max())
+    return np.round((example.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
 
 
 def _models(paths: list[str]) -> int:

@@ -22,6 +22,9 @@ from unlearning_metric.report.gather import Example, Findings, Method, hardest
 from unlearning_metric.report.names import OF_ALL
 from unlearning_metric.report.tables import SORTING, leaderboard_html, others_html
 
+#: Largest height and width of an example's picture, in pixels.
+PICTURE_SIDE = 96
+
 _TEXTS = {
     "utility": "Scatter plot of the forgetting score against utility, a numbered point for each method",
     "models": "Line plot of each method's forgetting score against the number of models",
@@ -58,9 +61,9 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         },
         hardest=[
             {
-                "picture": picture(found.images[row.example], row.example, row.label),
+                "picture": _picture_of(row.example, row.label, found),
                 "index": row.example,
-                "label": row.label,
+                "label": found.class_text(row.label),
                 "epsilon": f"{row.epsilon:.2f}",
             }
             for row in hardest(found.methods).itertuples()
@@ -103,22 +106,32 @@ def _example(method: Method, example: Example, found: Findings) -> dict[str, Any
     return {
         "kind": example.kind,
         "index": example.index,
-        "label": example.label,
+        "label": found.class_text(example.label),
         "epsilon": "undefined" if math.isnan(example.epsilon) else f"{example.epsilon:.2f}",
-        "picture": picture(found.images[example.index], example.index, example.label),
+        "picture": _picture_of(example.index, example.label, found),
         "figure": Markup(figures.inline_svg(lambda: figures.confidence_of_example(example), name, text)),
     }
 
 
+def _picture_of(index: int, label: int, found: Findings) -> Markup | str:
+    """The picture of an example, nothing where the data are no images."""
+    return picture(found.images[index], index, label) if index in found.images else ""
+
+
 def picture(image: np.ndarray, index: int, label: int) -> Markup:
-    """An image [height, width, channels] as an element that holds it, with a text alternative."""
-    from matplotlib.image import imsave
+    """An image uint8 [height, width, channels] as an element that holds it, with a text alternative.
+
+    One larger than `PICTURE_SIDE` is made smaller: the page shows a stamp, and has to stay small.
+    """
+    from PIL import Image
 
     pixels = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., :3]
     if image.shape[2] == 2:
         pixels = np.concatenate([image, np.zeros_like(image[..., :1])], axis=2)
+    shown = Image.fromarray(np.ascontiguousarray(pixels))
+    shown.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     buffer = io.BytesIO()
-    imsave(buffer, np.ascontiguousarray(pixels), format="png")
+    shown.save(buffer, format="png")
     data = base64.b64encode(buffer.getvalue()).decode()
     return Markup(
         f'<img class="picture" src="data:image/png;base64,{data}" '

@@ -1,15 +1,20 @@
 """The page and the figures where a run found little, much, or odd things."""
 
+import base64
+import html
+import io
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from found import findings, many
+from found import NASTY, findings, many
+from PIL import Image
 from test_page import Page
 
 from unlearning_metric.report.figures import save_all
-from unlearning_metric.report.page import report_html
+from unlearning_metric.report.gather import image_of
+from unlearning_metric.report.page import picture, report_html
 from unlearning_metric.report.tables import leaderboard_tex
 
 
@@ -83,6 +88,71 @@ def test_what_a_docstring_says_is_never_markup():
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(&#39;é 🙂" in text
     assert len(whole(text).of("script")) == 1
+
+
+def test_data_that_are_no_images_have_no_picture_and_everything_else():
+    found = findings(("one", "two"))
+    shown = report_html(found, {})
+    text = report_html(replace(found, images={}), {})
+    assert not whole(text).of("img")
+    assert 'class="picture"' in shown
+    assert "<li><br>" not in text
+    for part in ("<svg", "example", "epsilon", "forgotten: example", '<th scope="row">'):
+        assert text.count(part) == shown.replace('alt="forget example', "").count(part) > 0
+
+
+def test_names_of_classes_stand_beside_their_numbers_and_are_never_markup():
+    names = ["0", NASTY, 'a"b', "é 🙂 \u202e", "<script>", "", "cat", "7 - seven", "{{ 8 }}", "{% if %}"]
+    text = report_html(replace(findings(("one",)), classes=names), {})
+    page = whole(text)
+    assert NASTY not in text
+    assert len(page.of("script")) == 1
+    labels = {int(label) for label in findings(("one",)).methods[0].samples["label"]}
+    assert labels == set(range(10))
+    shown = re.findall(r"<br>label ([^\n]*)<br>", text)
+    assert len(shown) == 6
+    for label in shown:
+        number, _, name = html.unescape(label).partition(" ")
+        assert name == ("" if number == "0" else f"({names[int(number)]})")
+
+
+def test_a_label_without_a_name_stands_by_itself():
+    found = replace(findings(("one",)), classes=["ant"])
+    assert [found.class_text(label) for label in (-1, 0, 1)] == ["-1", "0 (ant)", "1"]
+
+
+@pytest.mark.parametrize(
+    ("example", "shape"),
+    [
+        (np.arange(12, dtype=np.uint8).reshape(2, 2, 3), (2, 2, 3)),
+        (np.zeros((2, 2, 9), np.uint8), (2, 2, 9)),
+        (np.linspace(-3, 5, 12, dtype=np.float32).reshape(2, 2, 3), (2, 2, 3)),
+        (np.zeros((2, 2, 1), np.float32), (2, 2, 1)),
+        (np.zeros((2, 2, 9), np.float32), None),
+        (np.zeros(7, np.float32), None),
+        (np.zeros(7, np.uint8), None),
+        (np.zeros((5, 6), np.float32), None),
+        (np.zeros((2, 3, 4, 1), np.uint8), None),
+    ],
+    ids=lambda value: f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else "",
+)
+def test_what_an_image_is(example, shape):
+    image = image_of(example)
+    assert (None if image is None else image.shape) == shape
+    if image is not None:
+        assert image.dtype == np.uint8
+
+
+def test_floats_are_shown_from_their_smallest_to_their_largest():
+    image = image_of(np.array([-2.0, 0.0, 2.0, 2.0], np.float32).reshape(2, 2, 1))
+    assert image.ravel().tolist() == [0, 128, 255, 255]
+
+
+def test_large_images_are_shown_as_stamps():
+    image = np.random.default_rng(0).integers(256, size=(224, 448, 3), dtype=np.uint8)
+    data = re.search(r"base64,([^\"]+)", picture(image, 0, 0))[1]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as stamp:
+        assert stamp.size == (96, 48)
 
 
 @pytest.mark.slow

@@ -1,0 +1,88 @@
+"""CASIA-SURF as the NeurIPS 2023 Unlearning Challenge used it: faces, their age group, their person.
+
+The data set is given on request. Source of the conventions: google-deepmind/unlearning_evaluation, ``surf.py``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.data.files import read_images
+from unlearning_metric.data.images import DataError, ImageData
+
+AGE_GROUPS = 10
+#: The order of the examples, before they are divided, is shuffled with this seed whatever the experiment's is.
+SHUFFLE_SEED = 43
+IMAGE_SIZE = 32
+
+
+def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
+    """Read the folder ``settings["path"]``: Age_Gender.txt and WBackground/*/<person>/real.rssdk/color/*.jpg.
+
+    Labels are ten age groups of equal width. Groups are the persons' numbers, or their places among all of them in
+    alphabetical order where they are called otherwise. The training pool is
+    the published training part (80 % of the images) followed by the validation part (10 %), in the published order;
+    the rest is the test pool.
+    """
+    root = Path(settings["path"])
+    ages = _read_ages(root / "Age_Gender.txt")
+    persons = _person_numbers(ages)
+    edges = np.linspace(min(ages.values()), max(ages.values()) + 1, AGE_GROUPS + 1)
+    examples = []
+    for folder in sorted((root / "WBackground").glob("*/*")):
+        images = sorted(folder.glob("real.rssdk/color/*.jpg"))
+        if images and folder.name not in ages:
+            raise DataError(f"{folder} holds images of a person whom {root / 'Age_Gender.txt'} does not name.")
+        examples += [(path, folder.name) for path in images]
+    if not examples:
+        raise DataError(
+            f"{root} holds no image of CASIA-SURF. Needed: {root}/WBackground/*/<person>/real.rssdk/color/*.jpg"
+        )
+    random.Random(SHUFFLE_SEED).shuffle(examples)
+    trained, pool = int(0.8 * len(examples)), int(0.9 * len(examples))
+    images = read_images([path for path, _ in examples], settings["image_size"] or IMAGE_SIZE, f"data.path {root}")
+    labels = np.digitize([ages[person] for _, person in examples], edges).astype(np.int64) - 1
+    groups = np.array([persons[person] for _, person in examples], dtype=np.int64)
+    return ImageData(
+        images[:pool],
+        labels[:pool],
+        images[pool:],
+        labels[pool:],
+        groups[:pool],
+        classes=tuple(f"{low:.1f} to {high:.1f}" for low, high in pairwise(edges)),
+        validation=np.arange(trained, pool),
+    )
+
+
+def _person_numbers(persons: Iterable[str]) -> dict[str, int]:
+    ordered = sorted(persons)
+    if all(person.isdecimal() for person in ordered) and len({int(person) for person in ordered}) == len(ordered):
+        return {person: int(person) for person in ordered}
+    return {person: number for number, person in enumerate(ordered)}
+
+
+def _read_ages(path: Path) -> dict[str, int]:
+    """Age by person."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}). It must hold lines: person age gender.") from error
+    ages: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 3 or not fields[1].isdigit():
+            raise DataError(f"{path}, line {number}: {line!r} is not of the form: person age gender.")
+        if fields[0] in ages:
+            raise DataError(f"{path}, line {number}: the person {fields[0]} is there twice.")
+        ages[fields[0]] = int(fields[1])
+    if not ages:
+        raise DataError(f"{path} names no person.")
+    return ages

@@ -1,0 +1,70 @@
+"""dataset.npz -> difficulty.npz: how hard each training example is for models that did not train on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.forget import training_set
+from unlearning_metric.outputs import model_outputs
+from unlearning_metric.progress import LOGGER, Progress, run_record
+from unlearning_metric.seeds import Streams
+from unlearning_metric.store import read_npz, write_npz
+from unlearning_metric.training import make_dataset, train_model
+
+#: Role of the models; none of their random streams is any other model's.
+ROLE = "difficulty"
+
+
+def halves(examples: int, pair: int, experiment_seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two random halves of the positions 0..examples-1, ascending: what models ``2 pair`` and ``2 pair + 1`` train on.
+
+    They exclude one another, so that every example is held out from exactly one model of a pair.
+    """
+    order = Streams(experiment_seed, ROLE, pair).numpy("halves").permutation(examples)
+    return np.sort(order[: examples // 2]), np.sort(order[examples // 2 :])
+
+
+def measure_difficulty(
+    dataset: Path | str,
+    dataset_key: str,
+    out: Path | str,
+    settings: dict[str, Any],
+    device: str,
+    provenance: dict[str, Any],
+) -> None:
+    """Train models on random halves of the training set, and store each example's mean loss over the others.
+
+    Parameters
+    ----------
+    settings : ``experiment_seed``, ``model``, ``training`` of the configuration, ``train_size`` and
+        ``validation_size`` of its data, and ``models``, an even number
+    provenance : ``key`` and ``origin`` for the header
+    """
+    data, header = read_npz(dataset, dataset_key)
+    seed = settings["experiment_seed"]
+    train, _ = training_set(data["y_train"], settings, seed, data.get("validation"))
+    progress = Progress(ROLE, settings["models"])
+    losses = np.zeros(len(train))
+    diverged = 0
+    for pair in range(settings["models"] // 2):
+        parts = halves(len(train), pair, seed)
+        for number, (own, other) in enumerate((parts, parts[::-1])):
+            model = train_model(
+                make_dataset(data, "train", train[own], device),
+                settings["model"],
+                header["num_classes"],
+                settings["training"],
+                Streams(seed, ROLE, 2 * pair + number),
+            )
+            outputs, bad = model_outputs(model, {"held": make_dataset(data, "train", train[other], device)})
+            losses[other] += outputs["held"]["loss"]
+            diverged += bad
+            progress.step()
+    losses /= settings["models"] // 2
+    write_npz(out, {"examples": train, "loss": losses}, {**provenance, "diverged": diverged, "run": run_record(device)})
+    LOGGER.info("held-out loss: median %.3f, largest %.3f", np.median(losses), losses.max())
+    if diverged:
+        LOGGER.warning("%d of %d models diverged, and count as wrong everywhere", diverged, settings["models"])

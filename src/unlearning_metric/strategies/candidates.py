@@ -1,0 +1,92 @@
+"""What a strategy may choose from, and how many of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.data.images import DataError
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The training set, an example at each position.
+
+    Attributes
+    ----------
+    labels : int64 [examples], 0..classes-1
+    indices : int64 [examples], ascending; where in the training pool each example is
+    classes : what the source calls class 0, 1, ...
+    groups : int64 [examples], or None where the data have no groups
+    difficulty : float64 [examples], mean loss of models that did not train on the example, or None where none were made
+    listed : int64, indices into the training pool that a file of the user's names, or None where there is none
+    """
+
+    labels: np.ndarray
+    indices: np.ndarray
+    classes: Sequence[str]
+    groups: np.ndarray | None = None
+    difficulty: np.ndarray | None = None
+    listed: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def class_number(self, label: Any, key: str) -> int:
+        """Number of the class that the configuration's ``key`` calls ``label``: its name, or else its number.
+
+        Raises
+        ------
+        DataError
+            If no training example has it.
+        """
+        name = str(label)
+        numbers = {str(one): number for number, one in enumerate(self.classes)}
+        number = numbers.get(name, int(name) if name.isdecimal() and not _are_numbers(self.classes) else -1)
+        present = np.unique(self.labels)
+        if number not in present:
+            raise DataError(
+                f"{key} {name} has 0 of {len(self)} training examples; labels present: "
+                f"{', '.join(str(self.classes[one]) for one in present)}."
+            )
+        return number
+
+
+def _are_numbers(classes: Sequence[str]) -> bool:
+    return all(str(one).lstrip("-").isdecimal() for one in classes)
+
+
+def wanted_count(settings: dict[str, Any], available: int, what: str) -> int:
+    """``count``, or ``fraction`` of what is available, in whole numbers.
+
+    Raises
+    ------
+    DataError
+        If it is none or more than there are; ``what`` says of what.
+    """
+    count = settings.get("count")
+    if count is None:
+        count = round(settings["fraction"] * available)
+    if not 0 < count <= available:
+        raise DataError(
+            f"the forget set would hold {count} of {available} {what}. Change forget.count or forget.fraction."
+        )
+    return count
+
+
+def stratified(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """``size`` positions whose class shares follow those of ``labels`` (largest remainders first)."""
+    if size == 0:
+        return np.empty(0, dtype=np.int64)
+    classes, counts = np.unique(labels, return_counts=True)
+    exact = counts * (size / len(labels))
+    quota = np.floor(exact).astype(int)
+    short = size - quota.sum()
+    quota[np.argsort(-(exact - quota), kind="stable")[:short]] += 1
+    chosen = [
+        rng.permutation(np.flatnonzero(labels == label))[:number] for label, number in zip(classes, quota, strict=True)
+    ]
+    return np.concatenate(chosen)

@@ -1,0 +1,148 @@
+"""The user's own arrays: any shape, any labels; and what examples are normalised by."""
+
+import numpy as np
+import pytest
+from sources import load, settings
+
+from unlearning_metric.data import memory
+from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.data.statistics import normalisation
+from unlearning_metric.jobs.prepare_data import prepare_data
+from unlearning_metric.store import read_npz
+
+RNG = np.random.default_rng(0)
+
+
+def arrays(shape=(4, 5, 3), dtype=np.uint8, **changes):
+    make = (lambda n: RNG.integers(256, size=(n, *shape)).astype(dtype)) if dtype == np.uint8 else (
+        lambda n: RNG.normal(size=(n, *shape)).astype(dtype)
+    )  # fmt: skip
+    good = {"x_train": make(6), "y_train": np.array([0, 1, 2] * 2), "x_test": make(3), "y_test": np.arange(3)}
+    return {**good, **changes}
+
+
+def saved(tmp_path, given) -> ImageData:
+    np.savez(tmp_path / "a.npz", **given)
+    return load("npz", path=str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4), (2, 3, 4, 5)], ids=str)
+def test_examples_may_have_any_shape_and_be_bytes_or_floats(tmp_path, shape, dtype):
+    given = arrays(shape, dtype)
+    data = saved(tmp_path, given)
+    assert data.x_train.shape == (6, *shape)
+    assert data.x_train.dtype == (np.uint8 if dtype == np.uint8 else np.float32)
+    np.testing.assert_array_equal(data.x_train, given["x_train"].astype(data.x_train.dtype))
+
+
+def test_a_sequence_of_embeddings_gets_no_channels(tmp_path):
+    assert saved(tmp_path, arrays((5, 6), np.float32)).x_train.shape == (6, 5, 6)
+    assert saved(tmp_path, arrays((5, 6), np.uint8)).x_train.shape == (6, 5, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "tested", "classes"),
+    [
+        ([3, 5, 9, 3, 5, 9], [3, 9, 9], ("3", "5", "9")),
+        ([-1, 1, -1, 1, -1, 1], [1, 1, -1], ("-1", "1")),
+        ([1, 2, 3, 1, 2, 3], [1, 2, 4], ("1", "2", "3", "4")),
+        ([True, False] * 3, [True, True, False], ("False", "True")),
+        (["cat", "dog"] * 3, ["dog", "dog", "eel"], ("cat", "dog", "eel")),
+    ],
+    ids=str,
+)
+def test_labels_of_any_kind_are_numbered_and_remembered(tmp_path, labels, tested, classes):
+    data = saved(tmp_path, arrays(y_train=np.array(labels), y_test=np.array(tested)))
+    assert data.classes == classes
+    for numbers, given in ((data.y_train, labels), (data.y_test, tested)):
+        assert [classes[number] for number in numbers] == [str(label) for label in given]
+
+
+def test_the_mapping_of_the_labels_is_stored(tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays(y_train=np.array([10, 20, 30] * 2), y_test=np.array([10, 10, 20])))
+    prepare_data(tmp_path / "out.npz", settings("npz", path=str(tmp_path / "a.npz")), 0, {"key": "k", "origin": None})
+    data, header = read_npz(tmp_path / "out.npz", "k")
+    assert (header["classes"], header["num_classes"]) == (["10", "20", "30"], 3)
+    assert data["y_test"].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"y_train": np.zeros(6)}, "y_train is float64"),
+        ({"y_test": np.array(["a", "b", "c"])}, "labels must be of one kind"),
+        ({"y_train": np.zeros(6, int), "y_test": np.zeros(3, int)}, "at least two classes"),
+        ({"y_train": np.zeros((6, 10), int)}, r"y_train is int64 \[6, 10\]"),
+        ({"y_train": np.zeros(5, int)}, r"one integer label for each of the 6"),
+        (
+            {"x_train": np.full((6, 4), np.nan, np.float32), "x_test": np.zeros((3, 4), np.float32)},
+            "not finite in 6 of 6",
+        ),
+        ({"x_test": np.zeros((3, 4, 5, 3), np.float32)}, "training images are uint8"),
+        ({"x_train": np.zeros((6, 4), complex)}, "x_train is complex128"),
+        ({"x_train": np.zeros(6, np.uint8)}, r"x_train is uint8 \[6\]"),
+        ({"x_train": np.zeros((6, 0), np.uint8), "x_test": np.zeros((3, 0), np.uint8)}, "hold no value"),
+        ({"groups_train": np.array(list("abcdef"))}, "groups_train is <U1"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, said):
+    with pytest.raises(DataError, match=said):
+        saved(tmp_path, arrays(**changes))
+
+
+def test_arrays_that_are_no_arrays_of_numbers_are_never_unpickled(tmp_path):
+    with pytest.raises(DataError, match="cannot be read as npz"):
+        saved(tmp_path, arrays(x_train=np.array([{}] * 6, dtype=object)))
+
+
+def test_the_first_example_that_is_not_finite_is_named(tmp_path):
+    given = arrays((4,), np.float32)
+    given["x_train"][4, 2] = np.inf
+    with pytest.raises(DataError, match=r"in 1 of 6 examples, the first is 4"):
+        saved(tmp_path, given)
+
+
+def test_arrays_beyond_memory_are_refused_with_the_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    with pytest.raises(DataError, match=r"a\.npz: .* GB of pixels, of which a job holds 2 copies"):
+        saved(tmp_path, arrays())
+
+
+def test_there_is_memory_on_this_machine():
+    assert memory.available_bytes() > 1e6
+
+
+def channels(x, **given):
+    return normalisation(x, settings("digits", **given))
+
+
+@pytest.mark.parametrize(
+    "x", [arrays((4, 5, 3))["x_train"], arrays((7,), np.float32)["x_train"]], ids=["images", "table"]
+)
+def test_the_pools_own_statistics_are_those_of_the_last_axis(x, monkeypatch):
+    monkeypatch.setattr("unlearning_metric.data.statistics.CHUNK", 4)
+    mean, std = channels(x)
+    flat = x.reshape(-1, x.shape[-1]).astype(np.float64)
+    np.testing.assert_allclose(mean, flat.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(std, flat.std(axis=0), rtol=1e-6)
+
+
+def test_a_feature_without_variation_is_left_unscaled():
+    assert channels(np.full((5, 2), 3.0, np.float32))[1].tolist() == [1.0, 1.0]
+
+
+def test_given_statistics_are_on_the_scale_of_pixels():
+    mean, std = channels(arrays()["x_train"], normalize="given", mean=[0.2, 0.4, 0.6], std=[0.1, 0.2, 1.0])
+    np.testing.assert_allclose(mean, [51, 102, 153], rtol=1e-6)
+    np.testing.assert_allclose(std, [25.5, 51, 255], rtol=1e-6)
+
+
+def test_given_statistics_need_a_value_for_each_channel():
+    with pytest.raises(DataError, match=r"data\.mean has 1 values; the data have 3 channels"):
+        channels(arrays()["x_train"], normalize="given", mean=[0.2], std=[0.1])
+
+
+def test_without_normalisation_a_net_sees_the_pixels_as_they_are():
+    mean, std = channels(arrays()["x_train"], normalize="none")
+    assert (mean.tolist(), std.tolist()) == ([0, 0, 0], [1, 1, 1])

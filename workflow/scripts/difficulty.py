@@ -1,0 +1,17 @@
+"""dataset.npz -> difficulty.npz."""
+
+from unlearning_metric.devices import prepare
+from unlearning_metric.progress import job_log
+
+with job_log(snakemake.log[0], snakemake.params.key):
+    gpu = prepare(snakemake.resources.device, snakemake.threads)
+    from unlearning_metric.jobs.difficulty import measure_difficulty
+
+    measure_difficulty(
+        dataset=snakemake.input.dataset,
+        dataset_key=snakemake.params.dataset_key,
+        out=snakemake.output[0],
+        settings=snakemake.params.settings,
+        device=snakemake.resources.device,
+        provenance=snakemake.params.provenance,
+    )
