@@ -18,12 +18,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from unlearning_metric.contract import BATCHES
+from unlearning_metric.torchvision_names import TORCHVISION_NETS
 
 DataSource = Literal[
     "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
 ]
 ForgetStrategy = Literal["random", "class", "subclass", "groups", "indices", "hardest", "easiest"]
-ModelName = Literal["digits_cnn", "mlp"]
+ModelName = Literal[("digits_cnn", "cnn_small", "resnet18_cifar", "mlp", *TORCHVISION_NETS)]
 
 DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
 FORGET_STRATEGIES: tuple[str, ...] = get_args(ForgetStrategy)
@@ -44,6 +45,20 @@ NEUTRAL: dict[str, Any] = {
     "forget.order": "random",
     "forget.path": None,
     "forget.difficulty_models": 16,
+    "model.file": None,
+    "model.function": "build",
+    "model.options": {},
+    "original": None,
+    "training.file": None,
+    "training.function": "train",
+    "training.options": {},
+    "training.steps": None,
+    "training.class_weights": False,
+    "training.crop": 0,
+    "training.flip": False,
+    "training.tf32": False,
+    "training.engine": "loop",
+    "training.compile": False,
 }
 
 #: Sources whose data are what lies under ``data.path``, and what that is.
@@ -59,6 +74,8 @@ INDEX_FILES = (".npy", ".npz", ".csv", ".txt")
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 DEFAULT_WIDTH = 32
+#: What the user's functions are called unless the configuration says otherwise.
+BUILD, TRAIN = "build", "train"
 
 
 class ConfigError(ValueError):
@@ -100,6 +117,8 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
 Label = Annotated[int | str, BeforeValidator(_integer_or_text, json_schema_input_type=int | str)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
+PythonFile = Annotated[str, Field(pattern=r"\.py$")]
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Hyperparameters = Annotated[
     dict[str, Any],
     BeforeValidator(_empty_mapping_for_none, json_schema_input_type=dict[str, Any] | None),
@@ -177,31 +196,52 @@ class Forget(_Section):
 class Model(_Section):
     """The classifier."""
 
-    name: ModelName = Field(description="Architecture.")
+    name: ModelName | None = Field(
+        None, description="Architecture; exactly where no file is given. Names of torchvision's classifiers included."
+    )
     hidden: list[PositiveInt] = Field(
         default_factory=list,
         description="Widths of the hidden layers of mlp; an empty list gives a linear classifier.",
     )
     width: int = Field(DEFAULT_WIDTH, gt=0, description="Channels of the first layer of digits_cnn.")
+    file: PythonFile | None = Field(None, description="Python file with a function that builds the model.")
+    function: FunctionName = Field(BUILD, description="Name of that function; with file.")
+    options: Hyperparameters = Field(default_factory=dict, description="Further arguments of that function.")
 
 
 class Training(_Section):
     """The recipe which trains the original and every retrained model."""
 
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="Optimizer.")
-    lr: Number = Field(gt=0, description="Peak learning rate.")
+    lr: Number | None = Field(None, gt=0, description="Peak learning rate; required unless file is given.")
     momentum: Number = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
     weight_decay: Number = Field(5e-4, ge=0, description="Weight decay.")
-    schedule: Literal["constant", "cosine", "one_cycle"] = Field(
+    schedule: Literal["constant", "cosine", "cosine_by_epoch", "one_cycle"] = Field(
         "one_cycle", description="Course of the learning rate over the steps."
     )
     warmup: Number = Field(
         0.25, ge=0, lt=1, description="Share of the steps in which the learning rate rises, for one_cycle."
     )
-    epochs: int = Field(gt=0, description="Passes over the training examples.")
+    epochs: PositiveInt | None = Field(
+        None, description="Passes over the training examples; required unless steps or file is given."
+    )
+    steps: PositiveInt | None = Field(None, description="Batches to train on, in place of epochs.")
     batch_size: int = Field(gt=0, description="Examples per step.")
     label_smoothing: Number = Field(0.0, ge=0, lt=1, description="Label smoothing of the cross-entropy loss.")
+    class_weights: Truth = Field(
+        False, description="Weight of a class in the loss: 1 / its percentage of the examples trained on; false: 1."
+    )
+    crop: int = Field(0, ge=0, description="Pixels of black padding on each side before a random crop; 0: no crop.")
+    flip: Truth = Field(False, description="Whether half of the images, at random, are mirrored left and right.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass.")
+    tf32: Truth = Field(False, description="Whether a GPU may round the operands of fp32 products to TF32.")
+    engine: Literal["loop", "stacked"] = Field(
+        "loop", description="One model after another, or the models of a job at once; the latter for tiny nets."
+    )
+    compile: Truth = Field(False, description="Whether torch.compile makes the forward pass; for a GPU.")
+    file: PythonFile | None = Field(None, description="Python file with a function that trains a model instead.")
+    function: FunctionName = Field(TRAIN, description="Name of that function; with file.")
+    options: Hyperparameters = Field(default_factory=dict, description="Further arguments of that function.")
 
 
 class Efficiency(_Section):
@@ -221,6 +261,9 @@ class Config(_Section):
     shard_size: int = Field(32, ge=1, description="Models handled by one job; divides copies.")
     originals: int = Field(
         1, ge=1, description="Original models; copy i of a method starts from original i % originals."
+    )
+    original: Annotated[str, Field(pattern=r"\.safetensors$")] | None = Field(
+        None, description="File with the weights of an original model trained elsewhere; null: it is trained here."
     )
     results: str = Field("results", min_length=1, description="Folder for everything the workflow writes.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
@@ -393,15 +436,80 @@ def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | No
     return None
 
 
-def _hidden_fits_model(name: str, hidden: list[int]) -> str | None:
+def _model_is_named_once(name: str | None, file: str | None) -> str | None:
+    if name is None and file is None:
+        return (
+            "model: names no model. Set model.name (digits_cnn, cnn_small, resnet18_cifar, mlp, or a classifier of "
+            "torchvision), or model.file to a Python file with a function that builds one."
+        )
+    if name is not None and file is not None:
+        return f"model.name: {name} and model.file: {file} are both given. Keep one of the two."
+    return None
+
+
+def _hidden_fits_model(name: str | None, hidden: list[int]) -> str | None:
     if hidden and name != "mlp":
         return f"model.hidden: {_shown(hidden)} is only for the model mlp, and model.name is {name}. Remove it."
     return None
 
 
-def _width_fits_model(name: str, width: int) -> str | None:
+def _width_fits_model(name: str | None, width: int) -> str | None:
     if name != "digits_cnn" and width != DEFAULT_WIDTH:
         return f"model.width: {width} is only for the model digits_cnn, and model.name is {name}. Remove it."
+    return None
+
+
+def _function_needs_file(section: str, default: str) -> Callable[..., str | None]:
+    def check(file: str | None, function: str, options: dict | None) -> str | None:
+        given = "function" if function != default else "options" if options else None
+        if file is None and given is not None:
+            return f"{section}.{given}: is only used with {section}.file, which is not given. Remove it, or add file."
+        return None
+
+    return check
+
+
+#: What a recipe says and a function of the user's would not hear of; ``lr`` and the like it may read and use.
+_RECIPE_ONLY = {"steps": None, "class_weights": False, "engine": "loop", "compile": False}
+
+
+def _recipe_is_whole(training: dict) -> str | None:
+    file, steps, epochs = (training.get(name) for name in ("file", "steps", "epochs"))
+    if file is not None:
+        for name, neutral in _RECIPE_ONLY.items():
+            if training.get(name, neutral) not in (neutral, None):
+                return (
+                    f"training.{name}: {_shown(training[name])} has no effect, since {file} trains the models. Remove "
+                    "it."
+                )
+        return None
+    if training.get("lr") is None:
+        return "training.lr: missing. Expected a number above 0."
+    if (steps is None) == (epochs is None):
+        if steps is None:
+            return "training.epochs: missing. Expected an integer above 0; or training.steps in its place."
+        return f"training.steps: {steps} and training.epochs: {epochs} are both given. Keep one of the two."
+    return None
+
+
+def _engine_fits(engine: str, compiled: bool) -> str | None:
+    if engine == "stacked" and compiled in (True, "true"):
+        return "training.compile: is for training.engine loop. Remove one of the two."
+    return None
+
+
+def _augmentation_fits_source(crop: int, flip: bool, name: str | None) -> str | None:
+    if name == "mlp" and (crop or flip in (True, "true")):
+        return (
+            "training.crop, training.flip: are for nets that take images as such, and model.name is mlp. Remove them, "
+            "or choose another model."
+        )
+    return None
+
+
+def _own_original_is_one(original: str | None, originals: int) -> str | None:
+    if original is not None and originals != 1:
+        return f"originals: {originals} does not go with original: {original}, which holds one model. Set originals: 1."
     return None
 
 
@@ -418,8 +526,15 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("forget.difficulty_models",), _difficulty_models_pair_up),
     (("forget.path",), _indices_have_a_known_form),
     (("forget.strategy", "forget.count", "data.train_size"), _forget_leaves_retain),
+    (("model.name", "model.file"), _model_is_named_once),
     (("model.name", "model.hidden"), _hidden_fits_model),
     (("model.name", "model.width"), _width_fits_model),
+    (("model.file", "model.function", "model.options"), _function_needs_file("model", BUILD)),
+    (("training.file", "training.function", "training.options"), _function_needs_file("training", TRAIN)),
+    (("training",), _recipe_is_whole),
+    (("training.engine", "training.compile"), _engine_fits),
+    (("training.crop", "training.flip", "model.name"), _augmentation_fits_source),
+    (("original", "originals"), _own_original_is_one),
 )
 
 
@@ -615,6 +730,10 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
             f"forget.path: there is no file {config.forget.path} (looked in {Path.cwd()}). Give the path of a file "
             "with the indices of the training examples to forget."
         )
+    for key, path in (("model.file", config.model.file), ("training.file", config.training.file),
+                      ("original", config.original)):  # fmt: skip
+        if path is not None and not Path(path).is_file():
+            raise ConfigError(f"{key}: there is no file {path} (looked in {Path.cwd()}). Give its path.")
     kind = USER_DATA.get(config.data.source)
     exists = {"file": Path.is_file, "folder": Path.is_dir}
     if kind is not None and not exists[kind](Path(config.data.path)):
@@ -833,7 +952,7 @@ def _expected(node: dict, schema: dict) -> str:
     if len(choices) > 1:
         words = " or ".join(_expected(choice, schema) for choice in choices)
     elif "enum" in node:
-        words = f"one of {', '.join(node['enum'])}"
+        words = f"one of {', '.join(_short(node['enum']))}"
     elif node["type"] == "array":
         words = f"a list in which each item is {_expected(node['items'], schema)}"
     elif "properties" in node:
@@ -843,6 +962,12 @@ def _expected(node: dict, schema: dict) -> str:
         words = " ".join(filter(None, [_TYPE_WORDS[node["type"]], bounds]))
         words = f"{words} that is not empty" if node.get("minLength") else words
     return f"{words}, or null" if nullable else words
+
+
+def _short(names: list[str]) -> list[str]:
+    """Names, those of torchvision's classifiers in a few words."""
+    own = [name for name in names if name not in TORCHVISION_NETS]
+    return own if len(own) == len(names) else [*own, "or a classifier of torchvision (resnet18, vit_b_16, ...)"]
 
 
 def _closest(name: str, choices: Iterable[str]) -> str | None:

@@ -32,6 +32,24 @@ ARGUMENTS = {
     "class_weights": "float tensor [classes]: 1 / (percent of the training set in the class)",
     "train_from_scratch": "function(seed) -> a model newly trained on the retain set with the configured recipe",
 }
+#: What the user's function that trains a model may ask for by parameter name.
+TRAINING_ARGUMENTS = {
+    "model": "a model with fresh weights, to train in place",
+    "net": "the same as model",
+    "train_loader": "batches (images, labels) of the examples to train on, shuffled anew in each pass",
+    "seed": "an integer of this model's own; torch, numpy and random are seeded with it already",
+    "generator": "a torch.Generator (CPU) of this model's own",
+    "device": 'a torch.device: "cpu" or "cuda"',
+    "num_classes": "number of classes",
+    "train_config": "the training part of the configuration, as a dictionary",
+    "class_weights": "float tensor [classes]: 1 / (percent of the examples to train on in the class)",
+}
+#: What the user's function that builds a net may ask for by parameter name.
+NET_ARGUMENTS = {
+    "num_classes": "number of classes",
+    "input_shape": "shape of one example, (channels, height, width) of an image",
+    "in_channels": "its first number",
+}
 #: Form of the batches: pairs (images, labels), or dictionaries as in the Kaggle competition.
 BATCHES = ("tuple", "kaggle")
 #: The method whose models ``oracle_model`` hands out.
@@ -41,7 +59,11 @@ ORACLE_METHOD = "retrain"
 EXPONENT_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
-class MethodError(RuntimeError):
+class UserCodeError(RuntimeError):
+    """A file of the user's does not fit what the workflow asks of it, or failed."""
+
+
+class MethodError(UserCodeError):
     """A method file does not fit the contract, or failed on a copy."""
 
 
@@ -143,12 +165,14 @@ def _literal(node: ast.expr) -> Any:
         return COMPUTED
 
 
-def unknown_option(option: str, parameters: Mapping[str, Any]) -> str:
+def unknown_option(
+    option: str, parameters: Mapping[str, Any], noun: str = "method", arguments: Mapping[str, str] = ARGUMENTS
+) -> str:
     """Say that a function takes no such hyper-parameter, and which it takes."""
-    tunable = [name for name in parameters if name not in ARGUMENTS]
+    tunable = [name for name in parameters if name not in arguments]
     close = difflib.get_close_matches(option, tunable, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"the method takes no such hyper-parameter.{hint} It takes: {', '.join(tunable) or 'none'}."
+    return f"the {noun} takes no such hyper-parameter.{hint} It takes: {', '.join(tunable) or 'none'}."
 
 
 def converted(value: Any, default: Any, where: str) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from unlearning_metric.augmentation import Augmentation
+
 
 class Reads:
     """Counts the examples read from a data set, by workers of a ``DataLoader`` too.
@@ -79,11 +81,13 @@ class ImageDataset(torch.utils.data.Dataset):
         self.reads.add(1)
         return self._item(index, self._normalise(self.images[index].unsqueeze(0))[0], self.labels[index])
 
-    def batch(self, indices: torch.Tensor) -> Any:
+    def batch(self, indices: torch.Tensor, augmentation: Augmentation | None = None) -> Any:
         """Images [batch, channels, height, width], channels-last in memory, and labels [batch]."""
         self.reads.add(len(indices))
-        images = self._normalise(self.images.index_select(0, indices))
-        return self._item(indices, images, self.labels.index_select(0, indices))
+        images = self.images.index_select(0, indices)
+        if augmentation is not None:
+            images = augmentation(images)
+        return self._item(indices, self._normalise(images), self.labels.index_select(0, indices))
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         # A copy even of what is float32 already: the stored examples stay as they are.
@@ -120,7 +124,7 @@ class ImageLoader:
     """Batches of an `ImageDataset`, re-iterable; a fresh permutation for each pass where ``shuffle`` is set.
 
     The permutations come from the loader's own generator on the CPU: the same on every device, and two loaders
-    never disturb each other.
+    never disturb each other. So do an augmentation's draws from its own.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class ImageLoader:
         *,
         shuffle: bool = False,
         generator: torch.Generator | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         if shuffle and generator is None:
             raise ValueError("a shuffled loader needs a generator of its own")
@@ -137,6 +142,7 @@ class ImageLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
+        self.augmentation = augmentation
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
@@ -144,6 +150,6 @@ class ImageLoader:
     def __iter__(self) -> Iterator[Any]:
         count = len(self.dataset)
         order = torch.randperm(count, generator=self.generator) if self.shuffle else torch.arange(count)
-        order = order.to(self.dataset.images.device)
+        order = order.to(self.dataset.images.device, non_blocking=True)
         for start in range(0, count, self.batch_size):
-            yield self.dataset.batch(order[start : start + self.batch_size])
+            yield self.dataset.batch(order[start : start + self.batch_size], self.augmentation)

@@ -55,7 +55,12 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
 
 
 #: Key of the configuration that names a file of the user's -> what of the file enters the keys in its place.
-CONTENT: dict[str, Callable[[Path | str], str]] = {"forget.path": content_fingerprint}
+CONTENT: dict[str, Callable[[Path | str], str]] = {
+    "forget.path": content_fingerprint,
+    "model.file": method_fingerprint,
+    "training.file": method_fingerprint,
+    "original": content_fingerprint,
+}
 
 
 def by_content(settings: dict[str, Any]) -> dict[str, Any]:
@@ -204,14 +209,22 @@ class Plan:
         """What a model trained from scratch depends on."""
         return self._slice("experiment_seed", "model", "training")
 
+    @cached_property
+    def original_settings(self) -> dict[str, Any]:
+        """The model that an original trained elsewhere must be."""
+        return self._whole["model"]
+
     def training_origin(self, role: str) -> Origin:
         """Origin of the models of role ``full`` or ``retain``."""
+        if role == "full" and self.config.original is not None:
+            settings = self._track("model", "original")
+            return Origin(settings, self._code("import_original"), {"data": self.data_origin.key})
         settings = {**self._track("experiment_seed", "model", "training"), "role": role}
         return Origin(settings, self._code("train"), {"split": self.split_origin.key})
 
     def unlearning_settings(self, method: str) -> dict[str, Any]:
         """What a copy of a method depends on, besides its file and the originals."""
-        return {**self.training_settings, **self._contract(method)}
+        return {**self.training_settings, "trained_here": self.config.original is None, **self._contract(method)}
 
     def _contract(self, method: str) -> dict[str, Any]:
         entry = self.method(method)
@@ -291,6 +304,11 @@ class Plan:
         settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
         settings["options"] = dict(self.method(method).options)
         # Where a user's file lies changes no number; what it holds enters through the keys.
+        for section in ("model", "training"):
+            settings[section] = {
+                name: Path(value).name if name == "file" and value is not None else value
+                for name, value in settings[section].items()
+            }
         settings["forget"] = {name: value for name, value in settings["forget"].items() if name != "path"}
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
         return settings

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -97,10 +97,15 @@ class Progress:
             LOGGER.info("%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left)
 
 
-def run_record(device: str) -> dict[str, Any]:
-    """Where and with what a job ran: never part of a key or of a canonical document."""
+def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Where and with what a job ran: never part of a key or of a canonical document.
+
+    Parameters
+    ----------
+    recipe : the ``training`` part of the configuration, for a job with models
+    """
     versions = {"python": platform.python_version()}
-    for package in ("unlearning-metric", "torch", "numpy", "scikit-learn", "numba"):
+    for package in ("unlearning-metric", "torch", "torchvision", "numpy", "scikit-learn", "numba"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
@@ -110,8 +115,13 @@ def run_record(device: str) -> dict[str, Any]:
         "system": platform.platform(),
         "device": device,
         "versions": versions,
+        "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+    if recipe is not None:
+        record |= {name: recipe[name] for name in ("engine", "precision", "tf32", "compile")}
+        if recipe["file"] is not None:
+            record |= {"engine": Path(recipe["file"]).name}
     if device == "cuda":
         import torch
 

@@ -209,7 +209,7 @@ def score_method(
         "copies": copies,
         "originals": 0 if originals is None else len(originals),
         "dataset": settings["data"]["source"],
-        "model": settings["model"]["name"],
+        "model": settings["model"]["name"] or settings["model"]["file"],
         "forget": {"strategy": settings["forget"]["strategy"], "size": len(retrained.forget.examples)},
         "challenge": {
             **section,

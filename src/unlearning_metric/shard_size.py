@@ -78,7 +78,7 @@ def measured_model_seconds(results: Path | str) -> float | None:
     """Median seconds of the original models in a results folder; None where there are none yet."""
     found = []
     for path in Path(results).glob("models/full/*.safetensors"):
-        found += read_header(path)["run"]["seconds"]
+        found += read_header(path)["run"].get("seconds", ())
     return sorted(found)[len(found) // 2] if found else None
 
 

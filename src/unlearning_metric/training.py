@@ -1,9 +1,8 @@
-"""Training from scratch: the recipe, and the plain loop over one model after another."""
+"""Training from scratch, one model after another: by the recipe, or by a function of the user's."""
 
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,36 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from unlearning_metric.augmentation import make_augmentation
 from unlearning_metric.loaders import ImageDataset, ImageLoader
 from unlearning_metric.models import build_model
+from unlearning_metric.own_training import train_by_function
+from unlearning_metric.precision import arithmetic, autocast, refuse_unsupported
+from unlearning_metric.recipes import learning_rate, loss_function, make_optimizer, total_steps
 from unlearning_metric.seeds import Streams
-
-
-def learning_rate(recipe: dict[str, Any], step: int, steps: int) -> float:
-    """Learning rate of step ``step`` of ``steps`` (0-based), from ``schedule``, ``lr`` and ``warmup``.
-
-    ``one_cycle`` rises by a half cosine from lr/25 to lr over the first ``warmup`` share of the steps and falls
-    by a half cosine to nearly 0 (Smith and Topin, arXiv 1708.07120, in its common cosine form).
-    """
-    peak, schedule = recipe["lr"], recipe["schedule"]
-    if schedule == "constant":
-        return peak
-    if schedule == "cosine":
-        return peak * 0.5 * (1 + math.cos(math.pi * step / steps))
-    rise = max(1, round(recipe["warmup"] * steps))
-    if step < rise:
-        low = peak / 25
-        return low + (peak - low) * 0.5 * (1 - math.cos(math.pi * step / rise))
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
-def make_optimizer(parameters: Iterable[nn.Parameter], recipe: dict[str, Any]) -> torch.optim.Optimizer:
-    """The recipe's optimizer in its fused form."""
-    common = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "fused": True}
-    if recipe["optimizer"] == "sgd":
-        return torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
-    return kind(parameters, **common)
+from unlearning_metric.training_stacked import STACK, train_stacked
 
 
 def initial_model(
@@ -49,6 +26,13 @@ def initial_model(
 ) -> nn.Module:
     """The model that training starts from, on the CPU; ``init`` of the model's own random streams is used."""
     return build_model(model_settings, image_shape, num_classes, streams.integer("init"))
+
+
+def training_loader(dataset: ImageDataset, recipe: dict[str, Any], streams: Streams) -> ImageLoader:
+    """The batches that a model is trained on; ``order`` and ``augment`` of its own random streams are used."""
+    augmentation = make_augmentation(recipe, streams.torch("augment"))
+    order = streams.torch("order")
+    return ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=order, augmentation=augmentation)
 
 
 def train_model(
@@ -65,27 +49,37 @@ def train_model(
     dataset : the training examples, on the device to train on
     model_settings : the ``model`` part of the configuration
     recipe : the ``training`` part of the configuration
-    streams : the model's own random streams; ``init`` and ``order`` are used
+    streams : the model's own random streams; ``init``, ``order`` and ``augment`` are used, and ``seed`` and
+        ``generator`` by a function of the user's
+
+    Raises
+    ------
+    UserCodeError
+        If the user's own function fails.
     """
     device = dataset.images.device
-    image_shape = tuple(dataset.images.shape[1:])
-    model = initial_model(model_settings, image_shape, num_classes, streams).to(device)
-    loader = ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=streams.torch("order"))
-    optimizer = make_optimizer(model.parameters(), recipe)
-    criterion = nn.CrossEntropyLoss(label_smoothing=recipe["label_smoothing"])
-    steps, step = recipe["epochs"] * len(loader), 0
-    half = recipe["precision"] == "bf16"
+    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, streams).to(device)
+    loader = training_loader(dataset, recipe, streams)
     model.train()
-    for _ in range(recipe["epochs"]):
-        for images, labels in loader:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step, steps)
-            optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                logits = model(images)
-            criterion(logits.float(), labels).backward()
-            optimizer.step()
-            step += 1
+    if recipe["file"] is not None:
+        return train_by_function(model, loader, num_classes, recipe, streams)
+    forward = torch.compile(model) if recipe["compile"] else model
+    optimizer = make_optimizer(model.parameters(), recipe)
+    criterion = loss_function(recipe, dataset.labels, num_classes)
+    steps, step = total_steps(recipe, len(loader)), 0
+    with arithmetic(recipe, device.type):
+        while step < steps:
+            for images, labels in loader:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, step, steps, len(loader))
+                optimizer.zero_grad(set_to_none=True)
+                with autocast(recipe, device.type):
+                    logits = forward(images)
+                criterion(logits.float(), labels).backward()
+                optimizer.step()
+                step += 1
+                if step == steps:
+                    break
     return model.eval()
 
 
@@ -99,7 +93,11 @@ def _warm_up(dataset: ImageDataset, model_settings: dict[str, Any], num_classes:
     """Train a model on one batch and drop it, so that no model's time holds what a process loads once."""
     batch = copy.copy(dataset)
     batch.images, batch.labels = (tensor[: recipe["batch_size"]] for tensor in (dataset.images, dataset.labels))
-    train_model(batch, model_settings, num_classes, {**recipe, "epochs": 1}, Streams(0, "warm_up"))
+    short = {**recipe, "epochs": None, "steps": 1}
+    if recipe["engine"] == "stacked":
+        train_stacked(batch, model_settings, num_classes, short, [Streams(0, "warm_up")], initial_model)
+    else:
+        train_model(batch, model_settings, num_classes, short, Streams(0, "warm_up"))
 
 
 def train_models(
@@ -112,26 +110,41 @@ def train_models(
     indices: Iterable[int],
     done: Callable[[], None] = lambda: None,
 ) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
-    """Train the models ``indices`` of a role, one after another.
+    """Train the models ``indices`` of a role: one after another, or several at once with ``engine: stacked``.
 
     Model i is the same, bit by bit, whatever other models share its call.
 
     Returns
     -------
     states : state dict by model index
-    seconds : wall-clock seconds by model index
+    seconds : wall-clock seconds by model index; of models trained at once the same share each
+
+    Raises
+    ------
+    PrecisionError, StackingError, UserCodeError
+        If this host, this net or the user's own function cannot do what the recipe says.
     """
-    device = dataset.images.device.type
-    states, seconds = {}, {}
-    _warm_up(dataset, model_settings, num_classes, recipe)
-    for index in indices:
+    device, indices = dataset.images.device.type, list(indices)
+    refuse_unsupported(recipe, device)
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    seconds: dict[int, float] = {}
+    if recipe["file"] is None:
+        # A function of the user's is run as often as there are models, and no more.
+        _warm_up(dataset, model_settings, num_classes, recipe)
+    at_once = STACK[device] if recipe["engine"] == "stacked" else 1
+    for first in range(0, len(indices), at_once):
+        group = indices[first : first + at_once]
+        streams = [Streams(experiment_seed, role, index) for index in group]
         start = time.perf_counter()
-        streams = Streams(experiment_seed, role, index)
-        model = train_model(dataset, model_settings, num_classes, recipe, streams)
+        if recipe["engine"] == "stacked":
+            trained = train_stacked(dataset, model_settings, num_classes, recipe, streams, initial_model)
+        else:
+            trained = [train_model(dataset, model_settings, num_classes, recipe, streams[0]).state_dict()]
         synchronize(device)
-        seconds[index] = time.perf_counter() - start
-        states[index] = model.state_dict()
-        done()
+        each = (time.perf_counter() - start) / len(group)
+        for index, state in zip(group, trained, strict=True):
+            states[index], seconds[index] = state, each
+            done()
     return states, seconds
 
 

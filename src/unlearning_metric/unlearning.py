@@ -5,15 +5,9 @@ A method file is code that runs as the user who runs the workflow.
 
 from __future__ import annotations
 
-import ast
 import copy
-import difflib
-import importlib.util
-import inspect
 import random
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from unlearning_metric.contract import ARGUMENTS, REQUIRED, MethodError, converted, unknown_option
+from unlearning_metric.augmentation import make_augmentation
+from unlearning_metric.contract import ARGUMENTS, MethodError
 from unlearning_metric.guards import process_state
 from unlearning_metric.limits import OutOfTime, end_process, time_limit
 from unlearning_metric.loaders import FORMS, ImageDataset, ImageLoader
@@ -30,164 +25,22 @@ from unlearning_metric.models import build_model
 from unlearning_metric.returned import returned_state
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training import initial_model, synchronize, train_model
+from unlearning_metric.user_code import Kind, bind, first_line, load_function, own_line, typed_options
 
-_EXAMPLE = "def unlearn(model, retain_loader, forget_loader): ..."
+#: The user's function that forgets.
+METHOD = Kind(
+    "method",
+    ARGUMENTS,
+    "methods.{name}",
+    "def unlearn(model, retain_loader, forget_loader): ...",
+    "methods",
+    MethodError,
+)
 
 
 def load_method(path: Path | str, function: str = "unlearn") -> Callable[..., Any]:
-    """Import a method file and return its function.
-
-    Raises
-    ------
-    MethodError
-        If the file is empty, cannot be imported or has no such function.
-    """
-    path = Path(path).resolve()
-    if _is_empty(path):
-        raise MethodError(f"method file {path.name} is empty. Write a function into it, such as: {_EXAMPLE}")
-    spec = importlib.util.spec_from_file_location(f"unlearning_method_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    # Where dataclasses and pickle look for the module of a class.
-    sys.modules[spec.name] = module
-    # A method may import the files beside it: here, and later in its function, when they come after everything else.
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise MethodError(
-            f"method file {path.name} cannot be imported: {type(error).__name__}: {_first_line(error)}"
-            f"{_place(path.parent, error)}. {_import_advice(path, error)}"
-        ) from error
-    finally:
-        sys.path.remove(str(path.parent))
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    found = getattr(module, function, None)
-    if not callable(found):
-        functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        raise MethodError(
-            f"method file {path.name} has no function {function!r}. It defines: {', '.join(functions) or 'none'}. "
-            f"Name the function {function!r}, or say in the configuration, under methods, what it is called: "
-            "function: ..."
-        )
-    return found
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether a file holds nothing but comments and a docstring."""
-    try:
-        body = ast.parse(path.read_bytes()).body
-    except (SyntaxError, ValueError):
-        return False
-    return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
-
-
-def _import_advice(path: Path, error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return (
-            f"If {error.name} is a package, install it into the workflow's environment ({sys.executable} -m pip "
-            f"install ...); if it is a file of yours, put it beside {path.name}."
-        )
-    return "Mend it and run again."
-
-
-def _first_line(error: BaseException) -> str:
-    """What an exception says, without the lists that some libraries add; the log has all of it."""
-    return next(iter(str(error).splitlines()), "")
-
-
-def _place(folder: Path, error: BaseException) -> str:
-    """The last line of the user's own files that an exception passed, as text; helpers beside the file count."""
-    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent == folder:
-        return f" ({folder.name}/{Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()})"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    if not frames:
-        return ""
-    last = frames[-1]
-    return f" ({folder.name}/{Path(last.filename).name}, line {last.lineno}: {last.line})"
-
-
-def _own_line(method: Callable[..., Any], error: BaseException) -> str:
-    try:
-        return _place(Path(inspect.getsourcefile(inspect.unwrap(method))).parent, error)
-    except TypeError:
-        return ""
-
-
-def bind(
-    function: Callable[..., Any],
-    options: Mapping[str, Any],
-    name: str,
-    unavailable: Mapping[str, str] | None = None,
-) -> list[str]:
-    """Check that every parameter of a method can be filled; the names the harness has to fill.
-
-    Parameters
-    ----------
-    function : the method
-    options : hyper-parameters from the configuration (``methods.<name>``)
-    name : method name, for messages
-    unavailable : argument that cannot be filled in this run -> why, and what to do; its default, if any, is left to it
-
-    Raises
-    ------
-    MethodError
-        For a parameter nobody can fill, or an option the function does not take.
-    """
-    unavailable = unavailable or {}
-    parameters = inspect.signature(function).parameters
-    kinds = inspect.Parameter
-    named = {n: p for n, p in parameters.items() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)}
-    positional_only = [n for n, p in named.items() if p.kind is kinds.POSITIONAL_ONLY]
-    if positional_only:
-        raise MethodError(f"method {name}: parameter {positional_only[0]!r} is positional-only; name it plainly.")
-    tunable = [n for n in named if n not in ARGUMENTS]
-    open_ended = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
-    for option in options:
-        if option in ARGUMENTS:
-            raise MethodError(f"methods.{name}.{option}: {option!r} is filled by the harness and cannot be set.")
-        if option not in tunable and not open_ended:
-            raise MethodError(f"methods.{name}.{option}: {unknown_option(option, named)}")
-    for parameter in tunable:
-        if named[parameter].default is kinds.empty and parameter not in options:
-            close = difflib.get_close_matches(parameter, ARGUMENTS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise MethodError(
-                f"method {name}: nobody can fill its parameter {parameter!r}.{hint} Give it a default, set "
-                f"methods.{name}.{parameter} in the configuration, or use one of: {', '.join(ARGUMENTS)}."
-            )
-    asked = [n for n in named if n in ARGUMENTS]
-    for argument in asked:
-        if argument in unavailable and named[argument].default is kinds.empty:
-            raise MethodError(f"method {name} asks for {argument}: {unavailable[argument]}")
-    return [n for n in asked if n not in unavailable]
-
-
-def typed_options(function: Callable[..., Any], options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Options with those given as text in the type of their parameter's default.
-
-    Raises
-    ------
-    MethodError
-        If the text is none of that type.
-    """
-    parameters = inspect.signature(function).parameters
-    typed = {}
-    for option, value in copy.deepcopy(dict(options)).items():
-        default = parameters[option].default if option in parameters else None
-        default = REQUIRED if default is inspect.Parameter.empty else default
-        try:
-            typed[option] = converted(value, default, f"methods.{name}.{option}")
-        except ValueError as error:
-            raise MethodError(str(error)) from None
-    return typed
-
-
-def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Weights of the challenge's recipe: 1 / (percent of the training set in the class); absent classes 0."""
-    counts = np.bincount(labels, minlength=num_classes)
-    with np.errstate(divide="ignore"):
-        return np.where(counts > 0, counts.sum() / (100.0 * counts), 0.0).astype(np.float32)
+    """Import a method file and return its function. Raises MethodError as `user_code.load_function` does."""
+    return load_function(path, function, METHOD)
 
 
 class Copies(NamedTuple):
@@ -221,6 +74,7 @@ def run_copies(
     *,
     batches: str = "tuple",
     oracles: Mapping[int, Mapping[str, torch.Tensor]] | None = None,
+    trained_here: bool = True,
     max_seconds: float | None = None,
     give_up: Callable[[str], None] = end_process,
 ) -> Copies:
@@ -235,6 +89,7 @@ def run_copies(
     weights : class weights [classes] of the training set
     batches : form of the loaders' batches, a key of `loaders.FORMS`
     oracles : state dict by copy, for a method that asks for ``oracle_model``
+    trained_here : whether the originals were trained by this workflow, so that their initial weights are known
     max_seconds : time limit of a copy; None for none
     give_up : ends this process with a message, where a copy that is out of time cannot be interrupted
 
@@ -243,8 +98,8 @@ def run_copies(
     MethodError
         Names the copy, its seed and the line of the method's own file; the method's own exception is its cause.
     """
-    needed = bind(method, options, name, _unavailable(datasets, oracles))
-    options = typed_options(method, options, name)
+    needed = bind(method, options, METHOD, name, _unavailable(datasets, oracles, trained_here))
+    options = typed_options(method, options, METHOD, name)
     device = datasets["retain"].images.device
     image_shape = tuple(datasets["retain"].images.shape[1:])
     batch_size = recipe["batch_size"]
@@ -259,7 +114,9 @@ def run_copies(
 
         def shuffled(part: str, streams: Streams = streams, own: Mapping[str, ImageDataset] = own) -> ImageLoader:
             order = streams.torch(f"order/{part}")
-            return ImageLoader(own[part], batch_size, shuffle=True, generator=order)
+            # As in training: what a method is compared with saw these versions of the examples.
+            augmentation = make_augmentation(recipe, streams.torch(f"augment/{part}"))
+            return ImageLoader(own[part], batch_size, shuffle=True, generator=order, augmentation=augmentation)
 
         def from_scratch(seed: int, own: Mapping[str, ImageDataset] = own) -> nn.Module:
             # What the method did to its own examples is no part of the recipe; what is read still counts.
@@ -309,11 +166,11 @@ def run_copies(
                     result = method(**arguments, **copy.deepcopy(options))
                     synchronize(device.type)
             except OutOfTime as error:
-                raise MethodError(f"{late}; it was here{_own_line(method, error)}.") from error
+                raise MethodError(f"{late}; it was here{own_line(method, error)}.") from error
             except (Exception, SystemExit) as error:
                 raise MethodError(
                     f"method {name} failed on copy {index} (seed {seed}): {type(error).__name__}: "
-                    f"{_first_line(error)}{_own_line(method, error)}"
+                    f"{first_line(error)}{own_line(method, error)}"
                 ) from error
             copies.seconds[index] = time.perf_counter() - start
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
@@ -324,9 +181,16 @@ def run_copies(
     return copies
 
 
-def _unavailable(datasets: Mapping[str, ImageDataset], oracles: Mapping[int, Any] | None) -> dict[str, str]:
+def _unavailable(
+    datasets: Mapping[str, ImageDataset], oracles: Mapping[int, Any] | None, trained_here: bool
+) -> dict[str, str]:
     """Arguments that cannot be filled in this run -> why, and what to do."""
     missing = {}
+    if not trained_here:
+        missing["initial_model"] = (
+            "the original model was trained elsewhere (original), so nobody here knows its initial weights. Remove "
+            "the parameter, or give it a default."
+        )
     if not len(datasets["validation"]):
         missing["val_loader"] = (
             "there are no validation examples, since data.validation_size is 0. Set data.validation_size in the "

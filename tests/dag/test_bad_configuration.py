@@ -32,7 +32,7 @@ TRAINING = {"lr": 0.1, "epochs": 2, "batch_size": 32}
         ),
         pytest.param(
             {"model": {"name": "resnet"}},
-            ['model.name: "resnet" is not allowed', "digits_cnn, mlp"],
+            ['model.name: "resnet" is not allowed', "digits_cnn, cnn_small", "a classifier of torchvision"],
             id="unknown model",
         ),
         pytest.param(

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.config import Training
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
 from unlearning_metric.unlearning import run_copies
 
 torch.set_num_threads(1)
 
-RECIPE = {
-    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
-    "epochs": 1, "batch_size": 16, "label_smoothing": 0.0, "precision": "fp32",
-}  # fmt: skip
+RECIPE = Training(lr=0.1, epochs=1, batch_size=16).model_dump()
 MODEL = {"name": "digits_cnn", "width": 4}
 SHAPE, CLASSES = (8, 8, 1), 3
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unlearning_metric.config import Data
+from unlearning_metric.config import Data, Training
 from unlearning_metric.contract import MethodError
 from unlearning_metric.jobs import check
 from unlearning_metric.jobs.check import check_method, summary_lines
@@ -14,11 +14,8 @@ from unlearning_metric.store import read_document, read_npz
 SETTINGS = {
     "experiment_seed": 0,
     "model": {"name": "digits_cnn", "width": 8, "hidden": []},
-    "training": {
-        "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
-        "epochs": 8, "batch_size": 32, "label_smoothing": 0.0, "precision": "fp32",
-    },
-    "function": "unlearn", "batches": "tuple", "options": {},
+    "training": Training(lr=0.1, epochs=8, batch_size=32).model_dump(),
+    "trained_here": True, "function": "unlearn", "batches": "tuple", "options": {},
 }  # fmt: skip
 SPLIT = {
     "train_size": 200, "test_size": 100, "validation_size": 50, "probe_size": 20,

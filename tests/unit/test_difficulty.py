@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
+from unlearning_metric.config import Training
 from unlearning_metric.forget import training_set
 from unlearning_metric.jobs.difficulty import halves, measure_difficulty
 from unlearning_metric.store import read_npz, write_npz
 
-RECIPE = {
-    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
-    "epochs": 6, "batch_size": 16, "label_smoothing": 0.0, "precision": "fp32",
-}  # fmt: skip
+RECIPE = Training(lr=0.1, epochs=6, batch_size=16).model_dump()
 RNG = np.random.default_rng(0)
 LABELS = np.arange(120) % 3
 IMAGES = (RNG.integers(60, size=(120, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)

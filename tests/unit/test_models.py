@@ -1,10 +1,16 @@
 """Models: sizes, shapes and seeds."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
+import torchvision
 
 from unlearning_metric.config import MODELS as CONFIGURABLE
-from unlearning_metric.models import MODELS, build_model
+from unlearning_metric.contract import UserCodeError
+from unlearning_metric.models import MODELS, ModelError, build_model
+from unlearning_metric.torchvision_names import TORCHVISION_NETS
 
 CNN = {"name": "digits_cnn", "width": 32}
 MLP = {"name": "mlp", "hidden": [16, 8]}
@@ -15,7 +21,55 @@ def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
 
 
 def test_every_configurable_model_exists():
-    assert sorted(MODELS) == sorted(CONFIGURABLE)
+    assert sorted([*MODELS, *TORCHVISION_NETS]) == sorted(CONFIGURABLE)
+
+
+def test_the_list_of_torchvisions_classifiers_is_torchvisions():
+    assert list(TORCHVISION_NETS) == torchvision.models.list_models(module=torchvision.models)
+
+
+# One of each family: all 80 would take minutes.
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        ("alexnet", 64), ("convnext_tiny", 32), ("densenet121", 32), ("efficientnet_b0", 32), ("googlenet", 32),
+        ("inception_v3", 96), ("mnasnet0_5", 32), ("mobilenet_v2", 32), ("mobilenet_v3_small", 32),
+        ("regnet_y_400mf", 32), ("resnet18", 32), ("shufflenet_v2_x0_5", 32), ("squeezenet1_1", 32), ("swin_t", 32),
+        ("vgg11_bn", 32), ("vit_b_16", 32), ("maxvit_t", 224),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_classifier_of_torchvision_takes_grey_and_coloured_images(name, side, channels):
+    model = build_model({"name": name}, (side, side, channels), 7, seed=0)
+    assert model.training
+    assert model.eval()(torch.zeros(1, channels, side, side)).shape == (1, 7)
+
+
+def test_a_grey_net_has_the_first_layer_of_a_coloured_one_but_for_the_channels():
+    grey, coloured = (build_model({"name": "resnet18"}, (32, 32, channels), 7, seed=0).conv1 for channels in (1, 3))
+    assert (grey.stride, grey.padding, grey.bias) == (coloured.stride, coloured.padding, None)
+    assert grey.weight.shape == (64, 1, 7, 7)
+    # Sums over the channels are as large.
+    assert float(grey.weight.detach().std()) == pytest.approx(3**0.5 * float(coloured.weight.detach().std()), rel=0.05)
+
+
+def test_cnn_small_has_99_thousand_parameters_and_resnet18_cifar_those_of_the_seed():
+    count = lambda name: sum(p.numel() for p in build_model({"name": name}, (32, 32, 3), 10, 0).parameters())  # noqa: E731
+    assert count("cnn_small") == 99274
+    # He et al.'s ResNet-18 with a 3x3 stem: 11.17 M.
+    assert count("resnet18_cifar") == 11173962
+
+
+def test_resnet18_cifar_keeps_the_size_of_small_images():
+    model = build_model({"name": "resnet18_cifar"}, (32, 32, 3), 10, 0)
+    assert model.maxpool(model.conv1(torch.zeros(1, 3, 32, 32))).shape == (1, 64, 32, 32)
+
+
+def test_a_net_that_does_not_take_such_images_says_so():
+    with pytest.raises(
+        ModelError, match=r"model alexnet does not take examples of \[8, 8, 1\]: RuntimeError: .*image_size"
+    ):
+        build_model({"name": "alexnet"}, (8, 8, 1), 10, seed=0)
 
 
 def test_digits_cnn_has_eleven_thousand_parameters():
@@ -23,7 +77,11 @@ def test_digits_cnn_has_eleven_thousand_parameters():
     assert sum(p.numel() for p in model.parameters()) == 11146
 
 
-@pytest.mark.parametrize("settings", [CNN, MLP, {"name": "mlp", "hidden": []}], ids=["cnn", "mlp", "linear"])
+@pytest.mark.parametrize(
+    "settings",
+    [CNN, MLP, {"name": "mlp", "hidden": []}, {"name": "cnn_small"}, {"name": "resnet18_cifar"}],
+    ids=["cnn", "mlp", "linear", "cnn_small", "resnet18_cifar"],
+)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3), (9, 14, 2), (5, 6, 1), (28, 28, 1)])
 def test_any_image_shape_gives_one_logit_a_class(settings, shape):
     height, width, channels = shape
@@ -33,7 +91,7 @@ def test_any_image_shape_gives_one_logit_a_class(settings, shape):
 
 def test_vectors_fit_the_mlp_and_no_net_for_images():
     assert build_model(MLP, (6,), 4, seed=0)(torch.zeros(3, 6)).shape == (3, 4)
-    with pytest.raises(ValueError, match=r"digits_cnn needs images .*; the examples are \[6\]\. Set model.name to mlp"):
+    with pytest.raises(ModelError, match=r"digits_cnn needs images .*; the examples are \[6\]\. Set model.name to mlp"):
         build_model(CNN, (6,), 4, seed=0)
 
 
@@ -55,3 +113,70 @@ def test_building_leaves_the_global_random_state_untouched():
     before = torch.get_rng_state()
     build_model(CNN, (8, 8, 1), 10, seed=5)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+OWN = """
+import random
+import numpy as np
+import torch
+from torch import nn
+{body}
+"""
+
+
+def own(tmp_path, body, shape=(8, 8, 1), classes=4, seed=0, function="build", **options):
+    path = tmp_path / "net.py"
+    path.write_text(OWN.format(body=body))
+    settings = {"name": None, "file": str(path), "function": function, "options": options}
+    return build_model(settings, shape, classes, seed)
+
+
+FLAT = """
+def build(num_classes, input_shape, in_channels, hidden=8):
+    size = input_shape[0] * input_shape[1] * input_shape[2] if len(input_shape) == 3 else input_shape[0]
+    assert in_channels == input_shape[0]
+    return nn.Sequential(nn.Flatten(), nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
+"""
+
+
+def test_a_users_net_is_built_for_the_data(tmp_path):
+    assert own(tmp_path, FLAT, (4, 5, 3))(torch.zeros(2, 3, 4, 5)).shape == (2, 4)
+    assert own(tmp_path, FLAT, (6,))(torch.zeros(2, 6)).shape == (2, 4)
+    assert own(tmp_path, FLAT, hidden="16")[1].out_features == 16
+
+
+def test_the_seed_alone_decides_the_weights_of_a_users_net_whatever_it_draws_from(tmp_path):
+    body = FLAT.replace("    return", "    torch.rand(1), np.random.rand(), random.random()\n    return").replace(
+        "nn.ReLU()", "nn.ReLU(), nn.Dropout(np.random.rand())"
+    )
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    one, again, other = (own(tmp_path, body, seed=seed) for seed in (1, 1, 2))
+    assert equal(one, again)
+    assert one[3].p == again[3].p != other[3].p
+    assert not equal(one, other)
+    assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        ("def make(): pass", UserCodeError, r"has no function 'build'\. It defines: make.*under model"),
+        ("def build(classes): pass", UserCodeError, r"fill its parameter 'classes'.*model\.options\.classes"),
+        ("def build(num_classes):\n    1 / 0", UserCodeError, r"ZeroDivisionError.*line 7: 1 / 0"),
+        ("def build(num_classes):\n    return 3", UserCodeError, "returned int; it must return an nn.Module"),
+        (
+            "def build(num_classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))",
+            ModelError,
+            r"gives \[2, 3\] for two examples; needed is \[2, 4\]",
+        ),
+        ("def build(num_classes):\n    return nn.Linear(3, 4)", ModelError, r"does not take examples of \[8, 8, 1\]"),
+    ],
+)
+def test_a_users_net_that_does_not_fit_says_what_to_mend(tmp_path, body, error, message):
+    with pytest.raises(error, match=message):
+        own(tmp_path, body)
+
+
+def test_an_option_that_a_users_net_does_not_take_is_named(tmp_path):
+    with pytest.raises(UserCodeError, match=r"model\.options\.hiden: the model takes no such .* Did you mean 'hidden'"):
+        own(tmp_path, FLAT, hiden=3)

@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.config import Training
 from unlearning_metric.forget import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.store import read_models, write_npz
-from unlearning_metric.training import learning_rate, make_dataset, make_optimizer, train_models
+from unlearning_metric.training import make_dataset, train_models
 
 MODEL = {"name": "digits_cnn", "width": 4}
-RECIPE = {
-    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
-    "epochs": 2, "batch_size": 16, "label_smoothing": 0.0, "precision": "fp32",
-}  # fmt: skip
+RECIPE = Training(lr=0.1, epochs=2, batch_size=16).model_dump()
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
 IMAGES = (RNG.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
@@ -102,47 +100,6 @@ def test_no_models_time_holds_the_warming_up_of_its_process():
     first, *others = json.loads(ran.stdout)
     # Loading the optimizers takes a second; a model takes hundredths of one.
     assert first < 5 * max(others)
-
-
-def test_an_optimizer_has_the_recipes_settings():
-    weight = [torch.nn.Parameter(torch.zeros(2))]
-    group = make_optimizer(weight, RECIPE).param_groups[0]
-    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.9, 5e-4)
-    assert isinstance(make_optimizer(weight, {**RECIPE, "optimizer": "adamw"}), torch.optim.AdamW)
-
-
-def rates(schedule: str, steps: int = 100, warmup: float = 0.25) -> np.ndarray:
-    recipe = {"lr": 0.5, "schedule": schedule, "warmup": warmup}
-    return np.array([learning_rate(recipe, step, steps) for step in range(steps)])
-
-
-def test_constant_stays_at_the_peak():
-    assert (rates("constant") == 0.5).all()
-
-
-def test_cosine_falls_from_the_peak_to_nearly_nothing():
-    course = rates("cosine")
-    assert course[0] == 0.5
-    assert course[50] == pytest.approx(0.25)
-    assert 0 < course[-1] < 0.001
-    assert (np.diff(course) < 0).all()
-
-
-def test_one_cycle_rises_from_a_25th_to_the_peak_and_falls_to_nearly_nothing():
-    course = rates("one_cycle")
-    assert course[0] == pytest.approx(0.02)
-    assert course.argmax() == 25
-    assert course[25] == pytest.approx(0.5)
-    assert 0 < course[-1] < 0.001
-    assert (np.diff(course[:26]) > 0).all()
-    assert (np.diff(course[25:]) < 0).all()
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("warmup", [0.0, 0.99])
-def test_one_cycle_of_very_few_steps_has_positive_rates(steps, warmup):
-    course = rates("one_cycle", steps, warmup)
-    assert ((course > 0) & (course <= 0.5)).all()
 
 
 def test_make_dataset_takes_the_named_pool_and_examples():

@@ -7,24 +7,22 @@ import pytest
 import torch
 from torch import nn
 
+from unlearning_metric.config import Training
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
 from unlearning_metric.training import train_models
 from unlearning_metric.unlearning import (
     ARGUMENTS,
+    METHOD,
     MethodError,
     bind,
-    class_weights,
     load_method,
     run_copies,
 )
 
 METHODS = Path(__file__).resolve().parents[2] / "methods"
 MODEL = {"name": "digits_cnn", "width": 4}
-RECIPE = {
-    "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "one_cycle", "warmup": 0.25,
-    "epochs": 1, "batch_size": 16, "label_smoothing": 0.0, "precision": "fp32",
-}  # fmt: skip
+RECIPE = Training(lr=0.1, epochs=1, batch_size=16).model_dump()
 RNG = np.random.default_rng(0)
 
 
@@ -231,14 +229,14 @@ def test_retrain_ignores_the_original_and_the_forget_set(originals, monkeypatch)
 
 def test_a_parameter_nobody_can_fill_is_named_with_those_that_can_be():
     with pytest.raises(MethodError) as caught:
-        bind(lambda model, teacher: None, {}, "mine")
+        bind(lambda model, teacher: None, {}, METHOD, "mine")
     for part in ("mine", "'teacher'", *ARGUMENTS):
         assert part in str(caught.value)
 
 
 def test_a_parameter_that_is_nearly_one_of_them_is_answered_with_it():
     with pytest.raises(MethodError, match=r"'retain_dataloader'\. Did you mean 'retain_loader'\?"):
-        bind(lambda model, retain_dataloader: None, {}, "mine")
+        bind(lambda model, retain_dataloader: None, {}, METHOD, "mine")
 
 
 def test_validation_examples_that_are_not_there_are_said_unless_there_is_a_default(originals):
@@ -292,17 +290,17 @@ def test_text_among_the_options_has_the_type_of_the_default(originals):
 
 def test_an_unknown_option_is_refused_with_a_guess():
     with pytest.raises(MethodError, match=r"methods\.mine\.epoch:.*Did you mean 'epochs'\?"):
-        bind(lambda model, epochs=1, lr=0.1: None, {"epoch": 3}, "mine")
+        bind(lambda model, epochs=1, lr=0.1: None, {"epoch": 3}, METHOD, "mine")
 
 
 def test_an_option_the_harness_fills_cannot_be_set():
     with pytest.raises(MethodError, match=r"methods\.mine\.seed"):
-        bind(lambda model, seed: None, {"seed": 3}, "mine")
+        bind(lambda model, seed: None, {"seed": 3}, METHOD, "mine")
 
 
 def test_options_fill_parameters_without_default_and_open_keywords():
-    assert bind(lambda model, teacher: None, {"teacher": 1}, "mine") == ["model"]
-    assert bind(lambda net, *rest, **more: None, {"anything": 1}, "mine") == ["net"]
+    assert bind(lambda model, teacher: None, {"teacher": 1}, METHOD, "mine") == ["model"]
+    assert bind(lambda net, *rest, **more: None, {"anything": 1}, METHOD, "mine") == ["net"]
 
 
 def test_a_positional_only_parameter_is_refused():
@@ -310,7 +308,7 @@ def test_a_positional_only_parameter_is_refused():
         pass
 
     with pytest.raises(MethodError, match="positional-only"):
-        bind(unlearn, {}, "mine")
+        bind(unlearn, {}, METHOD, "mine")
 
 
 @pytest.mark.parametrize("value", [3, {"w": 1}, "model"])
@@ -392,10 +390,6 @@ def test_a_method_may_import_the_helper_beside_it_late(tmp_path):
     (tmp_path / "_unit_helper_b.py").write_text("VALUE = 41\n")
     (tmp_path / "mine.py").write_text("def unlearn():\n    import _unit_helper_b\n\n    return _unit_helper_b.VALUE\n")
     assert load_method(tmp_path / "mine.py")() == 41
-
-
-def test_class_weights_are_one_over_the_percentage():
-    np.testing.assert_allclose(class_weights(np.array([0, 0, 0, 2]), 4), [1 / 75, 0, 1 / 25, 0], rtol=1e-6)
 
 
 def test_a_method_that_edits_its_examples_changes_no_other_copy(originals):

@@ -277,6 +277,16 @@ def train_inputs(role):
     return of_shard
 
 
+def original_inputs(wildcards):
+    """The data set and the user's checkpoint."""
+    named = inputs(
+        [f"models/full/{wildcards.shard}.safetensors"],
+        PLAN.training_origin("full"),
+        dataset="data/dataset.npz",
+    )
+    return {**named, "checkpoint": ancient(CONFIG.original)}
+
+
 def unlearn_inputs(wildcards):
     """Data, originals and the file of a method."""
     # First: an unknown name has no origin.

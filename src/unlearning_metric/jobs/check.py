@@ -72,19 +72,19 @@ def check_method(
         bench.run(function, method, settings, [index], max_seconds=max_seconds, give_up=give_up) for index in (0, 0, 1)
     ]
     document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)
-    document["provenance"] = {**provenance, "run": run_record(device)}
+    document["provenance"] = {**provenance, "run": run_record(device, settings["training"])}
     write_document(out, document)
     for line in summary_lines(document):
         LOGGER.info("%s", line)
 
 
 def _retraining(original: Path | str, retrained: dict[str, str]) -> dict[str, Any]:
-    """Seconds of one retraining, and from which models they are."""
+    """Seconds of one retraining, and from which models they are; None where nothing tells."""
     made = [path for path, key in retrained.items() if stored_key(path) == key]
     paths, source = (made, "retrained models") if made else ([original], "the original model")
-    seconds = [value for path in paths for value in read_header(path)["run"]["seconds"]]
-    # Median: the first model of a job also pays for warming up.
-    return {"seconds": float(np.median(seconds)), "measured_on": source}
+    seconds = [value for path in paths for value in read_header(path)["run"].get("seconds", ())]
+    # Median: the first model of a job also pays for warming up. An original trained elsewhere tells no time.
+    return {"seconds": float(np.median(seconds)) if seconds else None, "measured_on": source if seconds else None}
 
 
 def check_document(
@@ -117,7 +117,7 @@ def check_document(
     after.to(next(before.parameters()).device)
     # Median: the first run also pays for warming up.
     seconds = float(np.median([value for run in runs for value in run.seconds.values()]))
-    ratio = seconds / retraining["seconds"]
+    ratio = None if retraining["seconds"] is None else seconds / retraining["seconds"]
     document = {
         "schema_version": SCHEMA_VERSION,
         "method": method,
@@ -133,7 +133,7 @@ def check_document(
             "retraining_measured_on": retraining["measured_on"],
             "ratio": ratio,
             "limit": limit,
-            "within_limit": ratio <= limit,
+            "within_limit": None if ratio is None else ratio <= limit,
             "copies": copies,
             "seconds_all_copies": seconds * copies,
         },
@@ -185,7 +185,7 @@ def _warnings(document: dict[str, Any]) -> list[str]:
             "the same seed gave two different copies; its scores will not repeat. Draw randomness from torch, numpy, "
             "random or the argument generator, never from the clock"
         )
-    if not efficiency["within_limit"]:
+    if efficiency["within_limit"] is False:
         found.append(
             f"a copy takes {efficiency['ratio']:.0%} of the time of a retraining; efficiency.limit is "
             f"{efficiency['limit']:.0%}"
@@ -212,10 +212,14 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
     ]
     if mia["after"] is not None:
         lines.append(f"simple MIA before -> after (ideal 0.5): {mia['before']:.3f} -> {mia['after']:.3f}")
+    share = "nothing was trained here yet that would tell a retraining's time"
+    if efficiency["ratio"] is not None:
+        share = (
+            f"{efficiency['ratio']:.1%} of a retraining ({efficiency['seconds_per_retraining']:.3g} s, "
+            f"{efficiency['retraining_measured_on']}; limit {efficiency['limit']:.0%})"
+        )
     lines.append(
-        f"{efficiency['seconds_per_copy']:.3g} s a copy, {efficiency['ratio']:.1%} of a retraining "
-        f"({efficiency['seconds_per_retraining']:.3g} s, {efficiency['retraining_measured_on']}; limit "
-        f"{efficiency['limit']:.0%}); all {efficiency['copies']} copies: about "
+        f"{efficiency['seconds_per_copy']:.3g} s a copy, {share}; all {efficiency['copies']} copies: about "
         f"{efficiency['seconds_all_copies']:.0f} s of one core or GPU"
     )
     return lines + [f"warning: {text}" for text in document["warnings"]]

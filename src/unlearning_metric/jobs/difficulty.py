@@ -9,6 +9,7 @@ import numpy as np
 
 from unlearning_metric.forget import training_set
 from unlearning_metric.outputs import model_outputs
+from unlearning_metric.precision import refuse_unsupported
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import read_npz, write_npz
@@ -43,6 +44,7 @@ def measure_difficulty(
         ``validation_size`` of its data, and ``models``, an even number
     provenance : ``key`` and ``origin`` for the header
     """
+    refuse_unsupported(settings["training"], device)
     data, header = read_npz(dataset, dataset_key)
     seed = settings["experiment_seed"]
     train, _ = training_set(data["y_train"], settings, seed, data.get("validation"))
@@ -64,7 +66,8 @@ def measure_difficulty(
             diverged += bad
             progress.step()
     losses /= settings["models"] // 2
-    write_npz(out, {"examples": train, "loss": losses}, {**provenance, "diverged": diverged, "run": run_record(device)})
+    record = run_record(device, settings["training"])
+    write_npz(out, {"examples": train, "loss": losses}, {**provenance, "diverged": diverged, "run": record})
     LOGGER.info("held-out loss: median %.3f, largest %.3f", np.median(losses), losses.max())
     if diverged:
         LOGGER.warning("%d of %d models diverged, and count as wrong everywhere", diverged, settings["models"])

@@ -58,7 +58,7 @@ def score_dumps(
         sides["originals"],
         sides.get("ceiling"),
         settings,
-        {"engine": "loop", "precision": settings["training"]["precision"]},
+        {name: settings["training"][name] for name in ("engine", "precision")},
         {**keys, "score": provenance["key"]},
         run,
     )

@@ -51,5 +51,5 @@ def train_shard(
         models,
         progress.step,
     )
-    record = {**run_record(device), "seconds": [seconds[index] for index in models]}
+    record = {**run_record(device, settings["training"]), "seconds": [seconds[index] for index in models]}
     write_models(out, states, {**provenance, "role": role, "models": models, "run": record})

@@ -15,10 +15,11 @@ from unlearning_metric.limits import end_process
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
 from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.recipes import class_weights
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_models, read_npz, write_models
 from unlearning_metric.training import make_dataset
-from unlearning_metric.unlearning import Copies, class_weights, load_method, run_copies
+from unlearning_metric.unlearning import Copies, load_method, run_copies
 
 #: Sets that a method reads.
 READ = ("retain", "forget", "validation")
@@ -72,6 +73,7 @@ class Bench:
             done,
             batches=settings["batches"],
             oracles=self.oracles,
+            trained_here=settings["trained_here"],
             max_seconds=max_seconds,
             give_up=give_up,
         )
@@ -135,7 +137,7 @@ def unlearn_shard(
     ----------
     originals : files of all original models, in order
     models : indices of the shard's copies
-    settings : ``experiment_seed``, ``model``, ``training``, ``function``, ``batches`` and ``options``
+    settings : ``experiment_seed``, ``model``, ``training``, ``trained_here``, ``function``, ``batches`` and ``options``
         (hyper-parameters of the method)
     provenance : ``key`` and ``origin`` for the header
     oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
@@ -149,7 +151,7 @@ def unlearn_shard(
     progress = Progress(method, len(models))
     copies = bench.run(function, method, settings, models, progress.step, max_seconds, give_up)
     record = {
-        **run_record(device),
+        **run_record(device, settings["training"]),
         "seconds": [copies.seconds[index] for index in models],
         "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
     }

@@ -1,0 +1,55 @@
+"""Random crops and flips of a batch, as one gather over the stored pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+
+class Augmentation:
+    """Crops after padding with black, and mirrors left and right, each example by draws of its own.
+
+    The draws come from one generator on the CPU, so they are the same on every device, and do not depend on anything
+    else that is drawn.
+
+    Parameters
+    ----------
+    crop : pixels of padding on each side before an image is cropped to its own size; 0: no crops
+    flip : whether half of the images, at random, are mirrored
+    generator : on the CPU
+    """
+
+    def __init__(self, crop: int, flip: bool, generator: torch.Generator) -> None:
+        self.crop, self.flip, self.generator = crop, flip, generator
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Another version of images [batch, height, width, channels], in their own type."""
+        count, height, width, channels = images.shape
+        pad = self.crop
+        # Three numbers an image whatever is switched on, in one draw.
+        drawn = torch.stack(
+            [
+                torch.randint(2 * pad + 1, (count,), generator=self.generator),
+                torch.randint(2 * pad + 1, (count,), generator=self.generator),
+                torch.randint(2, (count,), generator=self.generator),
+            ]
+        ).to(images.device, non_blocking=True)
+        down, right, mirrored = drawn
+        padded = functional.pad(images, (0, 0, pad, pad, pad, pad)) if pad else images
+        rows = torch.arange(height, device=images.device) + down[:, None]
+        columns = torch.arange(width, device=images.device).expand(count, width)
+        if self.flip:
+            columns = torch.where(mirrored[:, None] == 1, width - 1 - columns, columns)
+        columns = columns + right[:, None]
+        first = torch.arange(count, device=images.device)[:, None] * (height + 2 * pad)
+        pixels = ((first + rows) * (width + 2 * pad))[:, :, None] + columns[:, None, :]
+        return padded.view(-1, channels).index_select(0, pixels.view(-1)).view(images.shape)
+
+
+def make_augmentation(recipe: dict[str, Any], generator: torch.Generator) -> Augmentation | None:
+    """The augmentation of a recipe; None where it has none."""
+    if not recipe["crop"] and not recipe["flip"]:
+        return None
+    return Augmentation(recipe["crop"], recipe["flip"], generator)

@@ -1,0 +1,83 @@
+"""dataset.npz, a checkpoint of the user's -> the original model, as if it had been trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unlearning_metric.models import build_model, model_title
+from unlearning_metric.progress import LOGGER, run_record
+from unlearning_metric.store import read_npz, write_models
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is not of the configured model."""
+
+
+def import_original(
+    dataset: Path | str,
+    dataset_key: str,
+    checkpoint: Path | str,
+    out: Path | str,
+    model_settings: dict[str, Any],
+    provenance: dict[str, Any],
+) -> None:
+    """Store the weights of an original model that was trained elsewhere.
+
+    Parameters
+    ----------
+    checkpoint : safetensors file of a state dict, or a file of this workflow that holds one model
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or its tensors are not those of the model: names the first that differs.
+    """
+    data, header = read_npz(dataset, dataset_key)
+    model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0)
+    state = fitted(read_checkpoint(checkpoint), model.state_dict(), checkpoint, model_title(model_settings))
+    write_models(out, {0: state}, {**provenance, "role": "full", "models": [0], "run": run_record("cpu")})
+    LOGGER.info("original model: %d tensors of %s", len(state), checkpoint)
+
+
+def read_checkpoint(path: Path | str) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file; nothing in it is unpickled. Raises as `import_original` does."""
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except Exception as error:
+        raise CheckpointError(
+            f"original: {path} cannot be read as safetensors ({type(error).__name__}: {error}). Write it with "
+            "safetensors.torch.save_file(model.state_dict(), path)."
+        ) from error
+    models = {name.partition("/")[0] for name in tensors if "/" in name}
+    if len(models) > 1:
+        raise CheckpointError(f"original: {path} holds {len(models)} models; one is needed.")
+    return {name.partition("/")[2] if models else name: tensor for name, tensor in tensors.items()}
+
+
+def fitted(
+    found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], path: Path | str, title: str
+) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint in the order and types of a model's. Raises as `import_original` does."""
+    for name, tensor in wanted.items():
+        if name not in found:
+            extra = next((other for other in found if other not in wanted), None)
+            instead = f"; it has {extra}, which the model has not" if extra else ""
+            raise CheckpointError(f"original: {path} has no tensor {name}, which model {title} has{instead}. {_ADVICE}")
+        if found[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"original: tensor {name} of {path} is {list(found[name].shape)}, that of model {title} "
+                f"{list(tensor.shape)}. {_ADVICE}"
+            )
+    extra = [name for name in found if name not in wanted]
+    if extra:
+        raise CheckpointError(f"original: {path} has the tensor {extra[0]}, which model {title} has not. {_ADVICE}")
+    return {name: found[name].to(tensor.dtype) for name, tensor in wanted.items()}
+
+
+_ADVICE = "Set model to the net that the checkpoint is of, with its number of classes and channels."

@@ -1,0 +1,90 @@
+"""Training by a function of the user's."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning_metric.contract import TRAINING_ARGUMENTS, UserCodeError
+from unlearning_metric.guards import process_state
+from unlearning_metric.loaders import ImageLoader
+from unlearning_metric.recipes import class_weights
+from unlearning_metric.returned import returned_state
+from unlearning_metric.seeds import Streams
+from unlearning_metric.user_code import Kind, bind, first_line, load_function, own_line, typed_options
+
+TRAINING = Kind(
+    noun="training",
+    arguments=TRAINING_ARGUMENTS,
+    options="training.options",
+    example="def train(model, train_loader): ...",
+    renamed="training",
+    error=UserCodeError,
+)
+
+
+@cache
+def _trainer(file: Path, function: str) -> Callable[..., Any]:
+    return load_function(file, function, TRAINING)
+
+
+def train_by_function(
+    model: nn.Module, loader: ImageLoader, num_classes: int, recipe: dict[str, Any], streams: Streams
+) -> nn.Module:
+    """Have the user's function train a model; the model, in eval mode, with what the function left or returned.
+
+    Whatever the function does to the process ends with it.
+
+    Parameters
+    ----------
+    model : with fresh weights, on the device, in train mode
+    loader : of the examples to train on
+    recipe : the ``training`` part of the configuration
+    streams : the model's own random streams
+
+    Raises
+    ------
+    UserCodeError
+        Names the model's seed and the line of the user's file; the function's own exception is its cause.
+    """
+    function = _trainer(Path(recipe["file"]).resolve(), recipe["function"])
+    needed = bind(function, recipe["options"], TRAINING)
+    options = typed_options(function, recipe["options"], TRAINING)
+    device, seed = loader.dataset.images.device, streams.integer("seed") % 2**31
+    untouched = copy.deepcopy(model)
+    makers: dict[str, Callable[[], Any]] = {
+        "model": lambda: model,
+        "net": lambda: model,
+        "train_loader": lambda: loader,
+        "seed": lambda: seed,
+        "generator": lambda: streams.torch("generator"),
+        "device": lambda: device,
+        "num_classes": lambda: num_classes,
+        "train_config": lambda: copy.deepcopy(recipe),
+        "class_weights": lambda: torch.as_tensor(
+            class_weights(loader.dataset.labels.cpu().numpy(), num_classes), device=device
+        ),
+    }
+    title = Path(recipe["file"]).name
+    with process_state():
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        try:
+            result = function(**{name: makers[name]() for name in needed}, **copy.deepcopy(options))
+        except (Exception, SystemExit) as error:
+            raise UserCodeError(
+                f"training file {title}: {recipe['function']} failed on {streams.role} model {streams.index} (seed "
+                f"{seed}): {type(error).__name__}: {first_line(error)}{own_line(function, error)}"
+            ) from error
+    # Read as tensors: hooks, wrappers and a mode that the function left end with it.
+    untouched.load_state_dict(returned_state(result, model, untouched, f"in training file {title}"))
+    return untouched.eval()

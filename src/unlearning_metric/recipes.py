@@ -1,0 +1,64 @@
+"""The training recipe: from the configuration's words to rates, optimizers and losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def total_steps(recipe: dict[str, Any], batches: int) -> int:
+    """Steps of a training whose epoch has so many batches."""
+    return recipe["steps"] if recipe["steps"] is not None else recipe["epochs"] * batches
+
+
+def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -> float:
+    """Learning rate of step ``step`` of ``steps`` (0-based), from ``schedule``, ``lr`` and ``warmup``.
+
+    ``cosine`` falls at each step, ``cosine_by_epoch`` at the end of each epoch of ``batches`` steps.
+    ``one_cycle`` rises by a half cosine from lr/25 to lr over the first ``warmup`` share of the steps and falls
+    by a half cosine to nearly 0 (Smith and Topin, arXiv 1708.07120, in its common cosine form).
+    """
+    peak, schedule = recipe["lr"], recipe["schedule"]
+    if schedule == "constant":
+        return peak
+    if schedule == "cosine_by_epoch":
+        return peak * 0.5 * (1 + math.cos(math.pi * (step // batches) / math.ceil(steps / batches)))
+    if schedule == "cosine":
+        return peak * 0.5 * (1 + math.cos(math.pi * step / steps))
+    rise = max(1, round(recipe["warmup"] * steps))
+    if step < rise:
+        low = peak / 25
+        return low + (peak - low) * 0.5 * (1 - math.cos(math.pi * step / rise))
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], recipe: dict[str, Any]) -> torch.optim.Optimizer:
+    """The recipe's optimizer in its fused form."""
+    common = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "fused": True}
+    if recipe["optimizer"] == "sgd":
+        return torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
+    return kind(parameters, **common)
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Weights of the challenge's recipe: 1 / (percent of the training set in the class); absent classes 0."""
+    counts = np.bincount(labels, minlength=num_classes)
+    with np.errstate(divide="ignore"):
+        return np.where(counts > 0, counts.sum() / (100.0 * counts), 0.0).astype(np.float32)
+
+
+def loss_function(recipe: dict[str, Any], labels: torch.Tensor, num_classes: int) -> nn.CrossEntropyLoss:
+    """The recipe's cross-entropy, for models that are trained on examples of these labels.
+
+    Its class weights are of those examples alone: a model that is retrained knows nothing of the others.
+    """
+    weight = None
+    if recipe["class_weights"]:
+        weight = torch.as_tensor(class_weights(labels.cpu().numpy(), num_classes), device=labels.device)
+    return nn.CrossEntropyLoss(weight, label_smoothing=recipe["label_smoothing"])

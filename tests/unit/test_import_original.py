@@ -1,0 +1,73 @@
+"""An original model trained elsewhere: read as it is, or the tensor named that does not fit."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from unlearning_metric.jobs.import_original import CheckpointError, import_original
+from unlearning_metric.models import build_model
+from unlearning_metric.store import read_models, write_models, write_npz
+
+MODEL = {"name": "digits_cnn", "width": 4}
+
+
+@pytest.fixture
+def given(tmp_path):
+    """``given(state)``: the model that is stored for a checkpoint of these tensors."""
+    images = np.zeros((4, 8, 8, 1), np.uint8)
+    write_npz(tmp_path / "dataset.npz", {"x_train": images}, {"key": "d", "num_classes": 3})
+
+    def run(state, write=save_file):
+        path, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
+        write(state, path)
+        import_original(tmp_path / "dataset.npz", "d", path, out, MODEL, {"key": "k", "origin": {}})
+        return read_models(out, "k")
+
+    return run
+
+
+def state(**changes):
+    tensors = {name: tensor.contiguous() for name, tensor in build_model(MODEL, (8, 8, 1), 3, 7).state_dict().items()}
+    return {name: tensor for name, tensor in {**tensors, **changes}.items() if tensor is not None}
+
+
+def test_the_weights_are_stored_as_the_original_model(given):
+    models, header = given(state())
+    assert list(models) == [0]
+    assert all(torch.equal(models[0][name], tensor) for name, tensor in state().items())
+    assert header["role"] == "full"
+
+
+def test_tensors_of_another_order_and_type_are_read_as_the_models(given):
+    shuffled = {name: tensor.double() for name, tensor in reversed(state().items()) if tensor.is_floating_point()}
+    models, _ = given({**shuffled, **{n: t for n, t in state().items() if not t.is_floating_point()}})
+    assert models[0].keys() == state().keys()
+    assert all(models[0][name].dtype == tensor.dtype for name, tensor in state().items())
+
+
+def test_a_file_of_this_workflow_with_one_model_is_a_checkpoint(given):
+    write = lambda models, path: write_models(path, models, {"key": "x", "models": list(models)})  # noqa: E731
+    models, _ = given({3: state()}, write)
+    assert torch.equal(models[0]["7.weight"], state()["7.weight"])
+    with pytest.raises(CheckpointError, match="holds 2 models; one is needed"):
+        given({0: state(), 1: state()}, write)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"7.bias": None}, r"has no tensor 7\.bias, which model digits_cnn has\. Set model to the net"),
+        ({"7.bias": None, "fc.bias": torch.zeros(3)}, r"no tensor 7\.bias.*it has fc\.bias, which the model has not"),
+        ({"7.weight": torch.zeros(10, 16)}, r"tensor 7\.weight of .*mine\.safetensors is \[10, 16\], .* \[3, 16\]"),
+        ({"head.weight": torch.zeros(2)}, r"has the tensor head\.weight, which model digits_cnn has not"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_says_which_tensor(given, changes, message):
+    with pytest.raises(CheckpointError, match=message):
+        given(state(**changes))
+
+
+def test_a_file_of_another_form_says_how_to_write_one(given):
+    with pytest.raises(CheckpointError, match=r"cannot be read as safetensors .*save_file\(model\.state_dict"):
+        given(state(), torch.save)

@@ -1,0 +1,113 @@
+"""Training by a function of the user's: fresh model, loaders, seed and generator by name, as guarded as a method."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from unlearning_metric.config import Training
+from unlearning_metric.contract import UserCodeError
+from unlearning_metric.loaders import ImageDataset
+from unlearning_metric.models import build_model
+from unlearning_metric.outputs import predict
+from unlearning_metric.seeds import Streams
+from unlearning_metric.training import train_models
+
+DRAW = np.random.default_rng(0)
+LABELS = np.arange(60) % 3
+IMAGES = (DRAW.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
+MODEL = {"name": "digits_cnn", "width": 4}
+
+
+def train(tmp_path, body, indices=(0,), **recipe):
+    file = tmp_path / "mine.py"
+    file.write_text(f"import random\nimport numpy as np\nimport torch\nfrom torch import nn\n{body}")
+    recipe = Training(**{"batch_size": 16, "file": str(file), **recipe}).model_dump()
+    dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
+    return train_models(dataset, MODEL, 3, recipe, 0, "retain", indices)[0]
+
+
+ADAM = """
+def train(model, train_loader, passes=8, lr=0.01):
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    for _ in range(passes):
+        for images, labels in train_loader:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+"""
+
+
+def test_it_trains_the_models_from_fresh_weights(tmp_path):
+    states = train(tmp_path, ADAM, (0, 1))
+    model = build_model(MODEL, (8, 8, 1), 3, 0)
+    for state in states.values():
+        model.load_state_dict(state)
+        logits = predict(model, ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0])))
+        assert (logits.argmax(1) == LABELS).mean() > 0.9
+    assert not torch.equal(states[0]["0.weight"], states[1]["0.weight"])
+
+
+def test_options_reach_it_in_the_type_of_their_default(tmp_path):
+    few, many = (train(tmp_path, ADAM, options={"passes": str(passes)})[0]["0.weight"] for passes in (1, 8))
+    assert not torch.equal(few, many)
+
+
+def test_a_returned_model_counts_and_is_copied(tmp_path):
+    body = ADAM.replace("def train(", "KEPT = []\n\ndef train(") + "    KEPT.append(model)\n    return KEPT[0]\n"
+    states = train(tmp_path, body, (0, 1))
+    # The second call trains its own model and returns the first, which is not changed by that.
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_every_model_is_the_same_whatever_models_share_its_call(tmp_path):
+    body = ADAM.replace("model(images)", "model(images + 0.1 * torch.randn(()) * random.random() * np.random.rand())")
+    together = train(tmp_path, body, (0, 1, 2))
+    alone = train(tmp_path, body, (2,))
+    assert all(torch.equal(together[2][name], alone[2][name]) for name in alone[2])
+
+
+SEEN = """
+def train(model, net, train_loader, seed, generator, device, num_classes, train_config, class_weights):
+    assert model is net and model.training
+    assert len(train_loader.dataset) == 60 and train_loader.batch_size == 16
+    assert device.type == "cpu" and num_classes == 3 and class_weights.tolist() == [3 / 100] * 3
+    assert train_config["batch_size"] == 16 and train_config["lr"] == 0.5
+    assert torch.rand(1, generator=generator) != torch.rand(1)
+    assert torch.initial_seed() == seed
+    torch.manual_seed(1)
+    random.seed(1)
+    torch.set_num_threads(3)
+    with torch.no_grad():
+        model[0].weight.fill_(seed % 1000)
+"""
+
+
+def test_it_gets_what_it_asks_for_and_leaves_the_process_as_it_was(tmp_path):
+    body = SEEN.replace("[3 / 100] * 3", "torch.tensor([60 / 20 / 100] * 3).tolist()")
+    before = random.getstate(), torch.get_rng_state().tolist(), torch.get_num_threads()
+    state = train(tmp_path, body, (4,), lr=0.5)[4]
+    assert (random.getstate(), torch.get_rng_state().tolist(), torch.get_num_threads()) == before
+    assert (state["0.weight"] == Streams(0, "retain", 4).integer("seed") % 2**31 % 1000).all()
+
+
+def test_it_is_called_once_a_model(tmp_path):
+    train(tmp_path, f"def train(model):\n    open({str(tmp_path / 'calls')!r}, 'a').write('x')", (0, 1, 2))
+    assert (tmp_path / "calls").read_text() == "xxx"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def fit(model): pass", r"training file mine\.py has no function 'train'.*under training"),
+        ("def train(model, teacher): pass", r"training: nobody can fill its parameter 'teacher'.*training\.options"),
+        ("def train(model):\n    1 / 0", r"train failed on retain model 0 \(seed \d+\): ZeroDivision.*line 6: 1 / 0"),
+        ("def train(model):\n    return 3", r"in training file mine\.py returned int"),
+        ("def train(model):\n    return nn.Linear(2, 2)", "another form"),
+        ("", "training file mine.py cannot|has no function"),
+    ],
+)
+def test_what_does_not_fit_says_what_to_mend(tmp_path, body, message):
+    with pytest.raises(UserCodeError, match=message):
+        train(tmp_path, body)
