@@ -1,6 +1,5 @@
 """dataset.npz, split.npz -> original models (full) and retrained models (retain), in shards."""
 
-
 if CONFIG.original is None:
 
     rule train_full:
