@@ -213,7 +213,7 @@ class Training(_Section):
     """The recipe which trains the original and every retrained model."""
 
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="Optimizer.")
-    lr: Number | None = Field(None, gt=0, description="Peak learning rate; required unless file is given.")
+    lr: PositiveNumber | None = Field(None, description="Peak learning rate; required unless file is given.")
     momentum: Number = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
     weight_decay: Number = Field(5e-4, ge=0, description="Weight decay.")
     schedule: Literal["constant", "cosine", "cosine_by_epoch", "one_cycle"] = Field(
@@ -469,26 +469,27 @@ def _function_needs_file(section: str, default: str) -> Callable[..., str | None
     return check
 
 
-#: What a recipe says and a function of the user's would not hear of; ``lr`` and the like it may read and use.
-_RECIPE_ONLY = {"steps": None, "class_weights": False, "engine": "loop", "compile": False}
-
-
-def _recipe_is_whole(training: dict) -> str | None:
-    file, steps, epochs = (training.get(name) for name in ("file", "steps", "epochs"))
-    if file is not None:
-        for name, neutral in _RECIPE_ONLY.items():
-            if training.get(name, neutral) not in (neutral, None):
-                return (
-                    f"training.{name}: {_shown(training[name])} has no effect, since {file} trains the models. Remove "
-                    "it."
-                )
-        return None
-    if training.get("lr") is None:
+def _rate_is_given(file: str | None, lr: float | None) -> str | None:
+    if file is None and lr is None:
         return "training.lr: missing. Expected a number above 0."
-    if (steps is None) == (epochs is None):
-        if steps is None:
-            return "training.epochs: missing. Expected an integer above 0; or training.steps in its place."
+    return None
+
+
+def _length_is_given_once(file: str | None, steps: int | None, epochs: int | None) -> str | None:
+    if file is None and steps is None and epochs is None:
+        return "training.epochs: missing. Expected an integer above 0, or training.steps in its place."
+    if file is None and steps is not None and epochs is not None:
         return f"training.steps: {steps} and training.epochs: {epochs} are both given. Keep one of the two."
+    return None
+
+
+def _own_training_is_all(file: str | None, steps: int | None, engine: str, *switched_on: bool | str) -> str | None:
+    # What a function of the user's may read and use, such as lr, is left to it.
+    given = {"steps": steps, **dict(zip(("class_weights", "compile", "tf32"), switched_on, strict=True))}
+    given["engine"] = engine if engine != "loop" else None
+    for name, value in given.items():
+        if file is not None and value not in (None, False, "false"):
+            return f"training.{name}: {_shown(value)} has no effect, since {file} trains the models. Remove it."
     return None
 
 
@@ -531,7 +532,19 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("model.name", "model.width"), _width_fits_model),
     (("model.file", "model.function", "model.options"), _function_needs_file("model", BUILD)),
     (("training.file", "training.function", "training.options"), _function_needs_file("training", TRAIN)),
-    (("training",), _recipe_is_whole),
+    (("training.file", "training.lr"), _rate_is_given),
+    (("training.file", "training.steps", "training.epochs"), _length_is_given_once),
+    (
+        (
+            "training.file",
+            "training.steps",
+            "training.engine",
+            "training.class_weights",
+            "training.compile",
+            "training.tf32",
+        ),
+        _own_training_is_all,
+    ),
     (("training.engine", "training.compile"), _engine_fits),
     (("training.crop", "training.flip", "model.name"), _augmentation_fits_source),
     (("original", "originals"), _own_original_is_one),

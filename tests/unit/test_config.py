@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from unlearning_metric import config
 
@@ -150,7 +151,66 @@ def test_key_of_another_section_is_answered_with_its_place(raw):
 
 def test_missing_key_is_named_with_what_is_expected(raw):
     del raw["training"]["epochs"]
-    assert "training.epochs: missing. Expected an integer above 0." in only_problem(raw)
+    assert "training.epochs: missing. Expected an integer above 0, or training.steps in its" in only_problem(raw)
+    del raw["training"]["lr"]
+    assert "training.lr: missing. Expected a number above 0." in message(raw)
+    del raw["training"]["batch_size"]
+    assert "training.batch_size: missing. Expected an integer above 0." in message(raw)
+
+
+def test_steps_stand_in_the_place_of_epochs(raw):
+    assert "training.steps: 50 and training.epochs: 20 are both given" in only_problem(
+        changed(raw, "training.steps", 50)
+    )
+    assert (
+        config.parse(changed(changed(raw, "training.steps", 50), "training.epochs", None), KNOWN).training.steps == 50
+    )
+
+
+OWN_NET = {"model": {"name": None, "width": 32, "file": "net.py"}}
+OWN_TRAINING = {"training": {"file": "train.py", "batch_size": 8}}
+
+
+def test_a_net_and_a_training_of_the_users_need_no_more_than_their_files(raw):
+    parsed = config.parse({**raw, "model": {"file": "net.py"}, **OWN_TRAINING}, KNOWN)
+    assert (parsed.model.name, parsed.model.function, parsed.model.options) == (None, "build", {})
+    assert (parsed.training.function, parsed.training.lr, parsed.training.epochs) == ("train", None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"model": {"name": None}}, "model: names no model. Set model.name (digits_cnn, cnn_small"),
+        ({"model": {"file": "net.py"}}, "model.name: digits_cnn and model.file: net.py are both given"),
+        ({"model": {"file": "net.txt", "name": None}}, 'model.file: "net.txt" is not allowed.'),
+        ({"model": {"function": "make"}}, "model.function: is only used with model.file, which is not given"),
+        ({"model": {"options": {"depth": 3}}}, "model.options: is only used with model.file"),
+        ({"training": {"options": {"depth": 3}}}, "training.options: is only used with training.file"),
+        ({"training": {"file": "a.py", "engine": "stacked"}}, 'training.engine: "stacked" has no effect, since a.py'),
+        ({"training": {"file": "a.py", "class_weights": True}}, "training.class_weights: true has no effect"),
+        ({"training": {"engine": "stacked", "compile": True}}, "training.compile: is for training.engine loop"),
+        ({"model": {"name": "mlp"}, "training": {"crop": 4}}, "training.crop, training.flip: are for nets that take"),
+        ({"original": "weights.pt"}, 'original: "weights.pt" is not allowed.'),
+        ({"original": "w.safetensors", "originals": 2}, "originals: 2 does not go with original: w.safetensors"),
+    ],
+    ids=str,
+)
+def test_keys_of_nets_training_and_originals_fit_together(raw, changes, expected):
+    assert expected in only_problem(config.merge(raw, changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({**OWN_NET}, "model.file: there is no file net.py"),
+        ({**OWN_TRAINING}, "training.file: there is no file train.py"),
+        ({"original": "mine.safetensors"}, "original: there is no file mine.safetensors"),
+    ],
+)
+def test_a_file_of_the_users_must_be_there(tmp_path, raw, changes, key):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.merge({**raw, "methods": {}, "skip": []}, changes)))
+    with pytest.raises(config.ConfigError, match=re.escape(key)):
+        config.load([tmp_path / "config.yaml"], {}, {}, "none")
 
 
 def test_key_which_is_not_text_is_refused(raw):
@@ -494,7 +554,7 @@ def test_every_field_is_described(section):
 
 def test_readme_explains_exactly_the_fields():
     readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `([a-z_.]+)` \|", readme, flags=re.MULTILINE) == config.field_keys()
+    assert re.findall(r"^\| `([a-z0-9_.]+)` \|", readme, flags=re.MULTILINE) == config.field_keys()
 
 
 def test_importing_config_stays_light():
