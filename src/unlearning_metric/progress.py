@@ -18,11 +18,38 @@ from typing import Any
 LOGGER = logging.getLogger("unlearning_metric")
 
 
+class GpuMemoryError(RuntimeError):
+    """A GPU has too little memory for a job."""
+
+
+def _with_advice(error: BaseException) -> BaseException:
+    """An exception; one that comes from a GPU's memory as one message that says what to lower."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    # By name: most jobs never load torch.
+    if not any(type(cause).__name__ == "OutOfMemoryError" for cause in causes):
+        return error
+    said = next(iter(str(error).splitlines()), "").split(" GPU 0 has")[0]
+    advised = GpuMemoryError(
+        f"the GPU is out of memory ({said}). Lower jobs_per_gpu, so that fewer jobs share a GPU; or "
+        "training.batch_size or a method's own; or, with training.engine: stacked, shard_size; or take a GPU with more memory. Finished "
+        "jobs are kept."
+    )
+    advised.__cause__ = error
+    return advised
+
+
 @contextmanager
 def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     """Send this job's log lines to its log file and to the terminal; an exception is written to both.
 
     An exception is also kept beside the log, with the job's ``key``, for `failure`.
+
+    Raises
+    ------
+    GpuMemoryError
+        In place of an exception from a GPU's memory.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     record = _failure_record(path)
@@ -34,12 +61,15 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     LOGGER.setLevel(logging.INFO)
     try:
         yield LOGGER
-    except Exception as error:
+    except Exception as raised:
+        error = _with_advice(raised)
         _record_failure(path, key, str(error) or type(error).__name__)
         # The terminal gets the traceback from the interpreter.
         LOGGER.removeHandler(handlers[1])
-        LOGGER.exception("failed")
-        raise
+        LOGGER.error("failed", exc_info=error)
+        if error is raised:
+            raise
+        raise error from raised
     finally:
         for handler in handlers:
             LOGGER.removeHandler(handler)

@@ -2,8 +2,10 @@ import json
 import logging
 
 import pytest
+import torch
 
-from unlearning_metric.progress import Progress, failure, job_log, summary
+from unlearning_metric.contract import MethodError
+from unlearning_metric.progress import GpuMemoryError, Progress, failure, job_log, summary
 
 CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
 
@@ -25,6 +27,24 @@ def test_an_exception_stands_in_the_log_and_reaches_the_caller(tmp_path):
         _ = 1 / 0
     assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
     assert not logging.getLogger("unlearning_metric").handlers
+
+
+def test_a_gpu_without_memory_says_what_to_lower(tmp_path):
+    said = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 1.1 MiB is"
+    message = r"Tried to allocate 2\.00 GiB\.\)\. Lower jobs_per_gpu"
+    with pytest.raises(GpuMemoryError, match=message) as caught, job_log(tmp_path / "job.log", "k"):
+        raise torch.OutOfMemoryError(said)
+    assert isinstance(caught.value.__cause__, torch.OutOfMemoryError)
+    assert "of which 1.1 MiB" in (tmp_path / "job.log").read_text()
+    assert "training.batch_size" in failure(tmp_path / "job.log", "k")
+
+
+def test_a_method_that_fills_a_gpu_is_named(tmp_path):
+    error = MethodError("method salun failed on copy 3: OutOfMemoryError: CUDA out of memory.")
+    error.__cause__ = torch.OutOfMemoryError("CUDA out of memory.")
+    message = "method salun failed on copy 3.*a method's own"
+    with pytest.raises(GpuMemoryError, match=message), job_log(tmp_path / "job.log"):
+        raise error
 
 
 def test_summary_shows_the_leaderboard_and_scores_that_it_does_not_hold(tmp_path):
