@@ -33,8 +33,8 @@ def _with_advice(error: BaseException) -> BaseException:
     said = next(iter(str(error).splitlines()), "").split(" GPU 0 has")[0]
     advised = GpuMemoryError(
         f"the GPU is out of memory ({said}). Lower jobs_per_gpu, so that fewer jobs share a GPU; or "
-        "training.batch_size or a method's own; or, with training.engine: stacked, shard_size; or take a GPU with more memory. Finished "
-        "jobs are kept."
+        "training.batch_size or a method's own; or, with training.engine: stacked, shard_size; or take a GPU with more "
+        "memory. Finished jobs are kept."
     )
     advised.__cause__ = error
     return advised
@@ -158,6 +158,11 @@ def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str
         record["gpu"] = torch.cuda.get_device_name(0)
         record["gpu_id"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return record
+
+
+def one_by_one(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe, for the record of a job that handles models one after another whatever the recipe says."""
+    return {**recipe, "engine": "loop", "compile": False}
 
 
 def commit() -> str | None:

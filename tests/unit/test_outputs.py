@@ -45,11 +45,12 @@ def test_evaluation_changes_no_parameter_and_no_running_statistic(model):
 
 
 def test_outputs_are_in_the_data_sets_order_across_batches(model):
-    data = dataset(EVALUATION_BATCH + 5)
+    batch = EVALUATION_BATCH["cpu"]
+    data = dataset(batch + 5)
     logits = predict(model, data)
-    assert logits.shape == (EVALUATION_BATCH + 5, 3)
+    assert logits.shape == (batch + 5, 3)
     with torch.no_grad():
-        last = model(data[EVALUATION_BATCH + 4][0][None])[0]
+        last = model(data[batch + 4][0][None])[0]
     np.testing.assert_allclose(logits[-1], last.numpy(), rtol=1e-5, atol=1e-6)
 
 

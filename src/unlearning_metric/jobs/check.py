@@ -15,7 +15,7 @@ from unlearning_metric.limits import end_process
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.models import build_model
 from unlearning_metric.outputs import model_outputs
-from unlearning_metric.progress import LOGGER, run_record
+from unlearning_metric.progress import LOGGER, one_by_one, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import read_header, stored_key, write_document
 from unlearning_metric.training import make_dataset
@@ -72,7 +72,7 @@ def check_method(
         bench.run(function, method, settings, [index], max_seconds=max_seconds, give_up=give_up) for index in (0, 0, 1)
     ]
     document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)
-    document["provenance"] = {**provenance, "run": run_record(device, settings["training"])}
+    document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings["training"]))}
     write_document(out, document)
     for line in summary_lines(document):
         LOGGER.info("%s", line)

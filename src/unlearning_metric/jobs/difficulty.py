@@ -10,7 +10,7 @@ import numpy as np
 from unlearning_metric.forget import training_set
 from unlearning_metric.outputs import model_outputs
 from unlearning_metric.precision import refuse_unsupported
-from unlearning_metric.progress import LOGGER, Progress, run_record
+from unlearning_metric.progress import LOGGER, Progress, one_by_one, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import read_npz, write_npz
 from unlearning_metric.training import make_dataset, train_model
@@ -66,7 +66,7 @@ def measure_difficulty(
             diverged += bad
             progress.step()
     losses /= settings["models"] // 2
-    record = run_record(device, settings["training"])
+    record = run_record(device, one_by_one(settings["training"]))
     write_npz(out, {"examples": train, "loss": losses}, {**provenance, "diverged": diverged, "run": record})
     LOGGER.info("held-out loss: median %.3f, largest %.3f", np.median(losses), losses.max())
     if diverged:

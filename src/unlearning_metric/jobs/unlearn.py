@@ -14,7 +14,7 @@ from torch import nn
 from unlearning_metric.limits import end_process
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
-from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.progress import Progress, one_by_one, run_record
 from unlearning_metric.recipes import class_weights
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_models, read_npz, write_models
@@ -151,7 +151,7 @@ def unlearn_shard(
     progress = Progress(method, len(models))
     copies = bench.run(function, method, settings, models, progress.step, max_seconds, give_up)
     record = {
-        **run_record(device, settings["training"]),
+        **run_record(device, one_by_one(settings["training"])),
         "seconds": [copies.seconds[index] for index in models],
         "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
     }
