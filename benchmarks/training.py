@@ -388,9 +388,10 @@ def cores(folder: Path) -> None:
         alone, beside = multiply(1), multiply(2)
         bounds.append(2 * alone / beside)
         gains.append(whole(1) / whole(2))
+    each = ", ".join(f"{gain:.2f}" for gain in gains)
     print(
-        f"two cores against one, wall time of the default run: x{median(gains):.2f} "
-        f"({', '.join(f'{gain:.2f}' for gain in gains)}); two matrix multiplications side by side: x{median(bounds):.2f}; share {median(gains) / median(bounds):.0%}",
+        f"two cores against one, wall time of the default run: x{median(gains):.2f} ({each}); two matrix "
+        f"multiplications side by side: x{median(bounds):.2f}; share {median(gains) / median(bounds):.0%}",
         flush=True,
     )
 
