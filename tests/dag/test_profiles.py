@@ -9,8 +9,13 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = {path.parent.name: path for path in sorted(REPOSITORY.glob("profiles/*/config.yaml"))}
 CLUSTERS = sorted(set(PROFILES) - {"default"})
-WITH_MODELS = {"train_full", "train_retain", "unlearn", "dump_losses"}
+WITH_MODELS = {"difficulty", "train_full", "train_retain", "unlearn", "dump_losses"}
+HARDEST = {"strategy": "hardest", "count": 40}
 README = (REPOSITORY / "profiles" / "README.md").read_text(encoding="utf-8")
+
+
+# The README's words for the small configuration.
+RUNTIMES = {"30 + 10 a model of the shard": "70", "30 + 10 a model of the measure": "190"}
 
 
 def resources(jobs, rule):
@@ -29,6 +34,7 @@ def test_it_plans_what_the_default_plans(workflow, name):
 
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_on_a_cluster_jobs_with_models_ask_for_a_gpu_and_no_other_does(workflow, name):
+    workflow.configure(forget=HARDEST)
     jobs = workflow.jobs("--workflow-profile", f"profiles/{name}", "--config", "device=auto")
 
     asked = {job.rule: resources(jobs, job.rule).get("gpu", "0") for job in jobs}
@@ -75,13 +81,17 @@ def test_the_readme_states_the_resources_that_the_rules_ask_for(workflow):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 5 and cells[2].isdigit():
             for rule in re.findall(r"`(\w+)`", cells[0]):
-                stated[rule] = (cells[1] != "none", cells[2], cells[3].replace("30 + 10 a model of the shard", "70"))
-    jobs = workflow.jobs("--config", "device=cuda") + workflow.jobs("results/check_finetune.json", "--config",
-                                                                    "device=cuda")  # fmt: skip
+                stated[rule] = (cells[1] != "none", cells[2], RUNTIMES.get(cells[3], cells[3]))
+    workflow.configure(device="cuda", forget=HARDEST)
+    jobs = workflow.jobs() + workflow.jobs("results/check_finetune.json")
+    workflow.write("mine.safetensors", "")
+    workflow.configure(device="cuda", original="mine.safetensors")
+    jobs += workflow.jobs("results/models/full/0000-0000.safetensors")
     found = {}
     for job in jobs:
         asked = job.pairs("resources")
-        if job.rule not in ("all", "leaderboard") and job.rule != "train_full":
+        # One original is one model.
+        if job.rule not in ("all", "leaderboard", "train_full"):
             found[job.rule] = (asked.get("gpu") == "1", asked["mem_mb"], asked["runtime"])
 
     assert found == {rule: row for rule, row in stated.items() if rule not in ("train_full", "import_dump")}
