@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from unlearning_metric.config import NEUTRAL
 from unlearning_metric.leaderboard_text import head_line, originals_text, others_line
 from unlearning_metric.report import figures
 from unlearning_metric.report.gather import Example, Findings, Method, hardest
@@ -147,14 +148,16 @@ def what_was_run(found: Findings) -> dict[str, str]:
     scored = run["scored"]
     devices = sorted({shard.get("gpu", shard["device"]) for shard in run.get("shards", {}).get("retrained", [])})
 
-    def listed(section: Mapping[str, Any]) -> str:
-        return ", ".join(f"{name} {value}" for name, value in section.items() if value not in (None, [], {}))
+    def listed(section: Mapping[str, Any], title: str = "") -> str:
+        # What is switched off is left out.
+        said = {name: value for name, value in section.items() if value != NEUTRAL.get(f"{title}.{name}", ())}
+        return ", ".join(f"{name} {value}" for name, value in said.items() if value not in (None, [], {}))
 
     return {
-        "Data": listed(settings["data"]),
-        "Forget set": f"{first['forget']['size']} examples; {listed(settings['forget'])}",
-        "Model": listed(settings["model"]),
-        "Recipe": listed(settings.get("training", {})) or "not known here",
+        "Data": listed(settings["data"], "data"),
+        "Forget set": f"{first['forget']['size']} examples; {listed(settings['forget'], 'forget')}",
+        "Model": listed(settings["model"], "model"),
+        "Recipe": listed(settings.get("training", {}), "training") or "not known here",
         "Models": f"{first['copies']} retrained, {first['copies']} copies a method, {originals_text(first)}",
         "Seed": str(settings["experiment_seed"]),
         "Delta": f"{settings['delta']:g}",

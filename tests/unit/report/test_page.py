@@ -70,6 +70,12 @@ def test_it_stands_without_intervals_and_with_one_method():
     assert "rank correlation" not in page.lower()
 
 
+def test_what_the_recipe_leaves_switched_off_is_not_listed():
+    page = report_html(findings(("only",), models=8), {})
+    assert "precision fp32, steps 9" in page
+    assert "crop" not in page
+
+
 def test_a_pictures_channels(text):
     for channels in (1, 2, 3):
         assert 'alt="forget example 3, label 4"' in picture(np.zeros((5, 6, channels), np.uint8), 3, 4)
