@@ -8,7 +8,8 @@ from unlearning_metric.score import score_method
 N, EXAMPLES = 16, 30
 SETTINGS = {
     "experiment_seed": 3, "copies": N, "originals": 1, "ceiling": "split", "data": {"source": "digits"},
-    "forget": {"strategy": "random", "count": EXAMPLES}, "model": {"name": "mlp"}, "training": {"precision": "fp32", "crop": 0, "steps": 9},
+    "forget": {"strategy": "random", "count": EXAMPLES}, "model": {"name": "mlp"},
+    "training": {"precision": "fp32", "crop": 0, "steps": 9},
     "delta": 1e-5, "efficiency": {"limit": 0.2}, "options": {},
 }  # fmt: skip
 
