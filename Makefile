@@ -70,6 +70,7 @@ bench: .venv/installed-test
 	$(BIN)/python benchmarks/challenge_metric.py
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/unlearning.py
+	$(BIN)/python benchmarks/training.py
 
 clean:
 	rm -rf .venv

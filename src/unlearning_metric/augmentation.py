@@ -25,7 +25,17 @@ class Augmentation:
         self.crop, self.flip, self.generator = crop, flip, generator
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Another version of images [batch, height, width, channels], in their own type."""
+        """Another version of images [batch, height, width, channels], in their own type.
+
+        Raises
+        ------
+        ValueError
+            If the examples are no images.
+        """
+        if images.ndim != 4:
+            raise ValueError(
+                f"training.crop and training.flip are for images; the examples are {list(images.shape[1:])}. Remove them."
+            )
         count, height, width, channels = images.shape
         pad = self.crop
         # Three numbers an image whatever is switched on, in one draw.

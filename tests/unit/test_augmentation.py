@@ -79,6 +79,11 @@ def test_batches_lie_in_channels_last_memory():
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_vectors_are_no_images():
+    with pytest.raises(ValueError, match=r"crop and training\.flip are for images; the examples are \[5\]\. Remove"):
+        Augmentation(1, False, generator())(torch.zeros(3, 5))
+
+
 def test_a_recipe_without_crop_and_flip_has_no_augmentation():
     assert make_augmentation({"crop": 0, "flip": False}, generator()) is None
     assert make_augmentation({"crop": 4, "flip": False}, generator()).crop == 4
