@@ -34,7 +34,8 @@ class Augmentation:
         """
         if images.ndim != 4:
             raise ValueError(
-                f"training.crop and training.flip are for images; the examples are {list(images.shape[1:])}. Remove them."
+                f"training.crop and training.flip are for images; the examples are {list(images.shape[1:])}. Remove "
+                "them."
             )
         count, height, width, channels = images.shape
         pad = self.crop
