@@ -390,8 +390,8 @@ def cores(folder: Path) -> None:
         gains.append(whole(1) / whole(2))
     each = ", ".join(f"{gain:.2f}" for gain in gains)
     print(
-        f"two cores against one, wall time of a whole run (the default one, N = 32 in shards of 8): x{median(gains):.2f} "
-        f"({each}); two matrix multiplications side by side: x{median(bounds):.2f}; share "
+        f"two cores against one, wall time of a whole run (the default one, N = 32 in shards of 8): "
+        f"x{median(gains):.2f} ({each}); two matrix multiplications side by side: x{median(bounds):.2f}; share "
         f"{median(gains) / median(bounds):.0%}",
         flush=True,
     )

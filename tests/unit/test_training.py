@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric import training
 from unlearning_metric.config import Training
 from unlearning_metric.forget import Split
 from unlearning_metric.jobs.train import train_shard
@@ -17,6 +18,7 @@ from unlearning_metric.training import make_dataset, train_models
 
 MODEL = {"name": "digits_cnn", "width": 4}
 RECIPE = Training(lr=0.1, epochs=2, batch_size=16).model_dump()
+CRITERION = torch.nn.CrossEntropyLoss()
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
 IMAGES = (RNG.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
@@ -69,6 +71,35 @@ def test_every_recipe_learns_what_is_easy(recipe):
     model.load_state_dict(state)
     accuracy = (predict(model, ImageDataset(IMAGES, LABELS, *STATISTICS)).argmax(1) == LABELS).mean()
     assert accuracy > 0.9
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_compiler_is_asked_exactly_where_the_recipe_says_so(monkeypatch, compiled):
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda model: calls.append(1) or model)
+    states = train([0, 1], compile=compiled)
+    # One more: the process warms up.
+    assert len(calls) == (3 if compiled else 0)
+    assert list(states[0]) == list(train([0])[0])
+
+
+def test_steps_and_epochs_of_the_same_length_give_the_same_model():
+    # 60 examples in batches of 16: four steps an epoch.
+    assert equal(train([0])[0], train([0], epochs=None, steps=8)[0])
+    assert not equal(train([0])[0], train([0], epochs=None, steps=7)[0])
+
+
+def test_augmentation_has_draws_of_its_own():
+    # The order of the examples and the initial weights are those of a recipe without it.
+    assert not equal(train([0])[0], train([0], flip=True)[0])
+    assert equal(train([0], crop=1)[0], train([0], crop=1)[0])
+
+
+def test_class_weights_are_of_the_examples_trained_on(monkeypatch):
+    seen = []
+    monkeypatch.setattr(training, "loss_function", lambda recipe, labels, classes: seen.append(labels) or CRITERION)
+    train([0], class_weights=True)
+    assert all(torch.equal(labels, torch.as_tensor(LABELS)) for labels in seen[1:])
 
 
 def test_training_reports_each_model_and_takes_its_time():
