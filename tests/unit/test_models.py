@@ -9,7 +9,7 @@ import torchvision
 
 from unlearning_metric.config import MODELS as CONFIGURABLE
 from unlearning_metric.contract import UserCodeError
-from unlearning_metric.models import MODELS, ModelError, build_model
+from unlearning_metric.models import MODELS, FlattenChannelsLast, ModelError, build_model
 from unlearning_metric.torchvision_names import TORCHVISION_NETS
 
 CNN = {"name": "digits_cnn", "width": 32}
@@ -58,6 +58,13 @@ def test_cnn_small_has_99_thousand_parameters_and_resnet18_cifar_those_of_the_se
     assert count("cnn_small") == 99274
     # He et al.'s ResNet-18 with a 3x3 stem: 11.17 M.
     assert count("resnet18_cifar") == 11173962
+
+
+def test_flattening_in_memory_order_only_permutes_the_features():
+    features = torch.randn(2, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    flat = FlattenChannelsLast()(features)
+    assert flat.data_ptr() == features.data_ptr()
+    assert torch.equal(flat.view(2, 4, 3).transpose(1, 2).flatten(1), features.flatten(1))
 
 
 def test_resnet18_cifar_keeps_the_size_of_small_images():
