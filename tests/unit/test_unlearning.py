@@ -276,6 +276,35 @@ def test_the_initial_model_is_what_the_copys_original_was_trained_from(originals
     assert not any(model.training for model in seen.values())
 
 
+def test_initial_weights_of_an_original_trained_elsewhere_are_unknown(originals):
+    def unlearn(model, initial_model=None):
+        assert initial_model is None
+
+    def run_elsewhere(method):
+        weights = np.array([0.1, 0.2, 0.3], np.float32)
+        run_copies(method, "mine", {}, originals, SETS, 3, MODEL, RECIPE, weights, 0, [0], trained_here=False)
+
+    run_elsewhere(unlearn)
+    with pytest.raises(MethodError, match="mine asks for initial_model: the original model was trained elsewhere"):
+        run_elsewhere(lambda model, initial_model: None)
+
+
+@pytest.mark.parametrize("recipe", [{}, {"crop": 2, "flip": True}], ids=str)
+def test_loaders_crop_and_flip_as_the_recipe_does_but_for_validation(originals, recipe):
+    stored = {part: SETS[part].batch(torch.arange(len(SETS[part])))[0] for part in SETS}
+    found = {}
+
+    def unlearn(model, retain_loader, forget_loader, val_loader):
+        for part, loader in (("retain", retain_loader), ("forget", forget_loader), ("validation", val_loader)):
+            images = torch.cat([images for images, _ in loader])
+            found[part] = all((stored[part] == image).flatten(1).all(1).any() for image in images)
+
+    weights = np.array([0.1, 0.2, 0.3], np.float32)
+    arguments = ({}, originals, SETS, 3, MODEL, {**RECIPE, **recipe}, weights, 0, [0])
+    run_copies(unlearn, "mine", *arguments)
+    assert found == {"retain": not recipe, "forget": not recipe, "validation": True}
+
+
 def test_text_among_the_options_has_the_type_of_the_default(originals):
     seen = {}
 
