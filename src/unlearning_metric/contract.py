@@ -37,6 +37,7 @@ TRAINING_ARGUMENTS = {
     "model": "a model with fresh weights, to train in place",
     "net": "the same as model",
     "train_loader": "batches (images, labels) of the examples to train on, shuffled anew in each pass",
+    "val_loader": "batches (images, labels) of validation examples that no model trains on",
     "seed": "an integer of this model's own; torch, numpy and random are seeded with it already",
     "generator": "a torch.Generator (CPU) of this model's own",
     "device": 'a torch.device: "cpu" or "cuda"',

@@ -15,7 +15,7 @@ from torch import nn
 
 from unlearning_metric.contract import TRAINING_ARGUMENTS, UserCodeError
 from unlearning_metric.guards import process_state
-from unlearning_metric.loaders import ImageLoader
+from unlearning_metric.loaders import ImageDataset, ImageLoader
 from unlearning_metric.recipes import class_weights
 from unlearning_metric.returned import returned_state
 from unlearning_metric.seeds import Streams
@@ -31,13 +31,24 @@ TRAINING = Kind(
 )
 
 
+_NO_VALIDATION = (
+    "there are no validation examples, since data.validation_size is 0. Set data.validation_size in the configuration, "
+    "or give the parameter a default."
+)
+
+
 @cache
 def _trainer(file: Path, function: str) -> Callable[..., Any]:
     return load_function(file, function, TRAINING)
 
 
 def train_by_function(
-    model: nn.Module, loader: ImageLoader, num_classes: int, recipe: dict[str, Any], streams: Streams
+    model: nn.Module,
+    loader: ImageLoader,
+    validation: ImageDataset | None,
+    num_classes: int,
+    recipe: dict[str, Any],
+    streams: Streams,
 ) -> nn.Module:
     """Have the user's function train a model; the model, in eval mode, with what the function left or returned.
 
@@ -47,6 +58,7 @@ def train_by_function(
     ----------
     model : with fresh weights, on the device, in train mode
     loader : of the examples to train on
+    validation : examples that no model trains on; None or empty where there are none
     recipe : the ``training`` part of the configuration
     streams : the model's own random streams
 
@@ -56,7 +68,8 @@ def train_by_function(
         Names the model's seed and the line of the user's file; the function's own exception is its cause.
     """
     function = _trainer(Path(recipe["file"]).resolve(), recipe["function"])
-    needed = bind(function, recipe["options"], TRAINING)
+    unavailable = {} if validation is not None and len(validation) else {"val_loader": _NO_VALIDATION}
+    needed = bind(function, recipe["options"], TRAINING, unavailable=unavailable)
     options = typed_options(function, recipe["options"], TRAINING)
     device, seed = loader.dataset.images.device, streams.integer("seed") % 2**31
     untouched = copy.deepcopy(model)
@@ -64,6 +77,7 @@ def train_by_function(
         "model": lambda: model,
         "net": lambda: model,
         "train_loader": lambda: loader,
+        "val_loader": lambda: ImageLoader(validation, recipe["batch_size"]),
         "seed": lambda: seed,
         "generator": lambda: streams.torch("generator"),
         "device": lambda: device,
@@ -86,5 +100,5 @@ def train_by_function(
                 f"{seed}): {type(error).__name__}: {first_line(error)}{own_line(function, error)}"
             ) from error
     # Read as tensors: hooks, wrappers and a mode that the function left end with it.
-    untouched.load_state_dict(returned_state(result, model, untouched, f"in training file {title}"))
+    untouched.load_state_dict(returned_state(result, model, untouched, f"training file {title}"))
     return untouched.eval()

@@ -14,7 +14,7 @@ from unlearning_metric.contract import MethodError
 _COMPILED, _PARALLEL = "_orig_mod", "module."
 
 
-def returned_state(result: Any, model: nn.Module, original: nn.Module, name: str) -> dict[str, torch.Tensor]:
+def returned_state(result: Any, model: nn.Module, original: nn.Module, title: str) -> dict[str, torch.Tensor]:
     """State dict of a finished copy, on the CPU, in the original's data types.
 
     A compiled model, a ``DataParallel``, one of another precision or with replaced modules is read by its tensors.
@@ -24,7 +24,7 @@ def returned_state(result: Any, model: nn.Module, original: nn.Module, name: str
     result : what the method returned; None says that it changed ``model`` in place
     model : the model that the method was given
     original : the network that the copy is scored as
-    name : method name, for messages
+    title : what returned it, such as ``method finetune``, for messages
 
     Raises
     ------
@@ -35,7 +35,7 @@ def returned_state(result: Any, model: nn.Module, original: nn.Module, name: str
         result = model
     if not isinstance(result, nn.Module):
         raise MethodError(
-            f"method {name} returned {_described(result)}; it must return an nn.Module, or nothing after "
+            f"{title} returned {_described(result)}; it must return an nn.Module, or nothing after "
             "changing the model in place."
         )
     wanted = original.state_dict()
@@ -43,7 +43,7 @@ def returned_state(result: Any, model: nn.Module, original: nn.Module, name: str
     difference = _difference(state, wanted)
     if difference is not None:
         raise MethodError(
-            f"method {name} returned a model of another form (first difference: {difference}). "
+            f"{title} returned a model of another form (first difference: {difference}). "
             "It must have the original's tensors, since it is scored as that network."
         )
     # A copy: a method may hold on to its module and change it in the next call.

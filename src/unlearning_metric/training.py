@@ -41,6 +41,7 @@ def train_model(
     num_classes: int,
     recipe: dict[str, Any],
     streams: Streams,
+    validation: ImageDataset | None = None,
 ) -> nn.Module:
     """Train one model from fresh weights on all of ``dataset``; its last state, in eval mode.
 
@@ -51,6 +52,7 @@ def train_model(
     recipe : the ``training`` part of the configuration
     streams : the model's own random streams; ``init``, ``order`` and ``augment`` are used, and ``seed`` and
         ``generator`` by a function of the user's
+    validation : examples that no model trains on, for a function of the user's
 
     Raises
     ------
@@ -62,7 +64,7 @@ def train_model(
     loader = training_loader(dataset, recipe, streams)
     model.train()
     if recipe["file"] is not None:
-        return train_by_function(model, loader, num_classes, recipe, streams)
+        return train_by_function(model, loader, validation, num_classes, recipe, streams)
     forward = torch.compile(model) if recipe["compile"] else model
     optimizer = make_optimizer(model.parameters(), recipe)
     criterion = loss_function(recipe, dataset.labels, num_classes)
@@ -109,6 +111,7 @@ def train_models(
     role: str,
     indices: Iterable[int],
     done: Callable[[], None] = lambda: None,
+    validation: ImageDataset | None = None,
 ) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
     """Train the models ``indices`` of a role: one after another, or several at once with ``engine: stacked``.
 
@@ -139,7 +142,7 @@ def train_models(
         if recipe["engine"] == "stacked":
             trained = train_stacked(dataset, model_settings, num_classes, recipe, streams, initial_model)
         else:
-            trained = [train_model(dataset, model_settings, num_classes, recipe, streams[0]).state_dict()]
+            trained = [train_model(dataset, model_settings, num_classes, recipe, streams[0], validation).state_dict()]
         synchronize(device)
         each = (time.perf_counter() - start) / len(group)
         for index, state in zip(group, trained, strict=True):

@@ -122,7 +122,8 @@ def run_copies(
             # What the method did to its own examples is no part of the recipe; what is read still counts.
             retain = copy.copy(datasets["retain"])
             retain.reads = own["retain"].reads
-            return train_model(retain, model_settings, num_classes, recipe, Streams(int(seed), "from_scratch"))
+            streams = Streams(int(seed), "from_scratch")
+            return train_model(retain, model_settings, num_classes, recipe, streams, own["validation"])
 
         def initial(index: int = index) -> nn.Module:
             of_original = Streams(experiment_seed, "full", index % len(originals))
@@ -174,7 +175,7 @@ def run_copies(
                 ) from error
             copies.seconds[index] = time.perf_counter() - start
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
-        copies.states[index] = returned_state(result, model, original, name)
+        copies.states[index] = returned_state(result, model, original, f"method {name}")
         for part, dataset in own.items():
             copies.passes[part][index] = dataset.reads.total() / len(dataset) if len(dataset) else 0.0
         done()

@@ -20,12 +20,12 @@ IMAGES = (DRAW.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, Non
 MODEL = {"name": "digits_cnn", "width": 4}
 
 
-def train(tmp_path, body, indices=(0,), **recipe):
+def train(tmp_path, body, indices=(0,), validation=None, **recipe):
     file = tmp_path / "mine.py"
     file.write_text(f"import random\nimport numpy as np\nimport torch\nfrom torch import nn\n{body}")
     recipe = Training(**{"batch_size": 16, "file": str(file), **recipe}).model_dump()
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
-    return train_models(dataset, MODEL, 3, recipe, 0, "retain", indices)[0]
+    return train_models(dataset, MODEL, 3, recipe, 0, "retain", indices, validation=validation)[0]
 
 
 ADAM = """
@@ -92,6 +92,27 @@ def test_it_gets_what_it_asks_for_and_leaves_the_process_as_it_was(tmp_path):
     assert (state["0.weight"] == Streams(0, "retain", 4).integer("seed") % 2**31 % 1000).all()
 
 
+VALIDATED = """
+def train(model, val_loader=None):
+    read = 0 if val_loader is None else sum(len(labels) for _, labels in val_loader)
+    with torch.no_grad():
+        model[0].weight.fill_(read)
+"""
+
+
+@pytest.mark.parametrize("examples", [None, 0, 7])
+def test_it_gets_validation_examples_where_there_are_some(tmp_path, examples):
+    some = None
+    if examples is not None:
+        some = ImageDataset(IMAGES[:examples], LABELS[:examples], np.array([130.0]), np.array([75.0]))
+    assert (train(tmp_path, VALIDATED, validation=some)[0]["0.weight"] == (examples or 0)).all()
+
+
+def test_without_validation_examples_a_function_that_needs_them_is_told(tmp_path):
+    with pytest.raises(UserCodeError, match=r"training asks for val_loader: there are no validation examples"):
+        train(tmp_path, VALIDATED.replace("=None", ""))
+
+
 def test_it_is_called_once_a_model(tmp_path):
     train(tmp_path, f"def train(model):\n    open({str(tmp_path / 'calls')!r}, 'a').write('x')", (0, 1, 2))
     assert (tmp_path / "calls").read_text() == "xxx"
@@ -103,7 +124,7 @@ def test_it_is_called_once_a_model(tmp_path):
         ("def fit(model): pass", r"training file mine\.py has no function 'train'.*under training"),
         ("def train(model, teacher): pass", r"training: nobody can fill its parameter 'teacher'.*training\.options"),
         ("def train(model):\n    1 / 0", r"train failed on retain model 0 \(seed \d+\): ZeroDivision.*line 6: 1 / 0"),
-        ("def train(model):\n    return 3", r"in training file mine\.py returned int"),
+        ("def train(model):\n    return 3", r"^training file mine\.py returned int"),
         ("def train(model):\n    return nn.Linear(2, 2)", "another form"),
         ("", "training file mine.py cannot|has no function"),
     ],

@@ -20,7 +20,7 @@ ORIGINAL = build(0).eval()
 
 
 def kept(result, model=None):
-    return returned_state(result, model or build(9), ORIGINAL, "mine")
+    return returned_state(result, model or build(9), ORIGINAL, "method mine")
 
 
 def same(one, two, tolerance=0.0):

@@ -47,7 +47,8 @@ def measure_difficulty(
     refuse_unsupported(settings["training"], device)
     data, header = read_npz(dataset, dataset_key)
     seed = settings["experiment_seed"]
-    train, _ = training_set(data["y_train"], settings, seed, data.get("validation"))
+    train, validation = training_set(data["y_train"], settings, seed, data.get("validation"))
+    held = make_dataset(data, "train", validation, device)
     progress = Progress(ROLE, settings["models"])
     losses = np.zeros(len(train))
     diverged = 0
@@ -60,6 +61,7 @@ def measure_difficulty(
                 header["num_classes"],
                 settings["training"],
                 Streams(seed, ROLE, 2 * pair + number),
+                held,
             )
             outputs, bad = model_outputs(model, {"held": make_dataset(data, "train", train[other], device)})
             losses[other] += outputs["held"]["loss"]

@@ -40,6 +40,7 @@ def train_shard(
     indices = read_split(split, split_key)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
     examples = make_dataset(data, "train", chosen, device)
+    validation = make_dataset(data, "train", indices["validation"], device)
     progress = Progress(role, len(models))
     states, seconds = train_models(
         examples,
@@ -50,6 +51,7 @@ def train_shard(
         role,
         models,
         progress.step,
+        validation,
     )
     record = {**run_record(device, settings["training"]), "seconds": [seconds[index] for index in models]}
     write_models(out, states, {**provenance, "role": role, "models": models, "run": record})
