@@ -129,6 +129,8 @@ def prepare(device: str, threads: int) -> IO[str] | None:
     # The same choice of kernels every time: results must repeat bit by bit on one machine.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # cuDNN's own choice is TF32: methods and evaluation compute in fp32, and training as its recipe says.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return lock
 
 

@@ -60,6 +60,8 @@ _STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     _attribute(torch.backends.cudnn, "enabled"),
     _attribute(torch.backends.cudnn, "benchmark"),
     _attribute(torch.backends.cudnn, "deterministic"),
+    _attribute(torch.backends.cudnn, "allow_tf32"),
+    _attribute(torch.backends.cuda.matmul, "allow_tf32"),
     (lambda: {name: dict(table) for name, table in _global_hooks().items()}, _restore_hooks),
     (os.getcwd, os.chdir),
     (lambda: dict(os.environ), _restore_environment),

@@ -39,11 +39,19 @@ def _cpu_has_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
+def _allows_tf32(setting: Any) -> bool:
+    try:
+        return setting.allow_tf32
+    except RuntimeError:
+        # A method set it through the newer of PyTorch's two interfaces, in whose states the older cannot be read.
+        return False
+
+
 @contextmanager
 def arithmetic(recipe: dict[str, Any], device: str) -> Iterator[None]:
     """Whether a GPU may round fp32 operands to TF32: as the recipe says within the block, never outside."""
     settings = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [setting.allow_tf32 for setting in settings]
+    before = [_allows_tf32(setting) for setting in settings]
     try:
         for setting in settings:
             setting.allow_tf32 = recipe["tf32"] and device == "cuda"

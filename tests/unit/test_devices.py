@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from unlearning_metric import devices
 
@@ -249,6 +250,14 @@ def test_jobs_per_gpu_reaches_a_job_by_its_environment(monkeypatch):
     devices.prepare("cuda", 1)
     devices.prepare("cpu", 1)
     assert asked == [3]
+
+
+def test_a_job_computes_in_fp32_unless_told_otherwise():
+    settings = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    for setting in settings:
+        setting.allow_tf32 = True
+    devices.prepare("cpu", 1)
+    assert [setting.allow_tf32 for setting in settings] == [False, False]
 
 
 def test_snakemake_told_of_four_gpus_never_puts_two_of_200_jobs_on_one(tmp_path):

@@ -28,6 +28,11 @@ DEEDS = {
     ),
     "cudnn benchmark": (lambda: _set(torch.backends.cudnn, "benchmark"), lambda: torch.backends.cudnn.benchmark),
     "cudnn flag": (lambda: _set(torch.backends.cudnn, "deterministic"), lambda: torch.backends.cudnn.deterministic),
+    "tf32 of cudnn": (lambda: _set(torch.backends.cudnn, "allow_tf32"), lambda: torch.backends.cudnn.allow_tf32),
+    "tf32 of matrices": (
+        lambda: _set(torch.backends.cuda.matmul, "allow_tf32"),
+        lambda: torch.backends.cuda.matmul.allow_tf32,
+    ),
     "hook": (
         lambda: nn.modules.module.register_module_forward_hook(lambda module, given, made: made * 0),
         lambda: float(nn.Identity()(torch.ones(()))),

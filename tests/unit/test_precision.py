@@ -43,6 +43,16 @@ def test_tf32_is_on_within_training_alone_and_where_asked_for(tf32, device, insi
     assert found() == before
 
 
+def test_training_within_a_method_that_mixed_pytorchs_two_interfaces_to_tf32_goes_on():
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        with arithmetic(recipe(), "cpu"):
+            assert not torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def test_autocast_computes_in_the_recipes_precision():
     a = torch.ones(4, 4)
     for name, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
