@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -205,6 +206,45 @@ def epoch(folder: Path) -> None:
     found = dict(zip(variants, in_turns(5, *works), strict=True))
     for name, seconds in found.items():
         print(f"  our loop, {name}: {seconds:.2f} s, x{found['fp32, channels first'] / seconds:.2f}", flush=True)
+    compiled = recipe(epochs=1, batch_size=128, precision="bf16", crop=4, flip=True, compile=True)
+    if shutil.which("g++"):
+        works = [
+            lambda: own_seconds(lambda: train_model(dataset, CNN_SMALL, 10, compiled, Streams(0, "bench"))),
+            lambda: own_seconds(lambda: steps_of_loop(dataset, "fp32", False)),
+        ]
+        in_turns(1, *works)
+        compiled_seconds, first = in_turns(5, *works)
+        print(
+            f"  our loop, bf16, compiled (compiling left out): {compiled_seconds:.2f} s; fp32, channels first, in "
+            f"turns with it: {first:.2f} s; x{first / compiled_seconds:.2f}",
+            flush=True,
+        )
+    first, last = in_turns(5, lambda: convolutions("fp32", False), lambda: convolutions("bf16", True))
+    print(f"  its convolutions alone: fp32, channels first {first:.2f} s, bf16 {last:.2f} s, x{first / last:.2f}")
+
+
+def convolutions(precision: str, channels_last: bool) -> float:
+    """CPU seconds of the convolutions of cnn_small alone, forward and backward, in an epoch of 74 batches of 128."""
+    import torch
+
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    form = torch.channels_last if channels_last else torch.contiguous_format
+    seconds = 0.0
+    for inputs, outputs, kernel, stride, side in ((3, 32, 4, 2, 32), (32, 64, 3, 2, 16), (64, 128, 3, 1, 8)):
+        images = torch.randn(128, inputs, side, side).to(kind).contiguous(memory_format=form)
+        weight = torch.randn(outputs, inputs, kernel, kernel).to(kind).contiguous(memory_format=form)
+        gradient = torch.randn_like(torch.conv2d(images, weight, None, stride, 1))
+        needed = [inputs != 3, True, False]  # no gradient of the images themselves
+
+        def step(images=images, weight=weight, gradient=gradient, stride=stride, needed=needed) -> None:
+            torch.conv2d(images, weight, None, stride, 1)
+            torch.ops.aten.convolution_backward(
+                gradient, images, weight, None, [stride] * 2, [1, 1], [1, 1], False, [0, 0], 1, needed
+            )
+
+        step()
+        seconds += own_seconds(lambda step=step: [step() for _ in range(74)])
+    return seconds
 
 
 def steps_of_loop(dataset, precision: str, channels_last: bool) -> None:

@@ -46,15 +46,17 @@ class Augmentation:
                 torch.randint(2 * pad + 1, (count,), generator=self.generator),
                 torch.randint(2, (count,), generator=self.generator),
             ]
-        ).to(images.device, non_blocking=True)
-        down, right, mirrored = drawn
+        )
         padded = functional.pad(images, (0, 0, pad, pad, pad, pad)) if pad else images
-        rows = torch.arange(height, device=images.device) + down[:, None]
-        columns = torch.arange(width, device=images.device).expand(count, width)
+        # The pixels' numbers are most of what is written here: 32 bits wherever they do.
+        number = {"dtype": torch.int32 if padded.numel() < 2**31 else torch.int64, "device": images.device}
+        down, right, mirrored = drawn.to(**number, non_blocking=True)
+        rows = torch.arange(height, **number) + down[:, None]
+        columns = torch.arange(width, **number).expand(count, width)
         if self.flip:
             columns = torch.where(mirrored[:, None] == 1, width - 1 - columns, columns)
         columns = columns + right[:, None]
-        first = torch.arange(count, device=images.device)[:, None] * (height + 2 * pad)
+        first = torch.arange(count, **number)[:, None] * (height + 2 * pad)
         pixels = ((first + rows) * (width + 2 * pad))[:, :, None] + columns[:, None, :]
         return padded.view(-1, channels).index_select(0, pixels.view(-1)).view(images.shape)
 

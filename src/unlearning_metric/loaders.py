@@ -70,8 +70,10 @@ class ImageDataset(torch.utils.data.Dataset):
         self.images = torch.as_tensor(np.ascontiguousarray(images)).to(device)
         self.labels = torch.as_tensor(np.ascontiguousarray(labels)).to(device)
         scale = 1.0 / torch.as_tensor(std, dtype=torch.float32)
-        self._scale = scale.to(device)
-        self._shift = (-torch.as_tensor(mean, dtype=torch.float32) * scale).to(device)
+        shift = -torch.as_tensor(mean, dtype=torch.float32) * scale
+        # For a whole row of an image: along three channels alone an operation has no vectors to work with.
+        repeats = self.images.shape[2] if self.images.ndim == 4 else 1
+        self._scale, self._shift = scale.repeat(repeats).to(device), shift.repeat(repeats).to(device)
         self.reads = Reads()
 
     def __len__(self) -> int:
@@ -91,7 +93,9 @@ class ImageDataset(torch.utils.data.Dataset):
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         # A copy even of what is float32 already: the stored examples stay as they are.
-        values = images.to(torch.float32, copy=True).mul_(self._scale).add_(self._shift)
+        values = images.to(torch.float32, copy=True)
+        rows = values.view(*values.shape[:2], -1) if values.ndim == 4 else values
+        rows.mul_(self._scale).add_(self._shift)
         return values.permute(0, 3, 1, 2) if values.ndim == 4 else values
 
     def _item(self, index: Any, images: torch.Tensor, labels: torch.Tensor) -> Any:
