@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from torch import nn
 
 from unlearning_metric.augmentation import make_augmentation
 from unlearning_metric.loaders import ImageDataset, ImageLoader
-from unlearning_metric.models import build_model
+from unlearning_metric.models import ModelError, build_model, model_title
 from unlearning_metric.own_training import train_by_function
 from unlearning_metric.precision import arithmetic, autocast, refuse_unsupported
 from unlearning_metric.recipes import learning_rate, loss_function, make_optimizer, total_steps
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training_stacked import STACK, train_stacked
+from unlearning_metric.user_code import first_line
 
 
 def initial_model(
@@ -65,7 +67,8 @@ def train_model(
     model.train()
     if recipe["file"] is not None:
         return train_by_function(model, loader, validation, num_classes, recipe, streams)
-    forward = torch.compile(model) if recipe["compile"] else model
+    # An epoch has batches of two sizes at most: code for each is faster than code for any.
+    forward = torch.compile(model, dynamic=False) if recipe["compile"] else model
     optimizer = make_optimizer(model.parameters(), recipe)
     criterion = loss_function(recipe, dataset.labels, num_classes)
     steps, step = total_steps(recipe, len(loader)), 0
@@ -91,15 +94,52 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def _last_batch(examples: int, recipe: dict[str, Any]) -> int:
+    """Examples of the smaller batch that ends an epoch; 0 where there is none, or training ends before it."""
+    batches = -(-examples // recipe["batch_size"])
+    return examples % recipe["batch_size"] if total_steps(recipe, batches) >= batches else 0
+
+
+def refuse_untrainable(
+    dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]
+) -> None:
+    """Check that models can be trained as the recipe says on this host and on so many examples.
+
+    Raises
+    ------
+    PrecisionError
+        If this host has not the recipe's arithmetic.
+    ModelError
+        If an epoch ends with a batch of one example, on which the model cannot be trained.
+    """
+    refuse_unsupported(recipe, dataset.images.device.type)
+    examples, size = len(dataset), recipe["batch_size"]
+    if recipe["file"] is not None or 1 not in (size, _last_batch(examples, recipe)):
+        return
+    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, Streams(0, "warm_up"))
+    images, _ = dataset.batch(torch.zeros(1, dtype=torch.int64, device=dataset.images.device))
+    try:
+        with torch.no_grad():
+            model.to(images.device).train()(images)
+    except ValueError as error:
+        better = next(other for other in count(size + 1) if examples % other != 1)
+        raise ModelError(
+            f"an epoch of {examples} examples in batches of {size} ends with a batch of one example, on which model "
+            f"{model_title(model_settings)} cannot be trained ({first_line(error)}). Set training.batch_size to a "
+            f"number that leaves no single example, such as {better}."
+        ) from error
+
+
 def _warm_up(dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]) -> None:
-    """Train a model on one batch and drop it, so that no model's time holds what a process loads once."""
-    batch = copy.copy(dataset)
-    batch.images, batch.labels = (tensor[: recipe["batch_size"]] for tensor in (dataset.images, dataset.labels))
-    short = {**recipe, "epochs": None, "steps": 1}
+    """Train a model on a batch of each size and drop it, so that no model's time holds what a process loads once."""
+    few = copy.copy(dataset)
+    end = recipe["batch_size"] + _last_batch(len(dataset), recipe)
+    few.images, few.labels = dataset.images[:end], dataset.labels[:end]
+    short = {**recipe, "epochs": 1, "steps": None}
     if recipe["engine"] == "stacked":
-        train_stacked(batch, model_settings, num_classes, short, [Streams(0, "warm_up")], initial_model)
+        train_stacked(few, model_settings, num_classes, short, [Streams(0, "warm_up")], initial_model)
     else:
-        train_model(batch, model_settings, num_classes, short, Streams(0, "warm_up"))
+        train_model(few, model_settings, num_classes, short, Streams(0, "warm_up"))
 
 
 def train_models(
@@ -124,11 +164,11 @@ def train_models(
 
     Raises
     ------
-    PrecisionError, StackingError, UserCodeError
+    ModelError, PrecisionError, StackingError, UserCodeError
         If this host, this net or the user's own function cannot do what the recipe says.
     """
     device, indices = dataset.images.device.type, list(indices)
-    refuse_unsupported(recipe, device)
+    refuse_untrainable(dataset, model_settings, num_classes, recipe)
     states: dict[int, dict[str, torch.Tensor]] = {}
     seconds: dict[int, float] = {}
     if recipe["file"] is None:

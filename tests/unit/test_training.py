@@ -13,6 +13,7 @@ from unlearning_metric.config import Training
 from unlearning_metric.forget import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.loaders import ImageDataset
+from unlearning_metric.models import ModelError
 from unlearning_metric.store import read_models, write_npz
 from unlearning_metric.training import make_dataset, train_models
 
@@ -76,10 +77,10 @@ def test_every_recipe_learns_what_is_easy(recipe):
 @pytest.mark.parametrize("compiled", [True, False])
 def test_the_compiler_is_asked_exactly_where_the_recipe_says_so(monkeypatch, compiled):
     calls = []
-    monkeypatch.setattr(torch, "compile", lambda model: calls.append(1) or model)
+    monkeypatch.setattr(torch, "compile", lambda model, dynamic: calls.append(dynamic) or model)
     states = train([0, 1], compile=compiled)
     # One more: the process warms up.
-    assert len(calls) == (3 if compiled else 0)
+    assert calls == ([False] * 3 if compiled else [])
     assert list(states[0]) == list(train([0])[0])
 
 
@@ -87,6 +88,45 @@ def test_steps_and_epochs_of_the_same_length_give_the_same_model():
     # 60 examples in batches of 16: four steps an epoch.
     assert equal(train([0])[0], train([0], epochs=None, steps=8)[0])
     assert not equal(train([0])[0], train([0], epochs=None, steps=7)[0])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sizes"),
+    [({}, [16, 12]), ({"batch_size": 20}, [20]), ({"batch_size": 99}, [60]), ({"epochs": None, "steps": 3}, [16])],
+    ids=str,
+)
+def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(monkeypatch, recipe, sizes):
+    seen = []
+    build = training.build_model
+
+    def watched(*arguments):
+        model = build(*arguments)
+        model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+        return model
+
+    monkeypatch.setattr(training, "build_model", watched)
+    train([], **recipe)
+    assert seen == sizes
+
+
+@pytest.mark.parametrize("recipe", [{"batch_size": 59}, {"batch_size": 1}], ids=str)
+def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
+    # resnet18 leaves one pixel of images of 8x8.
+    dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
+    with pytest.raises(
+        ModelError, match=r"batch of one example, on which model resnet18 cannot .* training.batch_size"
+    ):
+        train_models(dataset, {"name": "resnet18"}, 3, {**RECIPE, **recipe}, 0, "full", [0])
+    train([0], **recipe)
+    train_models(
+        dataset,
+        {"name": "resnet18"},
+        3,
+        {**RECIPE, **recipe, "epochs": None, "steps": 1, "batch_size": 59},
+        0,
+        "full",
+        [0],
+    )
 
 
 def test_augmentation_has_draws_of_its_own():
@@ -115,6 +155,7 @@ import json, sys
 import numpy as np
 import torch
 from unlearning_metric.loaders import ImageDataset
+from unlearning_metric.models import ModelError
 from unlearning_metric.training import train_models
 
 torch.set_num_threads(1)

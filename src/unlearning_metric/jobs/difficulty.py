@@ -9,11 +9,10 @@ import numpy as np
 
 from unlearning_metric.forget import training_set
 from unlearning_metric.outputs import model_outputs
-from unlearning_metric.precision import refuse_unsupported
 from unlearning_metric.progress import LOGGER, Progress, one_by_one, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import read_npz, write_npz
-from unlearning_metric.training import make_dataset, train_model
+from unlearning_metric.training import make_dataset, refuse_untrainable, train_model
 
 #: Role of the models; none of their random streams is any other model's.
 ROLE = "difficulty"
@@ -44,7 +43,6 @@ def measure_difficulty(
         ``validation_size`` of its data, and ``models``, an even number
     provenance : ``key`` and ``origin`` for the header
     """
-    refuse_unsupported(settings["training"], device)
     data, header = read_npz(dataset, dataset_key)
     seed = settings["experiment_seed"]
     train, validation = training_set(data["y_train"], settings, seed, data.get("validation"))
@@ -55,14 +53,10 @@ def measure_difficulty(
     for pair in range(settings["models"] // 2):
         parts = halves(len(train), pair, seed)
         for number, (own, other) in enumerate((parts, parts[::-1])):
-            model = train_model(
-                make_dataset(data, "train", train[own], device),
-                settings["model"],
-                header["num_classes"],
-                settings["training"],
-                Streams(seed, ROLE, 2 * pair + number),
-                held,
-            )
+            trained_on = make_dataset(data, "train", train[own], device)
+            what = trained_on, settings["model"], header["num_classes"], settings["training"]
+            refuse_untrainable(*what)
+            model = train_model(*what, Streams(seed, ROLE, 2 * pair + number), held)
             outputs, bad = model_outputs(model, {"held": make_dataset(data, "train", train[other], device)})
             losses[other] += outputs["held"]["loss"]
             diverged += bad
