@@ -8,6 +8,10 @@ import torch
 from torch.nn import functional
 
 
+class AugmentationError(ValueError):
+    """Examples that cannot be cropped or mirrored."""
+
+
 class Augmentation:
     """Crops after padding with black, and mirrors left and right, each example by draws of its own.
 
@@ -29,11 +33,11 @@ class Augmentation:
 
         Raises
         ------
-        ValueError
+        AugmentationError
             If the examples are no images.
         """
         if images.ndim != 4:
-            raise ValueError(
+            raise AugmentationError(
                 f"training.crop and training.flip are for images; the examples are {list(images.shape[1:])}. Remove "
                 "them."
             )

@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+from unlearning_metric.contract import UserCodeError
 
 LOGGER = logging.getLogger("unlearning_metric")
 
@@ -40,11 +43,21 @@ def _with_advice(error: BaseException) -> BaseException:
     return advised
 
 
+def _for_the_user(error: BaseException) -> bool:
+    return type(error).__module__.startswith("unlearning_metric.")
+
+
+def _message_alone(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """What the interpreter prints of an exception that ends a job and says itself what is wrong and what to do."""
+    print(f"{kind.__name__}: {error}", file=sys.stderr)
+
+
 @contextmanager
 def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     """Send this job's log lines to its log file and to the terminal; an exception is written to both.
 
-    An exception is also kept beside the log, with the job's ``key``, for `failure`.
+    An exception is also kept beside the log, with the job's ``key``, for `failure`. One of this package's own is a
+    message for the user: of it the terminal gets the message alone, and the log also what a user's code raised.
 
     Raises
     ------
@@ -64,9 +77,14 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     except Exception as raised:
         error = _with_advice(raised)
         _record_failure(path, key, str(error) or type(error).__name__)
-        # The terminal gets the traceback from the interpreter.
+        # The terminal gets its part from the interpreter.
         LOGGER.removeHandler(handlers[1])
-        LOGGER.error("failed", exc_info=error)
+        if _for_the_user(error):
+            theirs = error.__cause__ if isinstance(error, (UserCodeError, GpuMemoryError)) else None
+            LOGGER.error("failed: %s", error, exc_info=theirs)
+            sys.excepthook = _message_alone
+        else:
+            LOGGER.error("failed", exc_info=error)
         if error is raised:
             raise
         raise error from raised

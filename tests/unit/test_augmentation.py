@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import functional as transforms
 
-from unlearning_metric.augmentation import Augmentation, make_augmentation
+from unlearning_metric.augmentation import Augmentation, AugmentationError, make_augmentation
 from unlearning_metric.loaders import ImageDataset, ImageLoader
 
 DRAW = torch.Generator().manual_seed(0)
@@ -80,7 +80,9 @@ def test_batches_lie_in_channels_last_memory():
 
 
 def test_vectors_are_no_images():
-    with pytest.raises(ValueError, match=r"crop and training\.flip are for images; the examples are \[5\]\. Remove"):
+    with pytest.raises(
+        AugmentationError, match=r"crop and training\.flip are for images; the examples are \[5\]\. Remove"
+    ):
         Augmentation(1, False, generator())(torch.zeros(3, 5))
 
 

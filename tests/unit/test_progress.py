@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -27,6 +29,51 @@ def test_an_exception_stands_in_the_log_and_reaches_the_caller(tmp_path):
         _ = 1 / 0
     assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
     assert not logging.getLogger("unlearning_metric").handlers
+
+
+ENDING_JOB = """
+import sys
+from unlearning_metric.contract import MethodError
+from unlearning_metric.data.images import DataError
+from unlearning_metric.progress import job_log
+
+with job_log(sys.argv[1]):
+    try:
+        [][0]
+    except IndexError as error:
+        {raising}
+"""
+
+
+@pytest.mark.parametrize(
+    ("raising", "terminal", "log"),
+    [
+        ("raise DataError('no images') from error", ["DataError: no images"], ["failed: no images"]),
+        # The traceback of a user's code helps its author; this package's own lines are left out.
+        (
+            "raise MethodError('salun failed') from error",
+            ["MethodError: salun failed"],
+            ["failed: salun failed", "Traceback (most recent call last):", "IndexError: list index out of range"],
+        ),
+    ],
+    ids=["data", "code"],
+)
+def test_of_a_message_for_the_user_the_terminal_gets_no_traceback(tmp_path, raising, terminal, log):
+    program = [sys.executable, "-c", ENDING_JOB.format(raising=raising), str(tmp_path / "job.log")]
+    answer = subprocess.run(program, capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines() == terminal
+    lines = (tmp_path / "job.log").read_text().splitlines()
+    assert [line.split(" ", 1)[1] if line == lines[0] else line for line in lines if not line.startswith("  ")] == log
+
+
+def test_of_a_mistake_in_this_package_the_terminal_gets_the_traceback(tmp_path):
+    program = [sys.executable, "-c", ENDING_JOB.format(raising="raise"), str(tmp_path / "job.log")]
+    answer = subprocess.run(program, capture_output=True, text=True)
+    assert answer.returncode == 1
+    for said in (answer.stderr, (tmp_path / "job.log").read_text()):
+        assert "Traceback (most recent call last):" in said
+        assert said.rstrip().endswith("IndexError: list index out of range")
 
 
 def test_a_gpu_without_memory_says_what_to_lower(tmp_path):
