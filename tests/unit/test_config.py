@@ -190,7 +190,11 @@ def test_a_net_and_a_training_of_the_users_need_no_more_than_their_files(raw):
         ({"training": {"file": "a.py", "class_weights": True}}, "training.class_weights: true has no effect"),
         ({"training": {"engine": "stacked", "compile": True}}, "training.compile: is for training.engine loop"),
         ({"model": {"name": "mlp"}, "training": {"crop": 4}}, "training.crop, training.flip: are for nets that take"),
-        ({"original": "weights.pt"}, 'original: "weights.pt" is not allowed.'),
+        (
+            {"original": "weights.pt"},
+            'original: "weights.pt" is not allowed. Expected a path that ends in .safetensors (written by safetensors',
+        ),
+        ({"training": {"file": "mine"}}, 'training.file: "mine" is not allowed. Expected the path of a Python file'),
         ({"original": "w.safetensors", "originals": 2}, "originals: 2 does not go with original: w.safetensors"),
     ],
     ids=str,

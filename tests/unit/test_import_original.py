@@ -57,6 +57,7 @@ def test_a_file_of_this_workflow_with_one_model_is_a_checkpoint(given):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"7.bias": torch.tensor([0.0, torch.inf, 0.0])}, r"tensor 7\.bias of .* holds values that are not finite"),
         ({"7.bias": None}, r"has no tensor 7\.bias, which model digits_cnn has\. Set model to the net"),
         ({"7.bias": None, "fc.bias": torch.zeros(3)}, r"no tensor 7\.bias.*it has fc\.bias, which the model has not"),
         ({"7.weight": torch.zeros(10, 16)}, r"tensor 7\.weight of .*mine\.safetensors is \[10, 16\], .* \[3, 16\]"),

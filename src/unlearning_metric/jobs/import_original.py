@@ -34,7 +34,7 @@ def import_original(
     Raises
     ------
     CheckpointError
-        If the file cannot be read, or its tensors are not those of the model: names the first that differs.
+        If the file cannot be read, or its tensors are not those of the model or not finite: names the first.
     """
     data, header = read_npz(dataset, dataset_key)
     model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0)
@@ -73,6 +73,11 @@ def fitted(
             raise CheckpointError(
                 f"original: tensor {name} of {path} is {list(found[name].shape)}, that of model {title} "
                 f"{list(tensor.shape)}. {_ADVICE}"
+            )
+        if not torch.isfinite(found[name]).all():
+            raise CheckpointError(
+                f"original: tensor {name} of {path} holds values that are not finite: that training diverged. Take "
+                "another checkpoint."
             )
     extra = [name for name in found if name not in wanted]
     if extra:
