@@ -35,6 +35,8 @@ from unlearning_metric.seeds import Streams
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
 COARSE_SPREAD = 1.0
+#: Originals and retrained models of one recipe differ by less than this in their accuracy on the retain set.
+UNLIKE = 0.1
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,27 @@ def _efficiency_section(retrained: Ensemble, unlearned: Ensemble, limit: float) 
     }
 
 
-def _warnings(challenge_section: Mapping[str, Any], retrained: Ensemble, unlearned: Ensemble) -> list[str]:
+def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | None:
+    """A warning where originals and retrained models differ on the retain set, which both trained on."""
+    if originals is None or not all("retain" in side.accuracy for side in (originals, retrained)):
+        return None
+    theirs = retrained.accuracy["retain"]
+    ours, mean = float(originals.accuracy["retain"].mean()), float(theirs.mean())
+    if abs(ours - mean) <= max(UNLIKE, 3 * float(theirs.std(ddof=1))):
+        return None
+    return (
+        f"the original is right on {ours:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
+        "trained alike (another recipe, normalisation or numbering of the classes?), and the score tells that apart, "
+        "not forgetting"
+    )
+
+
+def _warnings(
+    challenge_section: Mapping[str, Any], retrained: Ensemble, unlearned: Ensemble, originals: Ensemble | None
+) -> list[str]:
     found = []
+    if unlike := _trained_unlike(originals, retrained):
+        found.append(unlike)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
         found.append(
             f"the retrained models' confidences spread little (median sd "
@@ -229,7 +250,7 @@ def score_method(
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
-        "warnings": _warnings(section, retrained, unlearned),
+        "warnings": _warnings(section, retrained, unlearned, originals),
         "provenance": {
             "configuration": dict(settings),
             "keys": dict(keys),

@@ -114,7 +114,8 @@ def test_without_validation_examples_a_function_that_needs_them_is_told(tmp_path
 
 
 def test_it_is_called_once_a_model(tmp_path):
-    train(tmp_path, f"def train(model):\n    open({str(tmp_path / 'calls')!r}, 'a').write('x')", (0, 1, 2))
+    body = f"    open({str(tmp_path / 'calls')!r}, 'a').write('x')\n    model[0].weight.data += 1"
+    train(tmp_path, f"def train(model):\n{body}", (0, 1, 2))
     assert (tmp_path / "calls").read_text() == "xxx"
 
 
@@ -127,6 +128,10 @@ def test_it_is_called_once_a_model(tmp_path):
         ("def train(model):\n    return 3", r"^training file mine\.py returned int"),
         ("def train(model):\n    return nn.Linear(2, 2)", "another form"),
         ("", "training file mine.py cannot|has no function"),
+        (
+            "import copy\ndef train(model, train_loader):\n    copy.deepcopy(model)(next(iter(train_loader))[0])",
+            "changed no parameter of retain model 0. Train model in place, or return the trained model",
+        ),
     ],
 )
 def test_what_does_not_fit_says_what_to_mend(tmp_path, body, message):

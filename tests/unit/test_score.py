@@ -154,6 +154,18 @@ def test_retrained_models_that_spread_little_are_warned_of():
     assert "spread little" in warning
 
 
+def test_an_original_that_was_not_trained_as_the_retrained_models_were_is_warned_of():
+    other = {"retain": 0.33, "test": 0.9, "forget": 0.9}
+    (warning,) = score(originals=ensemble(2, models=2, accuracy=other))[0]["warnings"]
+    assert warning.startswith("the original is right on 33.0% of the retain set, the retrained models on 90.0%")
+    for alike in (ensemble(2, models=2, accuracy={**other, "retain": 0.81}), ensemble(2, models=2, accuracy={}), None):
+        assert score(originals=alike)[0]["warnings"] == []
+    # Retrained models that differ as much from one another say nothing of the original.
+    spread = ensemble(0)
+    spread.accuracy["retain"][:8] = 0.3
+    assert score(retrained=spread, originals=ensemble(2, models=2, accuracy=other))[0]["warnings"] == []
+
+
 def test_diverged_copies_are_warned_of_and_listed():
     document = score(ensemble(1, diverged=[2, 5]))[0]
     assert document["diverged"] == [2, 5]
