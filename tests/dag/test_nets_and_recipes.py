@@ -18,6 +18,8 @@ from helper import rate
 
 
 def train(model, train_loader):
+    for parameter in model.parameters():
+        parameter.data += 1
     rate()
 """
 MODELS = {"train_full": 1, "train_retain": 2, "unlearn": 2, "dump_losses": 5, "score": 1, "report": 1}
