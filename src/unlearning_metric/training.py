@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,10 @@ def train_model(
     loader = training_loader(dataset, recipe, streams)
     model.train()
     if recipe["file"] is not None:
-        return train_by_function(model, loader, validation, num_classes, recipe, streams)
+        # Examples of its own: what a function alters in place must not reach the next model.
+        loader.dataset = dataset.duplicate()
+        held = None if validation is None else validation.duplicate()
+        return train_by_function(model, loader, held, num_classes, recipe, streams)
     # An epoch has batches of two sizes at most: code for each is faster than code for any.
     forward = torch.compile(model, dynamic=False) if recipe["compile"] else model
     optimizer = make_optimizer(model.parameters(), recipe)
@@ -122,11 +124,14 @@ def refuse_untrainable(
         with torch.no_grad():
             model.to(images.device).train()(images)
     except ValueError as error:
-        better = next(other for other in count(size + 1) if examples % other != 1)
+        better = next((other for other in range(size + 1, examples + 1) if examples % other != 1), None)
+        advice = "larger number, and train on more examples"
+        if better is not None:
+            advice = f"number that leaves no single example, such as {better}"
         raise ModelError(
             f"an epoch of {examples} examples in batches of {size} ends with a batch of one example, on which model "
             f"{model_title(model_settings)} cannot be trained ({first_line(error)}). Set training.batch_size to a "
-            f"number that leaves no single example, such as {better}."
+            f"{advice}."
         ) from error
 
 

@@ -68,6 +68,23 @@ def test_every_model_is_the_same_whatever_models_share_its_call(tmp_path):
     assert all(torch.equal(together[2][name], alone[2][name]) for name in alone[2])
 
 
+NOISY = """
+def train(model, train_loader, val_loader):
+    for loader in (train_loader, val_loader):
+        loader.dataset.labels.add_(1)
+        loader.dataset.images.add_(1)
+    with torch.no_grad():
+        model[0].weight.fill_(train_loader.dataset.images.float().mean() + val_loader.dataset.labels.sum())
+"""
+
+
+def test_what_it_alters_in_place_does_not_reach_the_next_model(tmp_path):
+    held = ImageDataset(IMAGES[:7], LABELS[:7], np.array([130.0]), np.array([75.0]))
+    together = train(tmp_path, NOISY, (0, 1, 2), validation=held)
+    alone = train(tmp_path, NOISY, (2,), validation=held)
+    assert torch.equal(together[2]["0.weight"], alone[2]["0.weight"])
+
+
 SEEN = """
 def train(model, net, train_loader, seed, generator, device, num_classes, train_config, class_weights):
     assert model is net and model.training

@@ -129,6 +129,12 @@ def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
     )
 
 
+def test_a_single_training_example_is_refused_too():
+    dataset = ImageDataset(IMAGES[:1], LABELS[:1], *STATISTICS)
+    with pytest.raises(ModelError, match=r"an epoch of 1 examples .* larger number, and train on more examples\."):
+        train_models(dataset, {"name": "resnet18"}, 3, RECIPE, 0, "full", [0])
+
+
 def test_augmentation_has_draws_of_its_own():
     # The order of the examples and the initial weights are those of a recipe without it.
     assert not equal(train([0])[0], train([0], flip=True)[0])
