@@ -198,27 +198,13 @@ def epoch(folder: Path) -> None:
     plain, own = in_turns(3, plain_epoch, own_epoch)
     print(f"cnn_small, epoch of 9,500 images: plain {plain:.2f} s, ours in bf16 {own:.2f} s; ratio x{plain / own:.1f}")
     variants = {"fp32, channels first": ("fp32", False), "fp32": ("fp32", True), "bf16": ("bf16", True)}
-    works = [
-        lambda precision=precision, last=last: own_seconds(lambda: steps_of_loop(dataset, precision, last))
-        for precision, last in variants.values()
-    ]
+    if shutil.which("g++"):
+        variants["bf16, compiled (compiling left out)"] = ("bf16", True, True)
+    works = [lambda how=how: own_seconds(lambda: steps_of_loop(dataset, *how)) for how in variants.values()]
     in_turns(1, *works)
     found = dict(zip(variants, in_turns(5, *works), strict=True))
     for name, seconds in found.items():
         print(f"  our loop, {name}: {seconds:.2f} s, x{found['fp32, channels first'] / seconds:.2f}", flush=True)
-    compiled = recipe(epochs=1, batch_size=128, precision="bf16", crop=4, flip=True, compile=True)
-    if shutil.which("g++"):
-        works = [
-            lambda: own_seconds(lambda: train_model(dataset, CNN_SMALL, 10, compiled, Streams(0, "bench"))),
-            lambda: own_seconds(lambda: steps_of_loop(dataset, "fp32", False)),
-        ]
-        in_turns(1, *works)
-        compiled_seconds, first = in_turns(5, *works)
-        print(
-            f"  our loop, bf16, compiled (compiling left out): {compiled_seconds:.2f} s; fp32, channels first, in "
-            f"turns with it: {first:.2f} s; x{first / compiled_seconds:.2f}",
-            flush=True,
-        )
     first, last = in_turns(5, lambda: convolutions("fp32", False), lambda: convolutions("bf16", True))
     print(f"  its convolutions alone: fp32, channels first {first:.2f} s, bf16 {last:.2f} s, x{first / last:.2f}")
 
@@ -247,7 +233,7 @@ def convolutions(precision: str, channels_last: bool) -> float:
     return seconds
 
 
-def steps_of_loop(dataset, precision: str, channels_last: bool) -> None:
+def steps_of_loop(dataset, precision: str, channels_last: bool, compiled: bool = False) -> None:
     """An epoch of `training.train_model` with crop and flip, where the memory format may be the other one."""
     import torch
     from torch import nn
@@ -256,7 +242,7 @@ def steps_of_loop(dataset, precision: str, channels_last: bool) -> None:
     from unlearning_metric.seeds import Streams
 
     built = training.build_model
-    settings = recipe(epochs=1, batch_size=128, precision=precision, crop=4, flip=True)
+    settings = recipe(epochs=1, batch_size=128, precision=precision, crop=4, flip=True, compile=compiled)
 
     class ChannelsFirst(nn.Module):
         def __init__(self, net: nn.Module) -> None:

@@ -117,17 +117,9 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
 Label = Annotated[int | str, BeforeValidator(_integer_or_text, json_schema_input_type=int | str)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
-#: Patterns of texts -> what they ask for, in words.
-PATTERN_WORDS = {
-    (PYTHON_FILE := r"\.py$"): "the path of a Python file, which ends in .py",
-    (FUNCTION_NAME := r"^[A-Za-z_][A-Za-z0-9_]*$"): "the name of a function",
-    (SAFETENSORS := r"\.safetensors$"): (
-        "a path that ends in .safetensors (written by safetensors.torch.save_file(model.state_dict(), path))"
-    ),
-    METHOD_NAME: "a name of letters, digits and underscores",
-}
-PythonFile = Annotated[str, Field(pattern=PYTHON_FILE)]
-FunctionName = Annotated[str, Field(pattern=FUNCTION_NAME)]
+PythonFile = Annotated[str, Field(pattern=r"\.py$")]
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+SafetensorsFile = Annotated[str, Field(pattern=r"\.safetensors$")]
 Hyperparameters = Annotated[
     dict[str, Any],
     BeforeValidator(_empty_mapping_for_none, json_schema_input_type=dict[str, Any] | None),
@@ -271,7 +263,7 @@ class Config(_Section):
     originals: int = Field(
         1, ge=1, description="Original models; copy i of a method starts from original i % originals."
     )
-    original: Annotated[str, Field(pattern=SAFETENSORS)] | None = Field(
+    original: SafetensorsFile | None = Field(
         None, description="File with the weights of an original model trained elsewhere; null: it is trained here."
     )
     results: str = Field("results", min_length=1, description="Folder for everything the workflow writes.")
@@ -958,6 +950,13 @@ _TYPE_WORDS = {
     "object": "a mapping",
     "boolean": "true or false",
 }
+_PATTERN_WORDS = {
+    r"\.py$": "the path of a Python file, which ends in .py",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a function",
+    r"\.safetensors$": (
+        "a path that ends in .safetensors (written by safetensors.torch.save_file(model.state_dict(), path))"
+    ),
+}
 _BOUND_WORDS = {
     "minimum": "of at least",
     "exclusiveMinimum": "above",
@@ -980,7 +979,7 @@ def _expected(node: dict, schema: dict) -> str:
     elif "properties" in node:
         words = f"a mapping with keys among {', '.join(node['properties'])}"
     elif "pattern" in node:
-        words = PATTERN_WORDS[node["pattern"]]
+        words = _PATTERN_WORDS[node["pattern"]]
     else:
         bounds = " and ".join(f"{word} {node[bound]:g}" for bound, word in _BOUND_WORDS.items() if bound in node)
         words = " ".join(filter(None, [_TYPE_WORDS[node["type"]], bounds]))

@@ -62,13 +62,13 @@ def train_model(
     """
     device = dataset.images.device
     model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, streams).to(device)
-    loader = training_loader(dataset, recipe, streams)
     model.train()
     if recipe["file"] is not None:
         # Examples of its own: what a function alters in place must not reach the next model.
-        loader.dataset = dataset.duplicate()
+        loader = training_loader(dataset.duplicate(), recipe, streams)
         held = None if validation is None else validation.duplicate()
         return train_by_function(model, loader, held, num_classes, recipe, streams)
+    loader = training_loader(dataset, recipe, streams)
     # An epoch has batches of two sizes at most: code for each is faster than code for any.
     forward = torch.compile(model, dynamic=False) if recipe["compile"] else model
     optimizer = make_optimizer(model.parameters(), recipe)
@@ -160,7 +160,7 @@ def train_models(
 ) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
     """Train the models ``indices`` of a role: one after another, or several at once with ``engine: stacked``.
 
-    Model i is the same, bit by bit, whatever other models share its call.
+    Model i is the same whatever other models share its call: bit by bit, but for rounding with ``engine: stacked``.
 
     Returns
     -------

@@ -161,7 +161,6 @@ import json, sys
 import numpy as np
 import torch
 from unlearning_metric.loaders import ImageDataset
-from unlearning_metric.models import ModelError
 from unlearning_metric.training import train_models
 
 torch.set_num_threads(1)
