@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unlearning_metric.own_files import own_module
+
 #: What a method's function may ask for by parameter name.
 ARGUMENTS = {
     "model": "the original model, a copy to change in place",
@@ -109,10 +111,11 @@ def read_signature(path: Path | str, function: str) -> Signature | None:
     -------
     None where the file does not parse or the function is made in some other way, such as ``functools.partial``.
     """
-    return _read_signature(Path(path), function, frozenset())
+    path = Path(path)
+    return _read_signature(path, function, path.parent, frozenset())
 
 
-def _read_signature(path: Path, function: str, seen: frozenset[tuple[Path, str]]) -> Signature | None:
+def _read_signature(path: Path, function: str, folder: Path, seen: frozenset[tuple[Path, str]]) -> Signature | None:
     if (path, function) in seen:
         return None
     seen |= {(path, function)}
@@ -129,11 +132,12 @@ def _read_signature(path: Path, function: str, seen: frozenset[tuple[Path, str]]
             isinstance(target, ast.Name) and target.id == function for target in statement.targets
         ):
             other = statement.value
-            found = _read_signature(path, other.id, seen) if isinstance(other, ast.Name) else None
+            found = _read_signature(path, other.id, folder, seen) if isinstance(other, ast.Name) else None
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
             for alias in statement.names:
                 if (alias.asname or alias.name) == function:
-                    found = _read_signature(path.parent / f"{statement.module}.py", alias.name, seen)
+                    file = own_module(folder, statement.module)
+                    found = _read_signature(file, alias.name, folder, seen) if file else None
     return found
 
 

@@ -69,6 +69,25 @@ _STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 
 
 @contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Have torch, numpy and random draw from a seed within the block, and go on as before after it.
+
+    Dropout draws from torch's own generator: left alone, a model's draws would be those of a model of another job, and
+    depend on which models its own job trained before.
+    """
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            torch.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+@contextmanager
 def process_state() -> Iterator[None]:
     """Set back, at the end, whatever the block does to the process.
 

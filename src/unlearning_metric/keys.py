@@ -19,14 +19,16 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from unlearning_metric.own_files import imported_files
+
 PACKAGE = "unlearning_metric"
 PACKAGE_ROOT = Path(__file__).resolve().parent
 
 #: Modules that cannot change a number: they move bytes, check input or talk to people.
 PLUMBING = frozenset(
     {
-        "__init__", "config", "contents", "contract", "devices", "entries", "keys", "limits", "plan", "progress",
-        "shards", "splits", "store", "unfinished",
+        "__init__", "config", "contents", "contract", "devices", "edited", "entries", "keys", "limits", "plan",
+        "progress", "shards", "splits", "store", "unfinished",
     }
 )  # fmt: skip
 
@@ -162,28 +164,10 @@ def code_fingerprints(entry: Path | str) -> dict[str, str]:
 
 
 def method_fingerprint(path: Path | str) -> str:
-    """Fingerprint of a method file and of the files beside it that it imports, directly or through one another."""
-    todo, seen = [Path(path).resolve()], {}
-    while todo:
-        file = todo.pop()
-        if file.name in seen:
-            continue
-        seen[file.name] = file_fingerprint(file)
-        try:
-            tree = ast.parse(file.read_text())
-        except (SyntaxError, UnicodeDecodeError, ValueError):
-            continue
-        for node in ast.walk(tree):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module] if node.module else [alias.name for alias in node.names]
-            for name in names:
-                helper = file.parent / f"{name}.py"
-                if helper.is_file():
-                    todo.append(helper)
-    return digest({"own": seen.pop(Path(path).name), "helpers": seen})
+    """Fingerprint of a file of the user's and of the files and packages beside it that it imports."""
+    path = Path(path).resolve()
+    helpers = {file.relative_to(path.parent).as_posix(): file_fingerprint(file) for file in imported_files(path)}
+    return digest({"own": file_fingerprint(path), "helpers": helpers})
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def train_by_function(
                 f"{seed}): {type(error).__name__}: {first_line(error)}{own_line(function, error)}"
             ) from error
     # Read as tensors: hooks, wrappers and a mode that the function left end with it.
-    state = returned_state(result, model, untouched, f"training file {title}")
+    state = returned_state(result, model, untouched, f"training file {title}", UserCodeError)
     if all(torch.equal(state[name], parameter.cpu()) for name, parameter in untouched.named_parameters()):
         raise UserCodeError(
             f"training file {title}: {recipe['function']} changed no parameter of {streams.role} model "

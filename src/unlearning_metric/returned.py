@@ -1,4 +1,4 @@
-"""What a method leaves behind: a model, read as the tensors of the original's network."""
+"""What a method or a training leaves behind: a model, read as the tensors of the original's network."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from unlearning_metric.contract import MethodError
+from unlearning_metric.contract import MethodError, UserCodeError
 
 #: What `torch.compile` and `torch.nn.DataParallel` put into the names of tensors.
 _COMPILED, _PARALLEL = "_orig_mod", "module."
 
 
-def returned_state(result: Any, model: nn.Module, original: nn.Module, title: str) -> dict[str, torch.Tensor]:
+def returned_state(
+    result: Any, model: nn.Module, original: nn.Module, title: str, refusal: type[UserCodeError] = MethodError
+) -> dict[str, torch.Tensor]:
     """State dict of a finished copy, on the CPU, in the original's data types.
 
     A compiled model, a ``DataParallel``, one of another precision or with replaced modules is read by its tensors.
@@ -25,24 +27,25 @@ def returned_state(result: Any, model: nn.Module, original: nn.Module, title: st
     model : the model that the method was given
     original : the network that the copy is scored as
     title : what returned it, such as ``method finetune``, for messages
+    refusal : what is raised
 
     Raises
     ------
-    MethodError
+    UserCodeError
         If it is no model, or its tensors are not those of the original's network.
     """
     if result is None:
         result = model
     if not isinstance(result, nn.Module):
-        raise MethodError(
+        raise refusal(
             f"{title} returned {_described(result)}; it must return an nn.Module, or nothing after "
             "changing the model in place."
         )
     wanted = original.state_dict()
-    state = _plain_names(result.state_dict(), wanted)
+    state = plain_names(result.state_dict(), wanted)
     difference = _difference(state, wanted)
     if difference is not None:
-        raise MethodError(
+        raise refusal(
             f"{title} returned a model of another form (first difference: {difference}). "
             "It must have the original's tensors, since it is scored as that network."
         )
@@ -59,7 +62,7 @@ def _described(result: Any) -> str:
     return kind
 
 
-def _plain_names(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def plain_names(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Tensors by the names that they have without compiling and without ``DataParallel``."""
     plain = {".".join(part for part in key.split(".") if part != _COMPILED): value for key, value in state.items()}
     while plain and not plain.keys() & wanted.keys() and all(key.startswith(_PARALLEL) for key in plain):

@@ -205,14 +205,20 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
 
 
 def write_models(path: Path | str, states: Mapping[int, Mapping[str, Any]], header: Mapping[str, Any]) -> None:
-    """Write the state dicts of several models, by model index, as one safetensors file."""
+    """Write the state dicts of several models, by model index, as one safetensors file.
+
+    Tensors that share memory, as tied weights do, are written each.
+    """
     from safetensors.torch import save_file
 
-    tensors = {
-        f"{index:04d}/{name}": tensor.detach().to("cpu").contiguous()
-        for index, state in states.items()
-        for name, tensor in state.items()
-    }
+    tensors: dict[str, Any] = {}
+    seen = set()
+    for index, state in states.items():
+        for name, tensor in state.items():
+            own = tensor.detach().to("cpu").contiguous()
+            place = own.untyped_storage().data_ptr()
+            tensors[f"{index:04d}/{name}"] = own.clone() if place in seen else own
+            seen.add(place)
     metadata = {HEADER: _header_text({**header, "checksum": _tensor_checksum(tensors)})}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
 

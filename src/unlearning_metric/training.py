@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ import torch
 from torch import nn
 
 from unlearning_metric.augmentation import make_augmentation
+from unlearning_metric.guards import seeded
 from unlearning_metric.loaders import ImageDataset, ImageLoader
-from unlearning_metric.models import ModelError, build_model, model_title
+from unlearning_metric.models import ModelError, build_model, model_title, own_line_of, refuse_changed_values
 from unlearning_metric.own_training import train_by_function
 from unlearning_metric.precision import arithmetic, autocast, refuse_unsupported
 from unlearning_metric.recipes import learning_rate, loss_function, make_optimizer, total_steps
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training_stacked import STACK, train_stacked
 from unlearning_metric.user_code import first_line
+
+
+class CompilerError(RuntimeError):
+    """`torch.compile` cannot make a net's forward pass on this host."""
 
 
 def initial_model(
@@ -51,8 +57,8 @@ def train_model(
     dataset : the training examples, on the device to train on
     model_settings : the ``model`` part of the configuration
     recipe : the ``training`` part of the configuration
-    streams : the model's own random streams; ``init``, ``order`` and ``augment`` are used, and ``seed`` and
-        ``generator`` by a function of the user's
+    streams : the model's own random streams; ``init``, ``order``, ``augment`` and ``draws`` (of dropout, say) are
+        used, and ``seed`` and ``generator`` by a function of the user's
     validation : examples that no model trains on, for a function of the user's
 
     Raises
@@ -74,7 +80,8 @@ def train_model(
     optimizer = make_optimizer(model.parameters(), recipe)
     criterion = loss_function(recipe, dataset.labels, num_classes)
     steps, step = total_steps(recipe, len(loader)), 0
-    with arithmetic(recipe, device.type):
+    draws = seeded(streams.integer("draws"))
+    with draws, own_line_of(model_settings), _compiler_named(recipe), arithmetic(recipe, device.type):
         while step < steps:
             for images, labels in loader:
                 for group in optimizer.param_groups:
@@ -88,6 +95,20 @@ def train_model(
                 if step == steps:
                     break
     return model.eval()
+
+
+@contextmanager
+def _compiler_named(recipe: dict[str, Any]) -> Iterator[None]:
+    """Say what to do where `torch.compile` fails, in place of its hundreds of lines."""
+    try:
+        yield
+    except Exception as error:
+        if not recipe["compile"] or not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+            raise
+        raise CompilerError(
+            f"training.compile: torch.compile failed ({type(error).__name__}: {first_line(error)}). It needs a C++ "
+            "compiler (g++) on a CPU, and Triton on a GPU. Install it, or set training.compile: false."
+        ) from error
 
 
 def synchronize(device: str) -> None:
@@ -187,9 +208,13 @@ def train_models(
         if recipe["engine"] == "stacked":
             trained = train_stacked(dataset, model_settings, num_classes, recipe, streams, initial_model)
         else:
-            trained = [train_model(dataset, model_settings, num_classes, recipe, streams[0], validation).state_dict()]
+            model = train_model(dataset, model_settings, num_classes, recipe, streams[0], validation)
+            trained = [model.state_dict()]
         synchronize(device)
         each = (time.perf_counter() - start) / len(group)
+        if not states and model_settings["name"] is None and recipe["engine"] == "loop":
+            some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
+            refuse_changed_values(model, model_settings, dataset.batch(some)[0], num_classes)
         for index, state in zip(group, trained, strict=True):
             states[index], seconds[index] = state, each
             done()

@@ -1,23 +1,33 @@
 """Runs functions of the user's: loads their file, passes arguments by name, says which line of it failed.
 
-The file is code that runs as the user who runs the workflow.
+The file is code that runs as the user who runs the workflow. Python knows one module of a name, and the files of two
+folders may each import a ``utils`` beside it: so the modules of a folder are loaded under a package of its own, and
+their import statements look there first (`own_files.is_own`).
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import difflib
+import hashlib
 import importlib.util
 import inspect
+import linecache
+import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 from unlearning_metric.contract import REQUIRED, UserCodeError, converted, unknown_option
+from unlearning_metric.own_files import find_in, is_own, own_module
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,99 @@ class Kind:
     error: type[UserCodeError]
 
 
+#: How the package begins that holds the modules of a folder of the user's.
+_PREFIX = "unlearning_own_"
+
+
+class _OwnLoader(SourceFileLoader):
+    """Loads a module of the user's, with an ``import`` that finds the modules of its own folder first.
+
+    No byte code is kept: that of a file edited twice within a second would be taken for current.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        package = sys.modules[module.__name__.partition(".")[0]]
+        # Where a function looks for `import`, whenever it runs.
+        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": package.own_import}
+        module.__dict__["__own_stamp__"] = _stamp(self.path)
+        super().exec_module(module)
+
+
+class _OwnFinder:
+    """Finds the modules within the packages that stand for the user's folders."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if not name.startswith(_PREFIX) or path is None:
+            return None
+        return next(filter(None, (find_in(folder, name, _OwnLoader) for folder in path)), None)
+
+
+sys.meta_path.insert(0, _OwnFinder)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _package_name(folder: Path) -> str:
+    return _PREFIX + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+
+
+def _package(folder: Path) -> str:
+    """Name of the package that holds a folder's modules; a new, empty one where one of them was edited since."""
+    name = _package_name(folder)
+    held = {one: module for one, module in sys.modules.items() if one.partition(".")[0] == name}
+    stamps = ((getattr(module, "__own_stamp__", None), module) for module in held.values())
+    if any(stamp is not None and stamp != _stamp(module.__file__) for stamp, module in stamps):
+        for one in held:
+            del sys.modules[one]
+    if name not in sys.modules:
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        package.own_import = _import_of(name, folder)
+        sys.modules[name] = package
+    return name
+
+
+def _import_of(package: str, folder: Path) -> Callable[..., ModuleType]:
+    """What an import statement in a folder's modules calls, as `builtins.__import__`."""
+    own = cache(lambda top: is_own(folder, top))
+
+    def own_import(name, globals=None, locals=None, fromlist=(), level=0):
+        top = name.partition(".")[0]
+        if level or not own(top):
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        found = builtins.__import__(f"{package}.{name}", globals, locals, fromlist, 0)
+        # `import a.b` binds a.
+        return found if fromlist else sys.modules[f"{package}.{top}"]
+
+    return own_import
+
+
+def _load(path: Path) -> ModuleType:
+    """The module of a file, run unless it is loaded already and nothing of its folder's modules was edited since."""
+    name = f"{_package(path.parent)}.{path.stem.replace('.', '_')}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path, loader=_OwnLoader(name, str(path)))
+        module = importlib.util.module_from_spec(spec)
+        # Where dataclasses and pickle look for the module of a class.
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
 def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., Any]:
     """Import a file and return one of its functions.
 
@@ -53,23 +156,20 @@ def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., 
     path = Path(path).resolve()
     if _is_empty(path):
         raise kind.error(f"{kind.noun} file {path.name} is empty. Write a function into it, such as: {kind.example}")
-    spec = importlib.util.spec_from_file_location(f"unlearning_{kind.noun}_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    # Where dataclasses and pickle look for the module of a class.
-    sys.modules[spec.name] = module
-    # It may import the files beside it: here, and later in its function, when they come after everything else.
-    sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        module = _load(path)
     except (Exception, SystemExit) as error:
         raise kind.error(
             f"{kind.noun} file {path.name} cannot be imported: {type(error).__name__}: {first_line(error)}"
             f"{_place(path.parent, error)}. {_import_advice(path, error)}"
         ) from error
     finally:
-        sys.path.remove(str(path.parent))
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+        changed = _reset_default_dtype()
+    if changed is not None:
+        raise kind.error(
+            f"{kind.noun} file {path.name} sets torch's default dtype to {changed} when it is imported, and data and "
+            "nets are float32. Remove that, or give the dtype to the tensors that need it."
+        )
     found = getattr(module, function, None)
     if not callable(found):
         functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
@@ -79,6 +179,16 @@ def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., 
             "function: ..."
         )
     return found
+
+
+def _reset_default_dtype() -> Any:
+    """The default dtype, where it is not float32; it is float32 again afterwards. torch is not imported for it."""
+    torch = sys.modules.get("torch")
+    dtype = None if torch is None else torch.get_default_dtype()
+    if dtype is None or dtype is torch.float32:
+        return None
+    torch.set_default_dtype(torch.float32)
+    return dtype
 
 
 def _is_empty(path: Path) -> bool:
@@ -91,28 +201,47 @@ def _is_empty(path: Path) -> bool:
 
 
 def _import_advice(path: Path, error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError):
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return "Mend it and run again."
+    name = _plain(error.name)
+    if (own := own_module(path.parent, name)) is not None:
         return (
-            f"If {error.name} is a package, install it into the workflow's environment ({sys.executable} -m pip "
-            f"install ...); if it is a file of yours, put it beside {path.name}."
+            f"{own.relative_to(path.parent)} lies beside it: import it by an import statement (import {name}), so that "
+            "the workflow sees what its results are made from."
         )
-    return "Mend it and run again."
+    return (
+        f"If {name} is a package, install it into the workflow's environment ({sys.executable} -m pip "
+        f"install ...); if it is a file of yours, put it beside {path.name}."
+    )
+
+
+def _plain(text: str) -> str:
+    """Text with the names that the user's modules have in their own files."""
+    return re.sub(rf"{_PREFIX}[0-9a-f]+\.", "", text)
 
 
 def first_line(error: BaseException) -> str:
     """What an exception says, without the lists that some libraries add; the log has all of it."""
-    return next(iter(str(error).splitlines()), "")
+    return _plain(next(iter(str(error).splitlines()), ""))
 
 
 def _place(folder: Path, error: BaseException) -> str:
-    """The last line of the user's own files that an exception passed, as text; helpers beside the file count."""
-    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent == folder:
-        return f" ({folder.name}/{Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()})"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    if not frames:
+    """The last line of the user's own files that an exception passed, as text; what lies beside the file counts."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
+        return _line(folder, error.filename, error.lineno, (error.text or "").strip())
+    package, last = f"{_package_name(folder)}.", None
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if Path(file).parent == folder or frame.f_globals.get("__name__", "").startswith(package):
+            last = file, number
+    if last is None:
         return ""
-    last = frames[-1]
-    return f" ({folder.name}/{Path(last.filename).name}, line {last.lineno}: {last.line})"
+    return _line(folder, *last, linecache.getline(*last).strip())
+
+
+def _line(folder: Path, file: str, number: int | None, text: str) -> str:
+    shown = Path(folder.name) / Path(file).relative_to(folder)
+    return f" ({shown}, line {number}: {text})"
 
 
 def own_line(function: Callable[..., Any], error: BaseException) -> str:

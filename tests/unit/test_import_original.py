@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 
 from unlearning_metric.jobs.import_original import CheckpointError, import_original
 from unlearning_metric.models import build_model
@@ -18,13 +18,31 @@ def given(tmp_path):
     images = np.zeros((4, 8, 8, 1), np.uint8)
     write_npz(tmp_path / "dataset.npz", {"x_train": images}, {"key": "d", "num_classes": 3})
 
-    def run(state, write=save_file):
+    def run(state, write=save_file, settings=MODEL):
         path, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
         write(state, path)
-        import_original(tmp_path / "dataset.npz", "d", path, out, MODEL, {"key": "k", "origin": {}})
+        import_original(tmp_path / "dataset.npz", "d", path, out, settings, {"key": "k", "origin": {}})
         return read_models(out, "k")
 
     return run
+
+
+TIED = """
+import torch
+from torch import nn
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.last = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 3)
+        self.two.weight = self.one.weight
+
+    def forward(self, x):
+        return self.last(self.two(self.one(x.flatten(1))))
+
+def build(num_classes):
+    return Tied()
+"""
 
 
 def state(**changes):
@@ -52,6 +70,26 @@ def test_a_file_of_this_workflow_with_one_model_is_a_checkpoint(given):
     assert torch.equal(models[0]["7.weight"], state()["7.weight"])
     with pytest.raises(CheckpointError, match="holds 2 models; one is needed"):
         given({0: state(), 1: state()}, write)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_the_names_that_a_parallel_or_compiled_model_gives_its_tensors_are_read(given, prefix):
+    models, _ = given({f"{prefix}{name}": tensor for name, tensor in state().items()})
+    assert all(torch.equal(models[0][name], tensor) for name, tensor in state().items())
+
+
+def test_a_tied_weight_that_the_file_holds_once_is_read_under_both_names(given, tmp_path):
+    (tmp_path / "tied.py").write_text(TIED)
+    settings = {"name": None, "file": str(tmp_path / "tied.py"), "function": "build", "options": {}}
+    model = build_model(settings, (8, 8, 1), 3, 7)
+    models, _ = given(model, save_model, settings)
+    assert all(torch.equal(models[0][name], tensor) for name, tensor in model.state_dict().items())
+    assert "two.weight" in models[0]
+
+
+def test_values_beyond_float32_are_not_finite(given):
+    with pytest.raises(CheckpointError, match=r"tensor 7\.bias .* not finite, or not as torch\.float32"):
+        given(state(**{"7.bias": torch.full((3,), 1e300, dtype=torch.float64)}))
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,14 @@ def test_pickled_objects_are_refused(tmp_path):
         store.read_npz(tmp_path / "evil.npz")
 
 
+def test_tensors_that_share_memory_are_written_each(tmp_path):
+    shared = torch.arange(6.0)
+    state = {"one": shared, "two": shared, "a part": shared[:3], "other": torch.ones(2)}
+    store.write_models(tmp_path / "a.safetensors", {0: state}, {"key": "k1", "models": [0]})
+    read = store.read_models(tmp_path / "a.safetensors")[0][0]
+    assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+
+
 def test_models_other_than_the_header_says_are_refused(tmp_path):
     store.write_models(tmp_path / "a.safetensors", states(), {"key": "k1", "models": [0, 1]})
     with pytest.raises(StoreError, match=r"a\.safetensors"):

@@ -1,6 +1,7 @@
 """Training: bit by bit repeatable, shard by shard independent, and blind to the forget set where it must be."""
 
 import json
+import random
 import subprocess
 import sys
 
@@ -10,10 +11,11 @@ import torch
 
 from unlearning_metric import training
 from unlearning_metric.config import Training
+from unlearning_metric.edited import EditedError
 from unlearning_metric.forget import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.loaders import ImageDataset
-from unlearning_metric.models import ModelError
+from unlearning_metric.models import ModelError, build_model
 from unlearning_metric.store import read_models, write_npz
 from unlearning_metric.training import make_dataset, train_models
 
@@ -42,6 +44,76 @@ def test_models_are_bitwise_the_same_whatever_models_share_their_call():
     for index in (3, 1, 0, 2):
         torch.manual_seed(index)
         assert equal(train([index])[index], together[index])
+
+
+DROPOUT = """
+import random
+import numpy as np
+import torch
+from torch import nn
+
+class Drawing(nn.Module):
+    def forward(self, x):
+        return x + self.training * (random.random() + np.random.rand())
+
+def build(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), Drawing(), nn.Linear(64, num_classes))
+"""
+
+
+def test_what_a_net_draws_in_training_is_its_own_too(tmp_path):
+    (tmp_path / "net.py").write_text(DROPOUT)
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
+    train = lambda role, indices: train_models(dataset, settings, 3, RECIPE, 0, role, indices)[0]  # noqa: E731
+    together = train("retain", [0, 1, 2])
+    torch.manual_seed(5), random.seed(5), np.random.seed(5)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    assert equal(train("retain", [2])[2], together[2])
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before[1:]
+
+
+def test_models_of_two_jobs_drop_out_other_units(tmp_path):
+    text = "import torch\nfrom torch import nn\nSEEN = []\n\nclass Seen(nn.Dropout):\n    def forward(self, x):\n"
+    text += (
+        "        y = super().forward(x)\n        if self.training: SEEN.append((y == 0).clone())\n        return y\n\n"
+    )
+    text += "def build(num_classes):\n    net = nn.Sequential(nn.Flatten(), Seen(0.5), nn.Linear(64, num_classes))\n"
+    (tmp_path / "net.py").write_text(f"{text}    net.seen = SEEN\n    return net\n")
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    dataset = ImageDataset(IMAGES[:32] // 2 + 100, LABELS[:32], *STATISTICS)
+    masks = []
+    for role, index in (("retain", 0), ("retain", 1), ("full", 0)):
+        seen = build_model(settings, (8, 8, 1), 3, 0).seen
+        torch.manual_seed(0)
+        train_models(dataset, settings, 3, RECIPE, 0, role, [index])
+        masks.append(seen[-1])
+        seen.clear()
+    assert all((one != two).any() for place, one in enumerate(masks) for two in masks[:place])
+
+
+def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused_after_one_model(tmp_path):
+    text = "import torch\nfrom torch import nn\n\nclass Net(nn.Linear):\n    mean = 0\n    def forward(self, x):\n"
+    text += "        x = x.flatten(1)\n        if self.training: self.mean = x.detach().mean(0)\n"
+    text += (
+        "        return super().forward(x - self.mean)\n\ndef build(num_classes):\n    return Net(64, num_classes)\n"
+    )
+    (tmp_path / "net.py").write_text(text)
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    done, dataset = [], ImageDataset(IMAGES, LABELS, *STATISTICS)
+    with pytest.raises(ModelError, match="uses values that change in training and are not in its state dict"):
+        train_models(dataset, settings, 3, RECIPE, 0, "retain", range(4), lambda: done.append(1))
+    assert not done
+
+
+def test_a_file_edited_since_the_run_began_is_not_trained_with(tmp_path):
+    (tmp_path / "net.py").write_text("from torch import nn\ndef build(num_classes):\n    return nn.Linear(64, 3)\n")
+    model = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    made = {"key": "k", "origin": {"settings": {"model": {"file": "another fingerprint"}}}}
+    settings = {"experiment_seed": 0, "model": model, "training": RECIPE}
+    with pytest.raises(EditedError, match="was edited since this run began"):
+        train_shard("data.npz", "d", "split.npz", "s", tmp_path / "out", "retain", [0], settings, "cpu", made)
 
 
 def test_another_index_role_or_experiment_seed_gives_another_model():

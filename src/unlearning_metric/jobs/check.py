@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.jobs.unlearn import Bench, prepare_bench
 from unlearning_metric.limits import end_process
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
@@ -64,6 +65,7 @@ def check_method(
     MethodError
         If the method does not fit the contract: says why, and how to become one.
     """
+    refuse_edited(provenance, {**user_files(settings), "file": method_file})
     function = load_method(method_file, settings["function"])
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key

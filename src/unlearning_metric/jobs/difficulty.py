@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.forget import training_set
 from unlearning_metric.outputs import model_outputs
 from unlearning_metric.progress import LOGGER, Progress, one_by_one, run_record
@@ -43,6 +44,7 @@ def measure_difficulty(
         ``validation_size`` of its data, and ``models``, an even number
     provenance : ``key`` and ``origin`` for the header
     """
+    refuse_edited(provenance, user_files(settings))
     data, header = read_npz(dataset, dataset_key)
     seed = settings["experiment_seed"]
     train, validation = training_set(data["y_train"], settings, seed, data.get("validation"))

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.dumps import rows
+from unlearning_metric.edited import refuse_edited
 from unlearning_metric.ensemble import ACCURACIES, ROLES, refuse_diverged
-from unlearning_metric.models import build_model
+from unlearning_metric.models import build_model, own_line_of
 from unlearning_metric.outputs import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
 from unlearning_metric.splits import read_split
@@ -36,6 +37,7 @@ def dump_losses(
     Accuracies are counted over all retain and all test examples and kept for each model in the header, which
     ``provenance`` (key and origin) begins.
     """
+    refuse_edited(provenance, {"model.file": model_settings.get("file")})
     data, header = read_npz(dataset, dataset_key)
     indices, split_header = read_split(split, split_key)
     states, shard_header = read_models(shard, shard_key)
@@ -56,7 +58,8 @@ def dump_losses(
     accuracy: dict[str, list[float]] = {name: [] for name in ACCURACIES}
     for index, state in states.items():
         model.load_state_dict(state)
-        signals, bad = model_outputs(model, datasets)
+        with own_line_of(model_settings):
+            signals, bad = model_outputs(model, datasets)
         if bad:
             diverged.append(index)
         for name in ACCURACIES:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.dumps import rows
+from unlearning_metric.edited import refuse_edited
 from unlearning_metric.elsewhere import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
 from unlearning_metric.ensemble import Outputs
 from unlearning_metric.progress import LOGGER
@@ -42,6 +43,7 @@ def import_dump(
     DumpError
         If the file does not fit, holds other examples than the split, or another number of models.
     """
+    refuse_edited(provenance, {"content": dump})
     data, _ = read_npz(dataset, dataset_key)
     indices, split_header = read_split(split, split_key)
     arrays = read_arrays(dump)

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from unlearning_metric.edited import refuse_edited
 from unlearning_metric.models import build_model, model_title
 from unlearning_metric.progress import LOGGER, run_record
+from unlearning_metric.returned import plain_names
 from unlearning_metric.store import read_npz, write_models
 
 
@@ -36,6 +38,7 @@ def import_original(
     CheckpointError
         If the file cannot be read, or its tensors are not those of the model or not finite: names the first.
     """
+    refuse_edited(provenance, {"model.file": model_settings.get("file"), "original": checkpoint})
     data, header = read_npz(dataset, dataset_key)
     model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0)
     state = fitted(read_checkpoint(checkpoint), model.state_dict(), checkpoint, model_title(model_settings))
@@ -64,6 +67,8 @@ def fitted(
     found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], path: Path | str, title: str
 ) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint in the order and types of a model's. Raises as `import_original` does."""
+    found = plain_names(found, wanted)
+    found = {**_tied(found, wanted), **found}
     for name, tensor in wanted.items():
         if name not in found:
             extra = next((other for other in found if other not in wanted), None)
@@ -74,15 +79,25 @@ def fitted(
                 f"original: tensor {name} of {path} is {list(found[name].shape)}, that of model {title} "
                 f"{list(tensor.shape)}. {_ADVICE}"
             )
-        if not torch.isfinite(found[name]).all():
+        if not torch.isfinite(found[name].to(tensor.dtype)).all():
             raise CheckpointError(
-                f"original: tensor {name} of {path} holds values that are not finite: that training diverged. Take "
-                "another checkpoint."
+                f"original: tensor {name} of {path} holds values that are not finite, or not as {tensor.dtype}: that "
+                "training diverged. Take another checkpoint."
             )
     extra = [name for name in found if name not in wanted]
     if extra:
         raise CheckpointError(f"original: {path} has the tensor {extra[0]}, which model {title} has not. {_ADVICE}")
     return {name: found[name].to(tensor.dtype) for name, tensor in wanted.items()}
+
+
+def _tied(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that the file has under another name, since the model uses one tensor under both.
+
+    ``safetensors.torch.save_model`` writes such a tensor once.
+    """
+    place = {name: (tensor.data_ptr(), tensor.shape) for name, tensor in wanted.items()}
+    by_place = {place[name]: tensor for name, tensor in found.items() if name in wanted}
+    return {name: by_place[place[name]] for name in wanted if place[name] in by_place}
 
 
 _ADVICE = "Set model to the net that the checkpoint is of, with its number of classes and channels."

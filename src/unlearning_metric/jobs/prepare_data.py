@@ -7,6 +7,7 @@ from typing import Any
 
 from unlearning_metric.data import load_data
 from unlearning_metric.data.statistics import normalisation
+from unlearning_metric.edited import refuse_edited
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store import write_npz
@@ -19,6 +20,7 @@ def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int
     ``std`` are those of `data.statistics.normalisation`. ``groups_train`` and ``validation`` are there where the
     source has them.
     """
+    refuse_edited(provenance, {"content": settings.get("path")})
     data = load_data(settings, Streams(experiment_seed, "data").numpy("test_division"))
     mean, std = normalisation(data.x_train, settings)
     arrays = {

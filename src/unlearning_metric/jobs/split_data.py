@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearning_metric.edited import refuse_edited
 from unlearning_metric.forget import count_duplicates, make_split
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store import read_npz, write_npz
@@ -31,6 +32,7 @@ def split_data(
     ----------
     difficulty : file of `jobs.difficulty`, for a strategy that needs it
     """
+    refuse_edited(provenance, {"forget.path": settings["forget"].get("path")})
     data, header = read_npz(dataset, dataset_key)
     split = make_split(
         data["y_train"],

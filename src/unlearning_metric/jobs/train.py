@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.progress import Progress, run_record
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_npz, write_models
@@ -36,6 +37,7 @@ def train_shard(
     settings : ``experiment_seed``, ``model`` and ``training`` of the configuration
     provenance : ``key`` and ``origin`` for the header
     """
+    refuse_edited(provenance, user_files(settings))
     data, header = read_npz(dataset, dataset_key)
     indices = read_split(split, split_key)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))

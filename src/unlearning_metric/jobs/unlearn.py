@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.limits import end_process
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
@@ -144,6 +145,7 @@ def unlearn_shard(
     max_seconds : time limit of a copy; None for none
     give_up : ends this process with a message, where a copy that is out of time cannot be interrupted
     """
+    refuse_edited(provenance, {**user_files(settings), "file": method_file})
     function = load_method(method_file, settings["function"])
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key
