@@ -114,6 +114,7 @@ def _empty_list_for_none(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number_from_text)]
 Truth = Annotated[bool, BeforeValidator(_truth_from_text)]
 PositiveInt = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number_from_text)]
 PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
 Label = Annotated[int | str, BeforeValidator(_integer_or_text, json_schema_input_type=int | str)]
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
@@ -169,10 +170,8 @@ class Forget(_Section):
         "list in a file; the hardest or easiest examples for models that did not train on them."
     )
     count: PositiveInt | None = Field(None, description="Size of the forget set in examples, or groups for groups.")
-    fraction: Number | None = Field(
+    fraction: Share | None = Field(
         None,
-        gt=0,
-        lt=1,
         description="The same as a share of the training set, of the classes for subclass, of the groups for groups.",
     )
     stratified: Truth = Field(False, description="For random: the same share of every class.")
@@ -448,15 +447,19 @@ def _model_is_named_once(name: str | None, file: str | None) -> str | None:
     return None
 
 
+def _named(name: str | None) -> str:
+    return "model.file builds another" if name is None else f"model.name is {name}"
+
+
 def _hidden_fits_model(name: str | None, hidden: list[int]) -> str | None:
     if hidden and name != "mlp":
-        return f"model.hidden: {_shown(hidden)} is only for the model mlp, and model.name is {name}. Remove it."
+        return f"model.hidden: {_shown(hidden)} is only for the model mlp, and {_named(name)}. Remove it."
     return None
 
 
 def _width_fits_model(name: str | None, width: int) -> str | None:
     if name != "digits_cnn" and width != DEFAULT_WIDTH:
-        return f"model.width: {width} is only for the model digits_cnn, and model.name is {name}. Remove it."
+        return f"model.width: {width} is only for the model digits_cnn, and {_named(name)}. Remove it."
     return None
 
 
@@ -468,6 +471,24 @@ def _function_needs_file(section: str, default: str) -> Callable[..., str | None
         return None
 
     return check
+
+
+def _momentum_fits_optimizer(optimizer: str, momentum: float) -> str | None:
+    if optimizer != "sgd" and float(momentum) != Training.model_fields["momentum"].default:
+        return (
+            f"training.momentum: {momentum} is only for the optimizer sgd, and training.optimizer is {optimizer}. "
+            "Remove it."
+        )
+    return None
+
+
+def _warmup_fits_schedule(schedule: str, warmup: float) -> str | None:
+    if schedule != "one_cycle" and float(warmup) != Training.model_fields["warmup"].default:
+        return (
+            f"training.warmup: {warmup} is only for the schedule one_cycle, and training.schedule is {schedule}. "
+            "Remove it."
+        )
+    return None
 
 
 def _rate_is_given(file: str | None, lr: float | None) -> str | None:
@@ -484,10 +505,13 @@ def _length_is_given_once(file: str | None, steps: int | None, epochs: int | Non
     return None
 
 
-def _own_training_is_all(file: str | None, steps: int | None, engine: str, *switched_on: bool | str) -> str | None:
+def _own_training_is_all(
+    file: str | None, steps: int | None, engine: str, precision: str, *switched_on: bool | str
+) -> str | None:
     # What a function of the user's may read and use, such as lr, is left to it.
     given = {"steps": steps, **dict(zip(("class_weights", "compile", "tf32"), switched_on, strict=True))}
     given["engine"] = engine if engine != "loop" else None
+    given["precision"] = precision if precision != "fp32" else None
     for name, value in given.items():
         if file is not None and value not in (None, False, "false"):
             return f"training.{name}: {_shown(value)} has no effect, since {file} trains the models. Remove it."
@@ -533,6 +557,8 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("model.name", "model.width"), _width_fits_model),
     (("model.file", "model.function", "model.options"), _function_needs_file("model", BUILD)),
     (("training.file", "training.function", "training.options"), _function_needs_file("training", TRAIN)),
+    (("training.optimizer", "training.momentum"), _momentum_fits_optimizer),
+    (("training.schedule", "training.warmup"), _warmup_fits_schedule),
     (("training.file", "training.lr"), _rate_is_given),
     (("training.file", "training.steps", "training.epochs"), _length_is_given_once),
     (
@@ -540,6 +566,7 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
             "training.file",
             "training.steps",
             "training.engine",
+            "training.precision",
             "training.class_weights",
             "training.compile",
             "training.tf32",
@@ -675,6 +702,32 @@ def merge(base: dict, override: dict) -> dict:
     return merged
 
 
+def from_command_line(given: Any, in_files: Any) -> Any:
+    """Values as YAML reads them, where Snakemake took them from the command line as text.
+
+    It hands over numbers, truth values and nulls within a mapping or list, and null itself, as text.
+
+    Parameters
+    ----------
+    given : what Snakemake hands over, files and command line together
+    in_files : the same of the files alone; what is as it is there stays
+    """
+    if given == in_files and type(given) is type(in_files):
+        return given
+    if isinstance(given, dict):
+        known = in_files if isinstance(in_files, dict) else {}
+        return {key: from_command_line(value, known.get(key)) for key, value in given.items()}
+    if isinstance(given, list):
+        return [from_command_line(item, None) for item in given]
+    if not isinstance(given, str):
+        return given
+    try:
+        value = yaml.safe_load(given)
+    except yaml.YAMLError:
+        return given
+    return value if value is None or isinstance(value, bool | int | float) else given
+
+
 def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
     """Check a raw configuration and return it with its defaults filled in.
 
@@ -738,7 +791,7 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
                 f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
                 "Rename the file."
             )
-    config = parse(merge(raw, override), methods, ", ".join(paths))
+    config = parse(merge(raw, from_command_line(override, raw)), methods, ", ".join(paths))
     if config.forget.path is not None and not Path(config.forget.path).is_file():
         raise ConfigError(
             f"forget.path: there is no file {config.forget.path} (looked in {Path.cwd()}). Give the path of a file "

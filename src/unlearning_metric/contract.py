@@ -53,6 +53,11 @@ NET_ARGUMENTS = {
     "input_shape": "shape of one example, (channels, height, width) of an image",
     "in_channels": "its first number",
 }
+#: Why a training may find no ``val_loader``, and what to do.
+NO_VALIDATION = (
+    "there are no validation examples, since data.validation_size is 0. Set data.validation_size in the configuration, "
+    "or give the parameter a default."
+)
 #: Form of the batches: pairs (images, labels), or dictionaries as in the Kaggle competition.
 BATCHES = ("tuple", "kaggle")
 #: The method whose models ``oracle_model`` hands out.
@@ -180,7 +185,18 @@ def unknown_option(
     return f"the {noun} takes no such hyper-parameter.{hint} It takes: {', '.join(tunable) or 'none'}."
 
 
-def converted(value: Any, default: Any, where: str) -> Any:
+def unfillable(parameter: str, title: str, where: str, arguments: Mapping[str, str] = ARGUMENTS) -> str:
+    """Say that nobody can fill a parameter without a default, and what to do."""
+    parts = [name for name in arguments if f"_{parameter}" in name]
+    close = parts or difflib.get_close_matches(parameter, arguments, n=1)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return (
+        f"{title}: nobody can fill its parameter {parameter!r}.{hint} Give it a default, set {where}.{parameter} in "
+        f"the configuration, or use one of: {', '.join(arguments)}."
+    )
+
+
+def converted(value: Any, default: Any, where: str, noun: str = "method") -> Any:
     """A hyper-parameter as its default's type says, where it was given as text; anything else as it is.
 
     Values given on the command line are text, and YAML reads ``1e-3`` as text.
@@ -190,6 +206,7 @@ def converted(value: Any, default: Any, where: str) -> Any:
     value : what the configuration holds
     default : the parameter's default; None, `REQUIRED` and `COMPUTED` tell no type
     where : the key, for the message
+    noun : whose file the default is in, for the message
 
     Raises
     ------
@@ -197,7 +214,7 @@ def converted(value: Any, default: Any, where: str) -> Any:
         If the text is none of that type, or looks like a number where no default tells the type.
     """
     if isinstance(value, list) and isinstance(default, list | tuple) and default:
-        return [converted(item, default[0], f"{where}[{place}]") for place, item in enumerate(value)]
+        return [converted(item, default[0], f"{where}[{place}]", noun) for place, item in enumerate(value)]
     if not isinstance(value, str) or isinstance(default, str) or default is COMPUTED:
         return value
     for kind, read, expected in _READERS:
@@ -207,13 +224,13 @@ def converted(value: Any, default: Any, where: str) -> Any:
             except (KeyError, ValueError):
                 raise ValueError(
                     f'{where}: "{value}" is not allowed. Expected {expected}, like the default {default!r} in the '
-                    "method's file."
+                    f"{noun}'s file."
                 ) from None
     if default is None and value == "null":
         return None
     if EXPONENT_NUMBER.fullmatch(value):
         raise ValueError(
-            f"{where}: YAML reads {value} as text, not as a number, and no default in the method's file tells the "
+            f"{where}: YAML reads {value} as text, not as a number, and no default in the {noun}'s file tells the "
             f"type. Write {_with_point(value)}"
         )
     return value

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import RESERVED, Config, ConfigError
-from unlearning_metric.contract import ARGUMENTS, ORACLE_METHOD, converted, read_signature, unknown_option
+from unlearning_metric.contract import ARGUMENTS, ORACLE_METHOD, read_signature
+from unlearning_metric.own_functions import typed_options
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
             continue
         contract = {key: given[key] for key in ("function", "batches") if key in given}
         options = {key: value for key, value in given.items() if key not in RESERVED}
-        entry = MethodEntry(name, path, **contract)
-        options, wrong = _checked_options(entry, options)
+        function = contract.get("function", MethodEntry.function)
+        options, wrong = typed_options(path, function, options, f"methods.{name}")
         problems += wrong
         entries[name] = MethodEntry(name, path, **contract, options=options)
     problems += _oracle_problems(entries)
@@ -90,24 +91,6 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError("\n".join([f"the methods have {count}:", *(f"  - {problem}" for problem in problems)]))
     return entries
-
-
-def _checked_options(entry: MethodEntry, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Options with the types of their defaults, and what is wrong with them, as far as the source tells."""
-    signature = read_signature(entry.file, entry.function)
-    if signature is None or not signature.certain:
-        return dict(options), []
-    kept, problems = {}, []
-    for option, value in options.items():
-        where = f"methods.{entry.name}.{option}"
-        if option not in signature.defaults and not signature.open_ended:
-            problems.append(f"{where}: {unknown_option(option, signature.defaults)}")
-            continue
-        try:
-            kept[option] = converted(value, signature.defaults.get(option), where)
-        except ValueError as error:
-            problems.append(str(error))
-    return kept, problems
 
 
 def _oracle_problems(entries: Mapping[str, MethodEntry]) -> list[str]:

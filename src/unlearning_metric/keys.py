@@ -27,8 +27,8 @@ PACKAGE_ROOT = Path(__file__).resolve().parent
 #: Modules that cannot change a number: they move bytes, check input or talk to people.
 PLUMBING = frozenset(
     {
-        "__init__", "config", "contents", "contract", "devices", "edited", "entries", "keys", "limits", "plan",
-        "progress", "shards", "splits", "store", "unfinished",
+        "__init__", "config", "contents", "contract", "devices", "edited", "entries", "keys", "limits",
+        "own_functions", "plan", "progress", "shards", "splits", "store", "unfinished",
     }
 )  # fmt: skip
 

@@ -143,12 +143,24 @@ def others_line(document: Mapping[str, Any]) -> str:
     )
 
 
+def warning_lines(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The warnings of score documents, each once, with the methods it is of where it is not of all."""
+    methods: dict[str, list[str]] = {}
+    for document in documents:
+        for warning in document["warnings"]:
+            methods.setdefault(warning, []).append(document["method"])
+    return [
+        f"- Warning{'' if len(named) == len(documents) else ' (' + ', '.join(named) + ')'}: {warning}."
+        for warning, named in methods.items()
+    ]
+
+
 def markdown(
     rows: Sequence[Mapping[str, Any]],
     documents: Sequence[Mapping[str, Any]],
     reasons: Mapping[str, str] | None = None,
 ) -> str:
-    """The ranking under a line that says what was run, why methods have no score, and the other metrics.
+    """The ranking under a line that says what was run, warnings, why methods have no score, and the other metrics.
 
     Parameters
     ----------
@@ -162,6 +174,8 @@ def markdown(
         "",
         *_ranking(rows),
     ]
+    if warnings := warning_lines(documents):
+        lines += ["", *warnings]
     if reasons:
         lines += ["", *(f"- {name}: {reason}" for name, reason in sorted(reasons.items()))]
     lines += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import nn
@@ -23,6 +25,11 @@ def predict(model: nn.Module, dataset: ImageDataset) -> np.ndarray:
     return torch.cat(batches).cpu().numpy() if batches else np.empty((0, 0), dtype=np.float32)
 
 
+def is_finite(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether every parameter and buffer of a state dict is finite."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in state.values() if tensor.is_floating_point())
+
+
 def model_outputs(model: nn.Module, datasets: dict[str, ImageDataset]) -> tuple[dict[str, dict[str, np.ndarray]], bool]:
     """Signals of one model on several named sets of examples, and whether the model diverged.
 
@@ -30,9 +37,7 @@ def model_outputs(model: nn.Module, datasets: dict[str, ImageDataset]) -> tuple[
     ``DIVERGED_CONFIDENCE``: it stays in the ensemble and is counted.
     """
     logits = {name: predict(model, dataset) for name, dataset in datasets.items()}
-    finite = all(np.isfinite(values).all() for values in logits.values()) and all(
-        bool(torch.isfinite(tensor).all()) for tensor in model.state_dict().values() if tensor.is_floating_point()
-    )
+    finite = all(np.isfinite(values).all() for values in logits.values()) and is_finite(model.state_dict())
     result = {}
     for name, dataset in datasets.items():
         count = len(dataset)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from unlearning_metric.contract import TRAINING_ARGUMENTS, UserCodeError
+from unlearning_metric.contract import NO_VALIDATION, TRAINING_ARGUMENTS, UserCodeError
 from unlearning_metric.guards import process_state
 from unlearning_metric.loaders import ImageDataset, ImageLoader
 from unlearning_metric.recipes import class_weights
@@ -28,12 +28,6 @@ TRAINING = Kind(
     example="def train(model, train_loader): ...",
     renamed="training",
     error=UserCodeError,
-)
-
-
-_NO_VALIDATION = (
-    "there are no validation examples, since data.validation_size is 0. Set data.validation_size in the configuration, "
-    "or give the parameter a default."
 )
 
 
@@ -68,7 +62,7 @@ def train_by_function(
         Names the model's seed and the line of the user's file; the function's own exception is its cause.
     """
     function = _trainer(Path(recipe["file"]).resolve(), recipe["function"])
-    unavailable = {} if validation is not None and len(validation) else {"val_loader": _NO_VALIDATION}
+    unavailable = {} if validation is not None and len(validation) else {"val_loader": NO_VALIDATION}
     needed = bind(function, recipe["options"], TRAINING, unavailable=unavailable)
     options = typed_options(function, recipe["options"], TRAINING)
     device, seed = loader.dataset.images.device, streams.integer("seed") % 2**31

@@ -17,6 +17,7 @@ from unlearning_metric.contents import folder_fingerprint
 from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.entries import MethodEntry, method_entries
 from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint, method_fingerprint
+from unlearning_metric.own_functions import with_own_functions
 from unlearning_metric.shards import shard_models, shard_names
 
 TEMPLATE = Path(__file__).parent / "report" / "templates" / "report.html.j2"
@@ -91,10 +92,12 @@ class Plan:
     Raises
     ------
     ConfigError
-        If an entry under ``methods`` does not fit its file (see `entries.method_entries`).
+        If an entry under ``methods`` does not fit its file (see `entries.method_entries`), or net or training theirs
+        (see `own_functions.with_own_functions`).
     """
 
     def __init__(self, config: Config, methods: Mapping[str, Path], scripts: Path | str) -> None:
+        config = with_own_functions(config)
         self.config, self.scripts = config, Path(scripts)
         #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
         self.methods = method_entries(config, methods)

@@ -35,6 +35,8 @@ from unlearning_metric.seeds import Streams
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
 COARSE_SPREAD = 1.0
+#: Examples that a warning names; the document lists all.
+SHOWN = 10
 #: Originals and retrained models of one recipe differ by less than this in their accuracy on the retain set.
 UNLIKE = 0.1
 
@@ -149,9 +151,23 @@ def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | No
 
 
 def _warnings(
-    challenge_section: Mapping[str, Any], retrained: Ensemble, unlearned: Ensemble, originals: Ensemble | None
+    challenge_section: Mapping[str, Any],
+    retrained: Ensemble,
+    unlearned: Ensemble,
+    originals: Ensemble | None,
+    ceiling_models: Ensemble | None,
 ) -> list[str]:
     found = []
+    for side, name, what in (
+        (retrained, "retrained models", "every score and the ceiling"),
+        (originals, "original models", "the floor and all copies"),
+        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
+    ):
+        if side is not None and side.diverged:
+            found.append(
+                f"{len(side.diverged)} of {len(side)} {name} diverged and count as wrong everywhere, which distorts "
+                f"{what}: mend the recipe (a lower training.lr, say)"
+            )
     if unlike := _trained_unlike(originals, retrained):
         found.append(unlike)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
@@ -161,9 +177,11 @@ def _warnings(
             "coarse for them, and scores, ceiling included, come out lower than elsewhere"
         )
     if challenge_section["n_undefined"]:
+        shown = challenge_section["undefined_examples"][:SHOWN]
+        more = ", ..." if len(challenge_section["undefined_examples"]) > SHOWN else ""
         found.append(
             f"{challenge_section['n_undefined']} examples have no defined epsilon and count 0 points: "
-            f"{challenge_section['undefined_examples']}"
+            f"{', '.join(map(str, shown))}{more}"
         )
     if retrained.duplicates:
         found.append(
@@ -250,7 +268,7 @@ def score_method(
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
-        "warnings": _warnings(section, retrained, unlearned, originals),
+        "warnings": _warnings(section, retrained, unlearned, originals, ceiling_models),
         "provenance": {
             "configuration": dict(settings),
             "keys": dict(keys),

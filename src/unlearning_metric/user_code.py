@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -26,7 +25,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from unlearning_metric.contract import REQUIRED, UserCodeError, converted, unknown_option
+from unlearning_metric.contract import REQUIRED, UserCodeError, converted, unfillable, unknown_option
 from unlearning_metric.own_files import find_in, is_own, own_module
 
 
@@ -289,12 +288,7 @@ def bind(
             raise kind.error(f"{where}.{option}: {unknown_option(option, named, kind.noun, kind.arguments)}")
     for parameter in tunable:
         if named[parameter].default is kinds.empty and parameter not in options:
-            close = difflib.get_close_matches(parameter, kind.arguments, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise kind.error(
-                f"{title}: nobody can fill its parameter {parameter!r}.{hint} Give it a default, set "
-                f"{where}.{parameter} in the configuration, or use one of: {', '.join(kind.arguments)}."
-            )
+            raise kind.error(unfillable(parameter, title, where, kind.arguments))
     asked = [n for n in named if n in kind.arguments]
     for argument in asked:
         if argument in unavailable and named[argument].default is kinds.empty:
@@ -318,7 +312,7 @@ def typed_options(
         default = parameters[option].default if option in parameters else None
         default = REQUIRED if default is inspect.Parameter.empty else default
         try:
-            typed[option] = converted(value, default, f"{kind.options.format(name=name)}.{option}")
+            typed[option] = converted(value, default, f"{kind.options.format(name=name)}.{option}", kind.noun)
         except ValueError as error:
             raise kind.error(str(error)) from None
     return typed

@@ -188,6 +188,10 @@ def test_a_net_and_a_training_of_the_users_need_no_more_than_their_files(raw):
         ({"training": {"options": {"depth": 3}}}, "training.options: is only used with training.file"),
         ({"training": {"file": "a.py", "engine": "stacked"}}, 'training.engine: "stacked" has no effect, since a.py'),
         ({"training": {"file": "a.py", "class_weights": True}}, "training.class_weights: true has no effect"),
+        ({"training": {"file": "a.py", "precision": "bf16"}}, 'training.precision: "bf16" has no effect, since a.py'),
+        ({"training": {"optimizer": "adam", "momentum": 0.5}}, "training.momentum: 0.5 is only for the optimizer sgd"),
+        ({"training": {"schedule": "cosine", "warmup": 0.5}}, "training.warmup: 0.5 is only for the schedule one_cyc"),
+        ({"model": {"name": None, "file": "a.py", "width": 8}}, "only for the model digits_cnn, and model.file builds"),
         ({"training": {"engine": "stacked", "compile": True}}, "training.compile: is for training.engine loop"),
         ({"model": {"name": "mlp"}, "training": {"crop": 4}}, "training.crop, training.flip: are for nets that take"),
         (
@@ -319,6 +323,42 @@ def test_every_strategy_takes_its_own_keys(raw, forget):
 )
 def test_values_that_no_strategy_takes_are_named(raw, forget, said):
     assert said in only_problem({**raw, "forget": forget})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"training": {"epochs": "3", "lr": "0.05", "flip": "true"}}, {"epochs": 3, "lr": 0.05, "flip": True}),
+        ({"training": {"epochs": "null", "steps": "7"}}, {"epochs": None, "steps": 7}),
+        ({"training": {"lr": "1e-2", "label_smoothing": "0"}}, {"lr": 0.01, "label_smoothing": 0}),
+    ],
+)
+def test_text_of_the_command_line_is_read_as_yaml_would(raw, tmp_path, given, expected):
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(raw))
+    files = {name: tmp_path / f"{name}.py" for name in KNOWN}
+    training = config.load([file], given, files, file).training
+    assert {name: getattr(training, name) for name in expected} == expected
+
+
+def test_what_is_no_number_on_the_command_line_stays_text_and_a_file_is_not_read_twice():
+    assert config.from_command_line({"a": ["3", "x", "2024-01-01"], "b": "c: d", "e": ""}, {}) == {
+        "a": [3, "x", "2024-01-01"], "b": "c: d", "e": None,
+    }  # fmt: skip
+    assert config.from_command_line({"a": {"b": "3", "c": "3"}}, {"a": {"b": "3"}}) == {"a": {"b": "3", "c": 3}}
+
+
+def test_quoted_digits_in_a_file_stay_text(raw, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(changed(raw, "training.epochs", "3")))
+    given = json.loads(file.read_text())
+    with pytest.raises(config.ConfigError, match=r'training\.epochs: "3" is not allowed'):
+        config.load([file], given, {name: tmp_path / f"{name}.py" for name in KNOWN}, file)
+
+
+def test_a_share_out_of_bounds_is_told_its_bounds(raw):
+    found = only_problem({**raw, "forget": {"strategy": "random", "fraction": 1}})
+    assert "forget.fraction: 1 is not allowed. Expected a number above 0 and below 1, or null." in found
 
 
 def test_a_file_of_indices_must_be_there(raw, tmp_path):

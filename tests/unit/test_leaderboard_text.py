@@ -81,6 +81,19 @@ def test_the_seed_notebooks_flaw_and_dropped_share_stand_beside_its_score():
     assert DOCUMENTS[0]["seed"]["flaw"] in TEXT
 
 
+def test_warnings_stand_below_the_ranking_each_once_with_its_methods():
+    warned = [
+        {**one, "warnings": ["all of them", *own]} for one, own in zip(DOCUMENTS, (["mine"], *[[]] * 9), strict=False)
+    ]
+    lines = markdown(rows_of(warned), warned).splitlines()
+    assert [line for line in lines if line.startswith("- Warning")] == [
+        "- Warning: all of them.",
+        f"- Warning ({warned[0]['method']}): mine.",
+    ]
+    none = [{**one, "warnings": []} for one in DOCUMENTS]
+    assert "Warning" not in markdown(rows_of(none), none)
+
+
 def test_without_intervals_it_says_why():
     few = score(ensemble(1, models=8), ensemble(0, models=8))[0]
     found = {**document("one", 0.1), "challenge": few["challenge"]}

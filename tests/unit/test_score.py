@@ -173,6 +173,15 @@ def test_diverged_copies_are_warned_of_and_listed():
     assert "2 of 16 copies diverged" in warning
 
 
+def test_diverged_originals_and_retrained_models_are_warned_of_in_every_document():
+    (warning,) = score(originals=ensemble(2, models=2, diverged=[1]))[0]["warnings"]
+    assert warning.startswith("1 of 2 original models diverged and count as wrong everywhere, which distorts the floor")
+    found = score(retrained=ensemble(0, diverged=[0, 7, 9]))[0]["warnings"]
+    assert found[0].startswith("3 of 16 retrained models diverged and count as wrong everywhere, which distorts every")
+    found = score(ceiling=ensemble(3, diverged=[4]))[0]["warnings"]
+    assert found[0].startswith("1 of 16 retrained models of the ceiling diverged")
+
+
 def test_forget_examples_that_are_retained_as_well_are_warned_of():
     retrained = ensemble(0, duplicates=4)
     (warning,) = score(retrained=retrained)[0]["warnings"]

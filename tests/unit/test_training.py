@@ -264,7 +264,7 @@ RETAIN = np.setdiff1d(np.arange(50), FORGET)
 SPLIT = Split(FORGET, RETAIN, np.array([55]), np.array([0]), RETAIN[:3])
 
 
-def shard(tmp_path, role: str, changed: np.ndarray | None = None) -> dict[int, dict[str, torch.Tensor]]:
+def shard(tmp_path, role: str, changed: np.ndarray | None = None, **recipe) -> dict[int, dict[str, torch.Tensor]]:
     images, labels = IMAGES.copy(), LABELS.copy()
     if changed is not None:
         images[changed] = 255 - images[changed]
@@ -272,7 +272,7 @@ def shard(tmp_path, role: str, changed: np.ndarray | None = None) -> dict[int, d
     arrays = {"x_train": images, "y_train": labels, "mean": STATISTICS[0], "std": STATISTICS[1]}
     write_npz(tmp_path / "dataset.npz", arrays, {"key": "d", "num_classes": 3})
     write_npz(tmp_path / "split.npz", SPLIT.arrays(), {"key": "s", "order": SPLIT.order_hash()})
-    settings = {"experiment_seed": 0, "model": MODEL, "training": RECIPE}
+    settings = {"experiment_seed": 0, "model": MODEL, "training": {**RECIPE, **recipe}}
     out = tmp_path / "models.safetensors"
     train_shard(
         tmp_path / "dataset.npz", "d", tmp_path / "split.npz", "s", out, role, [0, 1], settings, "cpu", {"key": "k"}
@@ -283,6 +283,14 @@ def shard(tmp_path, role: str, changed: np.ndarray | None = None) -> dict[int, d
 def test_retrained_models_never_see_a_forget_example(tmp_path):
     before, after = shard(tmp_path, "retain"), shard(tmp_path, "retain", SPLIT.forget)
     assert all(equal(before[index], after[index]) for index in (0, 1))
+
+
+def test_models_that_diverge_are_named_by_the_job_that_trains_them(tmp_path, caplog):
+    with caplog.at_level("WARNING", logger="unlearning_metric"):
+        shard(tmp_path, "retain")
+        assert not caplog.records
+        shard(tmp_path, "retain", lr=1e30)
+    assert "2 of 2 models diverged (0, 1): they are not finite" in caplog.text
 
 
 def test_original_models_see_every_forget_example(tmp_path):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.edited import refuse_edited, user_files
-from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.outputs import is_finite
+from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_npz, write_models
 from unlearning_metric.training import make_dataset, train_models
@@ -56,4 +57,10 @@ def train_shard(
         validation,
     )
     record = {**run_record(device, settings["training"]), "seconds": [seconds[index] for index in models]}
+    diverged = [index for index, state in states.items() if not is_finite(state)]
+    if diverged:
+        LOGGER.warning(
+            "warning: %d of %d models diverged (%s): they are not finite. A lower training.lr may help",
+            len(diverged), len(states), ", ".join(map(str, diverged)),
+        )  # fmt: skip
     write_models(out, states, {**provenance, "role": role, "models": models, "run": record})

@@ -1,0 +1,135 @@
+"""What the source of a user's function tells before anything runs: its options in their types, and its mistakes.
+
+Nothing of theirs is run: the Snakefile uses this while it is parsed. What the source does not tell, such as the
+parameters of a function made by `functools.partial`, is seen when a job loads it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.config import Config, ConfigError
+from unlearning_metric.contract import (
+    ARGUMENTS,
+    NET_ARGUMENTS,
+    NO_VALIDATION,
+    REQUIRED,
+    TRAINING_ARGUMENTS,
+    converted,
+    read_signature,
+    unfillable,
+    unknown_option,
+)
+
+
+def typed_options(
+    file: Path | str,
+    function: str,
+    options: Mapping[str, Any],
+    where: str,
+    noun: str = "method",
+    arguments: Mapping[str, str] = ARGUMENTS,
+) -> tuple[dict[str, Any], list[str]]:
+    """Options with the types of their defaults, and what is wrong with them.
+
+    Parameters
+    ----------
+    where : section of the configuration that sets the options
+    noun, arguments : what the function is called in messages, and what it may ask the harness for
+    """
+    signature = read_signature(file, function)
+    if signature is None or not signature.certain:
+        return dict(options), []
+    kept, problems = {}, []
+    for option, value in options.items():
+        if option in arguments:
+            problems.append(f"{where}.{option}: {option!r} is filled by the harness and cannot be set.")
+        elif option not in signature.defaults and not signature.open_ended:
+            problems.append(f"{where}.{option}: {unknown_option(option, signature.defaults, noun, arguments)}")
+        else:
+            try:
+                kept[option] = converted(value, signature.defaults.get(option), f"{where}.{option}", noun)
+            except ValueError as error:
+                problems.append(str(error))
+    return kept, problems
+
+
+def with_own_functions(config: Config) -> Config:
+    """A configuration whose net and training, where they are the user's, have options of their defaults' types.
+
+    Everything depends on these two, so what is wrong with them stops before any job.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem: a file that does not parse, a function that is not in it, an option that it does not take,
+        a parameter that nobody can fill.
+    """
+    problems: list[str] = []
+    sections = {}
+    for name, noun, arguments in (("model", "model", NET_ARGUMENTS), ("training", "training", TRAINING_ARGUMENTS)):
+        section = getattr(config, name)
+        if section.file is None:
+            continue
+        missing = _missing_function(section.file, section.function, name)
+        if missing is not None:
+            problems.append(missing)
+            continue
+        where = f"{name}.options"
+        options, wrong = typed_options(section.file, section.function, section.options, where, noun, arguments)
+        problems += [*wrong, *_unfilled(section.file, section.function, options, where, noun, arguments)]
+        if name == "training" and not config.data.validation_size and config.data.source != "casia_surf":
+            problems += _without_validation(section.file, section.function)
+        sections[name] = section.model_copy(update={"options": options})
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError("\n".join([f"net and training have {count}:", *(f"  - {problem}" for problem in problems)]))
+    return config.model_copy(update=sections)
+
+
+def _missing_function(file: str, function: str, section: str) -> str | None:
+    """What is wrong where a file does not parse, or binds the function's name nowhere."""
+    try:
+        tree = ast.parse(Path(file).read_bytes(), filename=file)
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        return f"{section}.file: {file} does not parse as Python ({said}{line}). Mend it and run again."
+    bound, functions = set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name)
+    if {function, "*", "__getattr__"} & bound:
+        return None
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return (
+        f"{section}.function: {file} has no function {function!r}. It defines: {', '.join(functions) or 'none'}. Name "
+        f"the function {function!r}, or set {section}.function to what it is called."
+    )
+
+
+def _unfilled(
+    file: str, function: str, options: Mapping[str, Any], where: str, noun: str, arguments: Mapping[str, str]
+) -> list[str]:
+    signature = read_signature(file, function)
+    if signature is None or not signature.certain:
+        return []
+    return [
+        unfillable(parameter, noun, where, arguments)
+        for parameter, default in signature.defaults.items()
+        if default is REQUIRED and parameter not in arguments and parameter not in options
+    ]
+
+
+def _without_validation(file: str, function: str) -> list[str]:
+    signature = read_signature(file, function)
+    if signature is None or not signature.certain or signature.defaults.get("val_loader") is not REQUIRED:
+        return []
+    return [f"training asks for val_loader: {NO_VALIDATION}"]
