@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +16,8 @@ ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 #: The Snakefile tells its jobs ``jobs_per_gpu`` by this variable: an argument would stand in the scripts of the rules,
 #: whose code enters every key, although it can change no number.
 JOBS_PER_GPU = "UNLEARNING_METRIC_JOBS_PER_GPU"
+
+_GPU_ID = re.compile(r"\d+|(GPU|MIG)-.+")
 
 
 class DeviceError(RuntimeError):
@@ -24,9 +28,6 @@ def resolve(device: str) -> str:
     """``"cpu"`` or ``"cuda"`` for ``auto | cpu | cuda``, without importing torch (it costs seconds)."""
     if device != "auto":
         return device
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and visible.strip() in {"", "-1"}:
-        return "cpu"
     return "cuda" if gpu_ids() else "cpu"
 
 
@@ -34,7 +35,8 @@ def gpu_ids() -> list[str]:
     """Identifiers of the NVIDIA GPUs this process may use, from the environment or the driver's files."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [part.strip() for part in visible.split(",") if part.strip() not in {"", "-1"}]
+        # As CUDA reads it: what is no GPU ends the list. SLURM writes NoDevFiles for a job without one.
+        return list(takewhile(_GPU_ID.fullmatch, (part.strip() for part in visible.split(","))))
     numbers = sorted(int(path.name[6:]) for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit())
     return [str(position) for position, _ in enumerate(numbers)]
 
@@ -119,12 +121,24 @@ def limit_threads(threads: int) -> None:
 
 
 def prepare(device: str, threads: int) -> IO[str] | None:
-    """Set threads, allocator and GPU of a job that uses torch; returns the GPU's lock, if any, to be held."""
+    """Set threads, allocator and GPU of a job that uses torch; returns the GPU's lock, if any, to be held.
+
+    Raises
+    ------
+    DeviceError
+        As `claim_gpu`, and where torch cannot use the GPU that the environment names.
+    """
     limit_threads(threads)
     lock = claim_gpu(jobs_per_gpu=int(os.environ.get(JOBS_PER_GPU, "1"))) if device == "cuda" else None
     _keep_freed_memory()
     import torch
 
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            f"this host names a GPU (CUDA_VISIBLE_DEVICES is {os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}), and "
+            f"torch {torch.__version__} cannot use it: there is no driver, or this torch is a build for CPUs. Set "
+            "device: cpu, or mend the driver or the installation."
+        )
     torch.set_num_threads(threads)
     # The same choice of kernels every time: results must repeat bit by bit on one machine.
     torch.backends.cudnn.benchmark = False

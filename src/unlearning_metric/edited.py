@@ -32,7 +32,7 @@ def refuse_edited(provenance: Mapping[str, Any], files: Mapping[str, Path | str 
         If one was edited or is gone: names it.
     """
     for name, path in files.items():
-        wanted: Any = provenance.get("origin", {}).get("settings", {})
+        wanted: Any = (provenance.get("origin") or {}).get("settings")
         for part in name.split("."):
             wanted = wanted.get(part) if isinstance(wanted, Mapping) else None
         if path is None or wanted is None:

@@ -83,6 +83,16 @@ def test_bad_value_on_the_command_line_is_named(workflow):
     stopped_by(workflow, "copies: 6 is not a multiple of shard_size (4)", args=["--config", "copies=6"])
 
 
+def test_a_mistake_in_the_users_net_or_training_is_named_before_any_job(workflow):
+    workflow.write("net.py", "def build(num_classes, hidden=8):\n    pass\n")
+    workflow.write("training.py", "def fit(model):\n    pass\n")
+    workflow.configure(
+        model={"file": "net.py", "options": {"hiden": 3}}, training={"file": "training.py", "batch_size": 32}
+    )
+
+    stopped_by(workflow, "have 2 problems:", "model.options.hiden:", "training.py has no function 'train'")
+
+
 def test_missing_data_file_is_named(workflow):
     workflow.configure(data={"source": "npz", "path": "nowhere/mine.npz"})
 

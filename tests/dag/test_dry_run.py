@@ -112,6 +112,11 @@ def test_config_on_the_command_line_is_laid_over_the_configfile(workflow):
     assert workflow.counts("--configfile", "other.yaml", "--config", "copies=16") == expected_counts(4, 4)
 
 
+def test_numbers_within_a_section_are_numbers_on_the_command_line(workflow):
+    given = ["--config", "training={epochs: 3, steps: null}", "forget={count: 30}"]
+    assert workflow.counts(*given) == expected_counts(methods=4, shards=2)
+
+
 def test_results_may_go_to_another_folder(workflow):
     jobs = workflow.jobs("--config", "results=other")
 

@@ -15,12 +15,14 @@ def build(num_classes, input_shape):
 """
 TRAINING = """
 from helper import rate
+from parts.more import nothing
 
 
 def train(model, train_loader):
     for parameter in model.parameters():
         parameter.data += 1
     rate()
+    nothing()
 """
 MODELS = {"train_full": 1, "train_retain": 2, "unlearn": 2, "dump_losses": 5, "score": 1, "report": 1}
 
@@ -36,6 +38,7 @@ def made(new_workflow, tmp_path_factory):
     workflow.write("net.py", NET)
     workflow.write("training.py", TRAINING)
     workflow.write("helper.py", "def rate():\n    return 0.1\n")
+    workflow.write("parts/more.py", "def nothing():\n    return 0\n")
     workflow.configure(model={"file": "net.py"}, training={"file": "training.py", "batch_size": 32})
     answer = workflow.run("--cores", "2")
     assert answer.returncode == 0, answer.stdout
@@ -52,6 +55,7 @@ def made(new_workflow, tmp_path_factory):
         ("training.py", "    rate()", "    rate()  # of learning", False),
         ("training.py", "    rate()", "    rate(), rate()", True),
         ("helper.py", "0.1", "0.2", True),
+        ("parts/more.py", "return 0", "return 1", True),
     ],
 )
 def test_code_of_the_users_retrains_and_comments_do_not(made, file, old, new, reruns):
@@ -68,7 +72,7 @@ def test_code_of_the_users_retrains_and_comments_do_not(made, file, old, new, re
 
 @pytest.mark.slow
 def test_files_that_move_rerun_nothing(made):
-    for name in ("net.py", "training.py", "helper.py"):
+    for name in ("net.py", "training.py", "helper.py", "parts/more.py"):
         made.write(f"mine/{name}", made.path(name).read_text())
     before = made.path("config/config.yaml").read_text()
     made.configure(model={"file": "mine/net.py"}, training={"file": "mine/training.py", "batch_size": 32})

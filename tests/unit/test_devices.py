@@ -19,7 +19,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("visible", ["", "-1", " "])
+@pytest.mark.parametrize("visible", ["", "-1", " ", "NoDevFiles", "void", "-1,0"])
 def test_auto_is_the_cpu_where_no_gpu_may_be_seen(monkeypatch, visible):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert devices.resolve("auto") == "cpu"
@@ -48,6 +48,14 @@ def test_asking_for_a_gpu_where_there_is_none_says_so(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(devices.DeviceError, match="no NVIDIA GPU"):
         devices.claim_gpu(0)
+
+
+def test_a_gpu_that_torch_cannot_use_is_told_with_what_to_set(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(devices, "lock_folder", lambda: tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(devices.DeviceError, match=r"CUDA_VISIBLE_DEVICES is 0\).*cannot use it.*Set device: cpu"):
+        devices.prepare("cuda", 1)
 
 
 def test_limit_threads_binds_every_library(monkeypatch):
@@ -247,6 +255,7 @@ def test_jobs_per_gpu_reaches_a_job_by_its_environment(monkeypatch):
     asked = []
     monkeypatch.setenv(devices.JOBS_PER_GPU, "3")
     monkeypatch.setattr(devices, "claim_gpu", lambda jobs_per_gpu: asked.append(jobs_per_gpu))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     devices.prepare("cuda", 1)
     devices.prepare("cpu", 1)
     assert asked == [3]

@@ -1,6 +1,7 @@
 """Training: bit by bit repeatable, shard by shard independent, and blind to the forget set where it must be."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -154,6 +155,20 @@ def test_the_compiler_is_asked_exactly_where_the_recipe_says_so(monkeypatch, com
     # One more: the process warms up.
     assert calls == ([False] * 3 if compiled else [])
     assert list(states[0]) == list(train([0])[0])
+
+
+def test_a_compiler_that_is_missing_is_told_with_what_to_set(tmp_path):
+    text = "import numpy as np\nfrom unlearning_metric.config import Model, Training\n"
+    text += "from unlearning_metric.loaders import ImageDataset\nfrom unlearning_metric.training import train_models\n"
+    text += "data = ImageDataset(np.zeros((8, 4), np.uint8), np.arange(8) % 2, np.zeros(4), np.ones(4))\n"
+    text += "recipe = Training(lr=0.1, epochs=1, batch_size=4, compile=True).model_dump()\n"
+    text += "train_models(data, Model(name='mlp').model_dump(), 2, recipe, 0, 'retain', [0])\n"
+    environment = {**os.environ, "CXX": "/no/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    answer = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment)
+    last = answer.stderr.splitlines()[-1]
+    assert "CompilerError: training.compile: torch.compile failed (" in last
+    assert "needs a C++ compiler (g++) on a CPU" in last
+    assert last.endswith("set training.compile: false.")
 
 
 def test_steps_and_epochs_of_the_same_length_give_the_same_model():

@@ -32,6 +32,10 @@ def encode_labels(y_train: np.ndarray, y_test: np.ndarray) -> tuple[np.ndarray, 
             )
     if (y_train.dtype.kind == "U") != (y_test.dtype.kind == "U"):
         raise DataError(f"y_train is {y_train.dtype}, y_test {y_test.dtype}: labels must be of one kind.")
-    values, numbers = np.unique(np.concatenate([y_train, y_test]), return_inverse=True)
+    both = [y_train, y_test]
+    if y_train.dtype.kind != "U" and y_train.dtype != y_test.dtype:
+        # NumPy has no common integer for some pairs, such as uint64 and int64, and would take floats.
+        both = [np.array([int(label) for label in labels], dtype=object) for labels in both]
+    values, numbers = np.unique(np.concatenate(both), return_inverse=True)
     numbers = numbers.astype(np.int64)
     return numbers[: len(y_train)], numbers[len(y_train) :], tuple(str(value) for value in values)

@@ -36,6 +36,12 @@ def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int
     classes = data.classes or tuple(str(number) for number in range(data.num_classes))
     header = {**provenance, "source": settings["source"], "num_classes": data.num_classes, "classes": list(classes)}
     write_npz(out, arrays, header)
+    unseen = sorted({*data.y_test.tolist()} - {*data.y_train.tolist()})
+    if unseen:
+        LOGGER.warning(
+            "warning: no training example is of %s, which test examples are of: no model can learn it",
+            ", ".join(classes[number] for number in unseen),
+        )
     shape = " x ".join(map(str, data.x_train.shape[1:]))
     LOGGER.info(
         "%s: %d training and %d test examples of %s, %d classes",

@@ -61,7 +61,7 @@ def test_labels_of_any_kind_are_numbered_and_remembered(tmp_path, labels, tested
 
 def test_the_mapping_of_the_labels_is_stored(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays(y_train=np.array([10, 20, 30] * 2), y_test=np.array([10, 10, 20])))
-    prepare_data(tmp_path / "out.npz", settings("npz", path=str(tmp_path / "a.npz")), 0, {"key": "k", "origin": None})
+    prepare_data(tmp_path / "out.npz", settings("npz", path=str(tmp_path / "a.npz")), 0, {"key": "k", "origin": {}})
     data, header = read_npz(tmp_path / "out.npz", "k")
     assert (header["classes"], header["num_classes"]) == (["10", "20", "30"], 3)
     assert data["y_test"].tolist() == [0, 0, 1]
@@ -92,8 +92,42 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, said):
 
 
 def test_arrays_that_are_no_arrays_of_numbers_are_never_unpickled(tmp_path):
-    with pytest.raises(DataError, match="cannot be read as npz"):
+    said = r"a\.npz: x_train is stored as Python objects .* can run code\. Store .* x_train\.astype\('float32'\)"
+    with pytest.raises(DataError, match=said):
         saved(tmp_path, arrays(x_train=np.array([{}] * 6, dtype=object)))
+
+
+def test_labels_as_pandas_gives_them_are_refused_with_what_to_write(tmp_path):
+    with pytest.raises(DataError, match=r"y_test is stored as Python objects .* y_test\.astype\(str\) or \.astype"):
+        saved(tmp_path, arrays(y_test=np.array(["cat", "dog", "cat"], dtype=object)))
+
+
+def test_a_file_that_is_no_npz_is_told_how_to_write_one(tmp_path):
+    (tmp_path / "a.npz").write_text("x")
+    with pytest.raises(DataError, match=r"cannot be read as npz \(.*\)\. Write it with numpy\.savez\(path, x_train="):
+        load("npz", path=str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint64, bool])
+def test_labels_of_two_integer_types_are_integers(tmp_path, kind):
+    given = arrays(y_train=np.array([0, 1, 0, 1, 0, 1], dtype=kind), y_test=np.array([0, 1, -5]))
+    assert saved(tmp_path, given).classes == ("-5", "0", "1")
+
+
+def test_values_beyond_float32_are_named_as_such(tmp_path, recwarn):
+    given = arrays((4,), np.float64)
+    given["x_train"][3, 1] = -1e300
+    with pytest.raises(DataError, match=r"x_train holds values beyond 3.4e\+38, .* in 1 of 6 examples, the first is 3"):
+        saved(tmp_path, given)
+    assert not recwarn.list
+
+
+def test_a_class_that_only_test_examples_are_of_is_told(tmp_path, caplog):
+    np.savez(tmp_path / "a.npz", **arrays(y_train=np.array([10, 20, 30] * 2), y_test=np.array([10, 40, 20])))
+    with caplog.at_level("WARNING", logger="unlearning_metric"):
+        given = settings("npz", path=str(tmp_path / "a.npz"))
+        prepare_data(tmp_path / "out.npz", given, 0, {"key": "k", "origin": {}})
+    assert "no training example is of 40, which test examples are of" in caplog.text
 
 
 def test_the_first_example_that_is_not_finite_is_named(tmp_path):
