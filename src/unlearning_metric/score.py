@@ -178,7 +178,9 @@ def _warnings(
         )
     if challenge_section["n_undefined"]:
         shown = challenge_section["undefined_examples"][:SHOWN]
-        more = ", ..." if len(challenge_section["undefined_examples"]) > SHOWN else ""
+        more = (
+            f" and {challenge_section['n_undefined'] - SHOWN} more" if challenge_section["n_undefined"] > SHOWN else ""
+        )
         found.append(
             f"{challenge_section['n_undefined']} examples have no defined epsilon and count 0 points: "
             f"{', '.join(map(str, shown))}{more}"

@@ -15,7 +15,8 @@ from torch import nn
 from unlearning_metric.augmentation import make_augmentation
 from unlearning_metric.guards import seeded
 from unlearning_metric.loaders import ImageDataset, ImageLoader
-from unlearning_metric.models import ModelError, build_model, model_title, own_line_of, refuse_changed_values
+from unlearning_metric.models import build_model
+from unlearning_metric.own_nets import ModelError, model_title, own_line_of, refuse_changed_values
 from unlearning_metric.own_training import train_by_function
 from unlearning_metric.precision import arithmetic, autocast, refuse_unsupported
 from unlearning_metric.recipes import learning_rate, loss_function, make_optimizer, total_steps
@@ -214,7 +215,9 @@ def train_models(
         each = (time.perf_counter() - start) / len(group)
         if not states and model_settings["name"] is None and recipe["engine"] == "loop":
             some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
-            refuse_changed_values(model, model_settings, dataset.batch(some)[0], num_classes)
+            images, shape = dataset.batch(some)[0], tuple(dataset.images.shape[1:])
+            other = build_model(model_settings, shape, num_classes, seed=1).to(images.device)
+            refuse_changed_values(model, other, images, model_title(model_settings))
         for index, state in zip(group, trained, strict=True):
             states[index], seconds[index] = state, each
             done()

@@ -6,7 +6,7 @@ import pytest
 from unlearning_metric.config import Training
 from unlearning_metric.forget import training_set
 from unlearning_metric.jobs.difficulty import halves, measure_difficulty
-from unlearning_metric.models import ModelError
+from unlearning_metric.own_nets import ModelError
 from unlearning_metric.store import read_npz, write_npz
 
 RECIPE = Training(lr=0.1, epochs=6, batch_size=16).model_dump()

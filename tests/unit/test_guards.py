@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.guards import process_state
+from unlearning_metric.guards import process_state, seeded
 
 #: What a method may do -> how to see it.
 DEEDS = {
@@ -65,3 +65,20 @@ def test_the_process_is_as_it_was(deed, failing):
     else:
         method()
     assert see() == before
+
+
+def test_a_seeded_block_draws_from_its_seed_and_leaves_the_generators_as_they_were():
+    draw = lambda: (random.random(), np.random.rand(), float(torch.rand(())))  # noqa: E731
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    expected = [draw(), draw()]
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    found = [draw()]
+    with seeded(7):
+        inside = draw()
+    found.append(draw())
+    with seeded(7):
+        again = draw()
+    with seeded(8):
+        other = draw()
+    assert found == expected
+    assert inside == again != other

@@ -16,7 +16,8 @@ from unlearning_metric.edited import EditedError
 from unlearning_metric.forget import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.loaders import ImageDataset
-from unlearning_metric.models import ModelError, build_model
+from unlearning_metric.models import build_model
+from unlearning_metric.own_nets import ModelError
 from unlearning_metric.store import read_models, write_npz
 from unlearning_metric.training import make_dataset, train_models
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from unlearning_metric.contract import UserCodeError
-from unlearning_metric.models import NET
+from unlearning_metric.own_nets import NET
 from unlearning_metric.user_code import load_function, own_line
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from unlearning_metric.dumps import rows
 from unlearning_metric.edited import refuse_edited
 from unlearning_metric.ensemble import ACCURACIES, ROLES, refuse_diverged
-from unlearning_metric.models import build_model, own_line_of
+from unlearning_metric.models import build_model
 from unlearning_metric.outputs import model_outputs
+from unlearning_metric.own_nets import own_line_of
 from unlearning_metric.progress import LOGGER, Progress
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import StoreError, read_models, read_npz, rebuild_hint, write_parquet

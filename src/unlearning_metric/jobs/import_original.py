@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from unlearning_metric.edited import refuse_edited
-from unlearning_metric.models import build_model, model_title
+from unlearning_metric.models import build_model
+from unlearning_metric.own_nets import model_title
 from unlearning_metric.progress import LOGGER, run_record
 from unlearning_metric.returned import plain_names
 from unlearning_metric.store import read_npz, write_models

@@ -1,0 +1,221 @@
+"""Nets of the user's: built for the data by their seed, and refused with what to mend before they are trained."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from unlearning_metric.contract import UserCodeError
+from unlearning_metric.models import build_model
+from unlearning_metric.own_nets import ModelError, own_line_of, refuse_changed_values
+
+
+def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+OWN = """
+import random
+import numpy as np
+import torch
+from torch import nn
+{body}
+"""
+
+
+def own(tmp_path, body, shape=(8, 8, 1), classes=4, seed=0, function="build", **options):
+    path = tmp_path / "net.py"
+    path.write_text(OWN.format(body=body))
+    settings = {"name": None, "file": str(path), "function": function, "options": options}
+    return build_model(settings, shape, classes, seed)
+
+
+FLAT = """
+def build(num_classes, input_shape, in_channels, hidden=8):
+    size = input_shape[0] * input_shape[1] * input_shape[2] if len(input_shape) == 3 else input_shape[0]
+    assert in_channels == input_shape[0]
+    return nn.Sequential(nn.Flatten(), nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
+"""
+
+
+def test_a_users_net_is_built_for_the_data(tmp_path):
+    assert own(tmp_path, FLAT, (4, 5, 3))(torch.zeros(2, 3, 4, 5)).shape == (2, 4)
+    assert own(tmp_path, FLAT, (6,))(torch.zeros(2, 6)).shape == (2, 4)
+    assert own(tmp_path, FLAT, hidden="16")[1].out_features == 16
+
+
+def test_the_seed_alone_decides_the_weights_of_a_users_net_whatever_it_draws_from(tmp_path):
+    body = FLAT.replace("    return", "    torch.rand(1), np.random.rand(), random.random()\n    return").replace(
+        "nn.ReLU()", "nn.ReLU(), nn.Dropout(np.random.rand())"
+    )
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    one, again, other = (own(tmp_path, body, seed=seed) for seed in (1, 1, 2))
+    assert equal(one, again)
+    assert one[3].p == again[3].p != other[3].p
+    assert not equal(one, other)
+    assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        ("def make(): pass", UserCodeError, r"has no function 'build'\. It defines: make.*under model"),
+        ("def build(classes): pass", UserCodeError, r"fill its parameter 'classes'.*model\.options\.classes"),
+        ("def build(num_classes):\n    1 / 0", UserCodeError, r"ZeroDivisionError.*line 7: 1 / 0"),
+        ("def build(num_classes):\n    return 3", UserCodeError, "returned int; it must return an nn.Module"),
+        (
+            "def build(num_classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))",
+            ModelError,
+            r"gives \[2, 3\] for two examples; needed is \[2, 4\]",
+        ),
+        ("def build(num_classes):\n    return nn.Linear(3, 4)", ModelError, r"does not take examples of \[8, 8, 1\]"),
+    ],
+)
+def test_a_users_net_that_does_not_fit_says_what_to_mend(tmp_path, body, error, message):
+    with pytest.raises(error, match=message):
+        own(tmp_path, body)
+
+
+def test_an_option_that_a_users_net_does_not_take_is_named(tmp_path):
+    with pytest.raises(UserCodeError, match=r"model\.options\.hiden: the model takes no such .* Did you mean 'hidden'"):
+        own(tmp_path, FLAT, hiden=3)
+
+
+NET = """
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.last = nn.Linear(64, classes)
+        {init}
+
+    def forward(self, x):
+        {forward}
+
+def build(num_classes):
+    return {build}
+"""
+
+
+def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_classes)"):
+    return NET.format(init=init, forward=forward, build=build)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        (
+            net(forward="y = self.last(x.flatten(1))\n        return (y, y) if self.training else y"),
+            ModelError,
+            r"gives tuple for two examples in train mode; .* Return the logits alone, without auxiliary outputs",
+        ),
+        (
+            net(forward="assert not self.training\n        return self.last(x.flatten(1))"),
+            UserCodeError,
+            r"fails in train mode on two examples: AssertionError:  \(.*/net.py, line 14: assert not self.training\)",
+        ),
+        (
+            net(forward="return self.last(x.flatten(1)).squeeze()"),
+            ModelError,
+            r"gives \[4\] for one example; needed is \[1, 4\].*flatten\(1\) in place of squeeze",
+        ),
+        (
+            net(forward="return self.last(x.squeeze().flatten(1))"),
+            ModelError,
+            r"does not take a single example of .* \(.*/net.py, line 14: return self.last",
+        ),
+        (
+            net(forward="return self.last(x.flatten(1)).detach()"),
+            ModelError,
+            "gives logits without a gradient in train mode",
+        ),
+        (net(init="self.requires_grad_(False)"), ModelError, "has no parameter that can be trained"),
+        (net(build="Net(num_classes).double()"), ModelError, "its tensor last.weight is torch.float64"),
+        (
+            net(init="self.register_buffer('scale', torch.ones(1, dtype=torch.float64))"),
+            ModelError,
+            r"its tensor scale is torch.float64; the workflow trains and evaluates in float32",
+        ),
+        (
+            "torch.set_default_dtype(torch.float64)\n" + net(),
+            UserCodeError,
+            "sets torch's default dtype to torch.float64 when it is imported",
+        ),
+        (
+            net(init="self.shift = torch.randn(64)", forward="return self.last(x.flatten(1) + self.shift)"),
+            ModelError,
+            r"uses values that differ from one net that is built to the next and are not in its state dict.*register_b",
+        ),
+        (
+            net(
+                init="self.register_buffer('shift', torch.randn(64), persistent=False)",
+                forward="return self.last(x.flatten(1) + self.shift)",
+            ),
+            ModelError,
+            "without persistent=False",
+        ),
+        (
+            net(
+                init="self.last = nn.Sequential(nn.Linear(64, int(torch.randint(4, 400, ()))), nn.LazyLinear(4))",
+                build="Net(num_classes)",
+            ),
+            ModelError,
+            r"other tensors each time it is built \(size mismatch for ",
+        ),
+    ],
+    ids=[
+        "auxiliary", "train mode", "squeezed", "needs two", "detached", "frozen", "double", "double buffer",
+        "default dtype", "random attribute", "not persistent", "random size",
+    ],
+)  # fmt: skip
+def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_built(tmp_path, body, error, message):
+    with pytest.raises(error, match=message):
+        own(tmp_path, body)
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        net(
+            init="self.register_buffer('shift', torch.randn(64))", forward="return self.last(x.flatten(1) + self.shift)"
+        ),
+        net(init="self.drop = nn.Dropout(0.5)", forward="return self.last(self.drop(x.flatten(1)))"),
+        net(forward="return self.last(nn.functional.dropout(x.flatten(1), 0.5, True))"),
+        net(init="self.again = self.last", forward="return self.last(x.flatten(1)) + self.again(x.flatten(1))"),
+        net(init="self.norm = nn.BatchNorm1d(64)", forward="return self.last(self.norm(x.flatten(1)))"),
+        net(init="self.last.bias.requires_grad_(False)"),
+    ],
+    ids=["buffer", "dropout", "dropout in eval mode", "tied", "batch norm", "partly frozen"],
+)
+def test_a_users_net_of_any_usual_form_is_built_with_the_weights_of_its_seed(tmp_path, body):
+    model = own(tmp_path, body, seed=3)
+    assert model.training
+    assert equal(model, own(tmp_path, body, seed=3))
+    assert all(int(count) == 0 for name, count in model.state_dict().items() if name.endswith("num_batches_tracked"))
+
+
+def test_values_that_training_changes_outside_the_state_dict_are_refused(tmp_path):
+    body = net(
+        init="self.mean = torch.zeros(64)",
+        forward="x = x.flatten(1)\n        if self.training: self.mean = x.detach().mean(0)\n"
+        "        return self.last(x - self.mean)",
+    )
+    model, other = own(tmp_path, body), own(tmp_path, body, seed=1)
+    images = torch.rand(2, 1, 8, 8)
+    refuse_changed_values(model, other, images, "net.py")
+    model.train()(images)
+    with pytest.raises(ModelError, match="uses values that change in training and are not in its state dict"):
+        refuse_changed_values(model, other, images, "net.py")
+
+
+def test_a_failure_of_a_users_net_names_its_line_and_other_failures_stay_what_they_are(tmp_path):
+    model = own(tmp_path, net(forward="return self.last(x.flatten(1) / (1 / int(len(x) < 5)))"))
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    said = r"model net.py failed: ZeroDivisionError: .*/net.py, line 14: return"
+    with pytest.raises(UserCodeError, match=said), own_line_of(settings):
+        model(torch.rand(9, 1, 8, 8))
+    with pytest.raises(ZeroDivisionError), own_line_of(settings):
+        1 / 0  # noqa: B018
+    with pytest.raises(KeyError), own_line_of({"name": "mlp"}):
+        raise KeyError("ours")
