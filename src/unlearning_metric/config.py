@@ -473,8 +473,8 @@ def _function_needs_file(section: str, default: str) -> Callable[..., str | None
     return check
 
 
-def _momentum_fits_optimizer(optimizer: str, momentum: float) -> str | None:
-    if optimizer != "sgd" and float(momentum) != Training.model_fields["momentum"].default:
+def _momentum_fits_optimizer(file: str | None, optimizer: str, momentum: float) -> str | None:
+    if file is None and optimizer != "sgd" and float(momentum) != Training.model_fields["momentum"].default:
         return (
             f"training.momentum: {momentum} is only for the optimizer sgd, and training.optimizer is {optimizer}. "
             "Remove it."
@@ -482,8 +482,8 @@ def _momentum_fits_optimizer(optimizer: str, momentum: float) -> str | None:
     return None
 
 
-def _warmup_fits_schedule(schedule: str, warmup: float) -> str | None:
-    if schedule != "one_cycle" and float(warmup) != Training.model_fields["warmup"].default:
+def _warmup_fits_schedule(file: str | None, schedule: str, warmup: float) -> str | None:
+    if file is None and schedule != "one_cycle" and float(warmup) != Training.model_fields["warmup"].default:
         return (
             f"training.warmup: {warmup} is only for the schedule one_cycle, and training.schedule is {schedule}. "
             "Remove it."
@@ -557,8 +557,8 @@ _CROSS_FIELD_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., str | None]], ..
     (("model.name", "model.width"), _width_fits_model),
     (("model.file", "model.function", "model.options"), _function_needs_file("model", BUILD)),
     (("training.file", "training.function", "training.options"), _function_needs_file("training", TRAIN)),
-    (("training.optimizer", "training.momentum"), _momentum_fits_optimizer),
-    (("training.schedule", "training.warmup"), _warmup_fits_schedule),
+    (("training.file", "training.optimizer", "training.momentum"), _momentum_fits_optimizer),
+    (("training.file", "training.schedule", "training.warmup"), _warmup_fits_schedule),
     (("training.file", "training.lr"), _rate_is_given),
     (("training.file", "training.steps", "training.epochs"), _length_is_given_once),
     (
@@ -702,30 +702,40 @@ def merge(base: dict, override: dict) -> dict:
     return merged
 
 
-def from_command_line(given: Any, in_files: Any) -> Any:
-    """Values as YAML reads them, where Snakemake took them from the command line as text.
+def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> Any:
+    """Integers and nulls, where Snakemake took them from the command line as text.
 
-    It hands over numbers, truth values and nulls within a mapping or list, and null itself, as text.
+    Of what stands within a mapping or list it makes text alone, and null is text to it everywhere. Other numbers and
+    truth values are read by their fields, and a hyper-parameter by its default's type (`contract.converted`).
 
     Parameters
     ----------
     given : what Snakemake hands over, files and command line together
     in_files : the same of the files alone; what is as it is there stays
+    node : JSON schema of ``given``
+    schema : JSON schema of the configuration
     """
     if given == in_files and type(given) is type(in_files):
         return given
+    kinds = [one if "$ref" not in one else _without_null(one, schema) for one in _choices(node)]
     if isinstance(given, dict):
         known = in_files if isinstance(in_files, dict) else {}
-        return {key: from_command_line(value, known.get(key)) for key, value in given.items()}
+        named = {key: one for kind in kinds for key, one in kind.get("properties", {}).items()}
+        return {
+            key: from_command_line(value, known.get(key), named[key], schema) if key in named else value
+            for key, value in given.items()
+        }
     if isinstance(given, list):
-        return [from_command_line(item, None) for item in given]
+        items = next((kind["items"] for kind in kinds if "items" in kind), {})
+        return [from_command_line(item, None, items, schema) for item in given]
     if not isinstance(given, str):
         return given
-    try:
-        value = yaml.safe_load(given)
-    except yaml.YAMLError:
-        return given
-    return value if value is None or isinstance(value, bool | int | float) else given
+    if given in ("", "null") and any(one.get("type") == "null" for one in node.get("anyOf", ())):
+        return None
+    # In this form alone: the class 007 is no number.
+    if re.fullmatch(r"-?(0|[1-9]\d*)", given) and any(kind.get("type") == "integer" for kind in kinds):
+        return int(given)
+    return given
 
 
 def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
@@ -791,7 +801,8 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
                 f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
                 "Rename the file."
             )
-    config = parse(merge(raw, from_command_line(override, raw)), methods, ", ".join(paths))
+    schema = json_schema()
+    config = parse(merge(raw, from_command_line(override, raw, schema, schema)), methods, ", ".join(paths))
     if config.forget.path is not None and not Path(config.forget.path).is_file():
         raise ConfigError(
             f"forget.path: there is no file {config.forget.path} (looked in {Path.cwd()}). Give the path of a file "

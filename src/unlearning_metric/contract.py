@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ class Signature:
     ----------
     defaults : parameter name -> its default, `REQUIRED` or `COMPUTED`
     open_ended : whether it takes any further keyword (``**options``)
-    certain : whether nothing can change the signature when the file is run; a decorator can
+    certain : whether nothing can change the signature when the file is run; a decorator can, and a second binding
     """
 
     defaults: dict[str, Any]
@@ -133,8 +133,9 @@ def _read_signature(path: Path, function: str, folder: Path, seen: frozenset[tup
     for statement in _top_level(tree.body):
         if isinstance(statement, ast.FunctionDef) and statement.name == function:
             found = _signature(statement)
-        elif isinstance(statement, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == function for target in statement.targets
+        elif isinstance(statement, ast.Assign | ast.AnnAssign) and any(
+            isinstance(target, ast.Name) and target.id == function
+            for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
         ):
             other = statement.value
             found = _read_signature(path, other.id, folder, seen) if isinstance(other, ast.Name) else None
@@ -143,7 +144,22 @@ def _read_signature(path: Path, function: str, folder: Path, seen: frozenset[tup
                 if (alias.asname or alias.name) == function:
                     file = own_module(folder, statement.module)
                     found = _read_signature(file, alias.name, folder, seen) if file else None
+    if found is not None and bindings(tree).count(function) != 1:
+        found = replace(found, certain=False)
     return found
+
+
+def bindings(tree: ast.AST) -> list[str]:
+    """Every name that a source binds, in whatever scope, once for each time; ``*`` for a star import."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.append(node.id)
+        elif isinstance(node, ast.alias):
+            names.append(node.asname or node.name)
+    return names
 
 
 def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

@@ -11,19 +11,9 @@ import torch
 from torch import nn
 
 from unlearning_metric.guards import seeded
-from unlearning_metric.own_nets import (
-    ModelError,
-    builder_of,
-    evaluated,
-    input_shape,
-    look_at,
-    model_title,
-    own_net,
-    refuse_shape,
-)
+from unlearning_metric.own_nets import ModelError, does_not_take, look_at, own_net, try_out
 from unlearning_metric.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.torchvision_nets import resnet18_cifar, torchvision_net
-from unlearning_metric.user_code import first_line, own_line
 
 
 def digits_cnn(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -118,7 +108,7 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_clas
             model = MODELS[settings["name"]](settings, image_shape, num_classes)
         else:
             model = _torchvision(settings["name"], image_shape, num_classes)
-        _try_out(model, settings, image_shape, num_classes)
+        try_out(model, settings, image_shape, num_classes)
         if settings["name"] is None:
             look_at(model, settings, image_shape, num_classes)
     return model.to(memory_format=torch.channels_last)
@@ -129,28 +119,4 @@ def _torchvision(name: str, image_shape: tuple[int, ...], num_classes: int) -> n
     try:
         return torchvision_net(name, image_shape, num_classes)
     except (RuntimeError, ValueError, AssertionError) as error:
-        raise ModelError(_does_not_take(name, image_shape, 2, error)) from error
-
-
-def _try_out(model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> None:
-    """Hand examples to a model, so that one that does not fit the data says so before it is trained."""
-    title, own = model_title(settings), settings["name"] is None
-    # One example too: a net of the user's may drop the axis of a batch of one, which the last batch can be.
-    for examples in (2, 1) if own else (2,):
-        try:
-            logits = evaluated(model.eval(), torch.zeros(examples, *input_shape(image_shape), dtype=torch.float32))
-        except Exception as error:
-            place = own_line(builder_of(settings), error) if own else ""
-            raise ModelError(_does_not_take(title, image_shape, examples, error, place)) from error
-        finally:
-            model.train()
-        refuse_shape(title, logits, examples, num_classes, "")
-
-
-def _does_not_take(title: str, image_shape: tuple[int, ...], examples: int, error: Exception, place: str = "") -> str:
-    batch = "a single example" if examples == 1 else "examples"
-    return (
-        f"model {title} does not take {batch} of {list(image_shape)}: {type(error).__name__}: {first_line(error)}"
-        f"{place}. "
-        "Choose another model, or bring the images to another size (data.image_size, or in the file of the data)."
-    )
+        raise ModelError(does_not_take(name, image_shape, error)) from error

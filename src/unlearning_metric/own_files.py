@@ -1,16 +1,15 @@
 """The user's own modules: which files beside a file of theirs it imports. Nothing of theirs is run for it.
 
 An import statement that names a file or a package beside the user's file means that one, whatever else is installed;
-the standard library's names alone come before it. `user_code` imports by the same rule, so that what enters a key is
-what runs.
+the standard library's names alone come before it. `user_code` imports by the same rule, and the rule asks nothing but
+the folder: what enters a key is what runs, in every process.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -28,25 +27,32 @@ def find_in(folder: Path | str, name: str, loader: type[SourceFileLoader] = Sour
     return finder.find_spec(name)
 
 
-def is_own(folder: Path | str, name: str) -> bool:
-    """Whether ``import name`` in a file of the folder means a module that lies there.
+def is_own(folder: Path | str, module: str, names: Sequence[str] = ()) -> bool:
+    """Whether ``import module``, or ``from module import names``, in a file of the folder means what lies there.
 
-    A folder without ``__init__.py`` gives way to an installed package, as everywhere in Python: ``wandb/``, say, may be
-    a package's logs.
+    Of a folder without ``__init__.py`` only the files count that the statement reaches: ``wandb/``, say, may be the
+    logs of an installed package of that name.
     """
-    if name in sys.stdlib_module_names:
+    parts = module.split(".")
+    if parts[0] in sys.stdlib_module_names:
         return False
-    spec = find_in(folder, name)
-    return spec is not None and (spec.loader is not None or not _is_installed(name))
+    spec = find_in(folder, parts[0])
+    if spec is None or spec.loader is not None:
+        return spec is not None
+    return any(module_files(folder, one) for one in _reached(folder, parts, names))
 
 
-def _is_installed(name: str) -> bool:
-    try:
-        spec = importlib.util.find_spec(name)
-    except ValueError:
-        # Loaded, by something that left no spec.
-        return True
-    return spec is not None and spec.origin is not None
+def _reached(folder: Path | str, parts: list[str], names: Sequence[str]) -> Iterator[list[str]]:
+    """Modules that importing ``names`` from a module may run, as parts of their names, that module first."""
+    yield parts
+    for name in names:
+        if name != "*":
+            yield [*parts, name]
+            continue
+        # What a package's __all__ names is imported: maybe any of its modules.
+        place = Path(folder, *parts)
+        files = sorted(place.iterdir()) if place.is_dir() else []
+        yield from ([*parts, file.name.partition(".")[0]] for file in files if file.suffix in (".py", ".so"))
 
 
 def imported_files(path: Path | str) -> list[Path]:
@@ -81,11 +87,12 @@ def module_files(folder: Path | str, parts: list[str]) -> list[Path]:
     return found
 
 
-def own_module(folder: Path | str, name: str) -> Path | None:
+def own_module(folder: Path | str, module: str) -> Path | None:
     """File of a module by its dotted name, where an import in a file of the folder means one that lies there."""
-    parts = name.split(".")
-    files = module_files(folder, parts) if is_own(folder, parts[0]) else []
-    return files[-1] if files else None
+    parts = module.split(".")
+    files = module_files(folder, parts) if is_own(folder, module) else []
+    reached = files and parts[-1] in (files[-1].name.partition(".")[0], files[-1].parent.name)
+    return files[-1] if reached else None
 
 
 def _imports(file: Path, folder: Path) -> Iterator[list[str]]:
@@ -97,12 +104,12 @@ def _imports(file: Path, folder: Path) -> Iterator[list[str]]:
     package = list(file.parent.relative_to(folder).parts)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-            yield from (parts for parts in names if is_own(folder, parts[0]))
+            yield from (alias.name.split(".") for alias in node.names if is_own(folder, alias.name))
         elif isinstance(node, ast.ImportFrom):
-            base = node.module.split(".") if node.module else []
+            parts = node.module.split(".") if node.module else []
+            names = [alias.name for alias in node.names]
             if node.level:
-                base = package[: max(0, len(package) - node.level + 1)] + base
-            elif not is_own(folder, base[0]):
+                parts = package[: max(0, len(package) - node.level + 1)] + parts
+            elif not is_own(folder, node.module, names):
                 continue
-            yield from ([*base, alias.name] for alias in node.names)
+            yield from _reached(folder, parts, names)

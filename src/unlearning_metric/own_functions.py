@@ -18,6 +18,7 @@ from unlearning_metric.contract import (
     NO_VALIDATION,
     REQUIRED,
     TRAINING_ARGUMENTS,
+    bindings,
     converted,
     read_signature,
     unfillable,
@@ -98,15 +99,9 @@ def _missing_function(file: str, function: str, section: str) -> str | None:
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         return f"{section}.file: {file} does not parse as Python ({said}{line}). Mend it and run again."
-    bound, functions = set(), []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.alias):
-            bound.add(node.asname or node.name)
-    if {function, "*", "__getattr__"} & bound:
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    # A source that makes names as it runs is left to run.
+    if {function, "*", "__getattr__"} & {*bindings(tree)} or {"globals", "setattr", "exec"} & used:
         return None
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     return (

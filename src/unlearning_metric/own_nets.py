@@ -48,6 +48,7 @@ def _builder(file: Path, function: str) -> Callable[..., nn.Module]:
 
 
 def builder_of(settings: dict[str, Any]) -> Callable[..., nn.Module]:
+    """The user's function that builds the net."""
     return _builder(Path(settings["file"]).resolve(), settings["function"])
 
 
@@ -72,16 +73,67 @@ def own_net(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes:
             f"model file {Path(settings['file']).name}: {settings['function']} returned {type(net).__name__}; it must "
             "return an nn.Module."
         )
-    for name, tensor in net.state_dict().items():
-        if tensor.is_floating_point() and tensor.dtype != torch.float32:
-            raise ModelError(
-                f"model {model_title(settings)}: its tensor {name} is {tensor.dtype}; the workflow trains and "
-                "evaluates in float32. Return the net as .float(), and leave torch.set_default_dtype alone."
-            )
+    # Compiled nets have other names of tensors; what is compiled is said by the recipe.
+    net = net._orig_mod if type(net).__name__ == "OptimizedModule" else net
+    if net.train(net.training) is not net:
+        raise ModelError(
+            f"model {model_title(settings)}: its method train does not return it. End it with: return self"
+        )
+    _refuse_tensors(net, model_title(settings))
     return net
 
 
-def refuse_shape(title: str, logits: Any, examples: int, num_classes: int, mode: str) -> None:
+def _refuse_tensors(net: nn.Module, title: str) -> None:
+    """Refuse what cannot be stored, or computed with, in a state dict."""
+    for name, tensor in net.state_dict().items():
+        wrong = None
+        if not isinstance(tensor, torch.Tensor):
+            wrong = f"{type(tensor).__name__} and no tensor; only tensors are stored. Leave get_extra_state out"
+        elif tensor.layout != torch.strided:
+            wrong = "sparse; only dense tensors are stored. Register it dense"
+        elif (tensor.is_floating_point() or tensor.is_complex()) and tensor.dtype != torch.float32:
+            wrong = (
+                f"{tensor.dtype}; the workflow trains and evaluates in float32. Return the net as .float(), and leave "
+                "torch.set_default_dtype alone"
+            )
+        if wrong is not None:
+            raise ModelError(f"model {title}: {name} of its state dict is {wrong}.")
+
+
+def try_out(
+    model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, examples: int = 2
+) -> None:
+    """Hand examples to a model, so that one that does not fit the data says so before it is trained.
+
+    Raises
+    ------
+    ModelError
+        If it does not take them, or does not give a number for each class.
+    """
+    title = model_title(settings)
+    try:
+        logits = _evaluated(model, torch.zeros(examples, *input_shape(image_shape), dtype=torch.float32))
+    except Exception as error:
+        place = own_line(builder_of(settings), error) if settings["name"] is None else ""
+        raise ModelError(does_not_take(title, image_shape, error, examples, place)) from error
+    finally:
+        model.train()
+    _refuse_shape(title, logits, examples, num_classes, "")
+
+
+def does_not_take(
+    title: str, image_shape: tuple[int, ...], error: Exception, examples: int = 2, place: str = ""
+) -> str:
+    """Say that a model does not take examples, and what to do."""
+    batch = "a single example" if examples == 1 else "examples"
+    return (
+        f"model {title} does not take {batch} of {list(image_shape)}: {type(error).__name__}: {first_line(error)}"
+        f"{place}. Choose another model, or bring the images to another size (data.image_size, or in the file of the "
+        "data)."
+    )
+
+
+def _refuse_shape(title: str, logits: Any, examples: int, num_classes: int, mode: str) -> None:
     found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found == [examples, num_classes]:
         return
@@ -95,10 +147,10 @@ def refuse_shape(title: str, logits: Any, examples: int, num_classes: int, mode:
     )
 
 
-def evaluated(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Output of a model that may draw at random."""
+def _evaluated(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Output in eval mode of a model that may draw at random."""
     with seeded(0), torch.no_grad():
-        return model(images)
+        return model.eval()(images)
 
 
 #: Own nets that were looked at in this process, by settings and shapes.
@@ -106,54 +158,95 @@ _LOOKED_AT: set[str] = set()
 
 
 def look_at(model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> None:
-    """Refuse a net of the user's that could not be trained, stored or scored, before hours go into it."""
+    """Refuse a net of the user's that could not be trained, stored or scored, before hours go into it.
+
+    Once in a process, and on copies: a net may change in each forward pass, and no model may depend on which was first.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be copied, drops the axis of a single example, gives something else in train mode, or has values
+        that are not in its state dict.
+    UserCodeError
+        If it fails in train mode.
+    """
     asked = json.dumps([settings, image_shape, num_classes], default=str)
     if asked in _LOOKED_AT:
         return
     title, shape = model_title(settings), input_shape(image_shape)
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ModelError(f"model {title} has no parameter that can be trained.")
-    _refuse_untrainable(copy.deepcopy(model), settings, shape, num_classes)
-    _refuse_hidden_values(model, settings, image_shape, num_classes)
+    # The last batch of an evaluation may hold one example.
+    try_out(_copied(model, title), settings, image_shape, num_classes, examples=1)
+    _train_mode(_copied(model, title), settings, torch.rand(2, *shape), num_classes)
+    with seeded(1):
+        other = own_net(settings, image_shape, num_classes)
+    # Layers that are made in the first forward pass are there then.
+    try_out(other, settings, image_shape, num_classes)
+    _compare(
+        _copied(model, title), other, torch.rand(2, *shape), title, "differ from one net that is built to the next"
+    )
     _LOOKED_AT.add(asked)
-    model.train()
 
 
-def _refuse_untrainable(model: nn.Module, settings: dict[str, Any], shape: tuple[int, ...], num_classes: int) -> None:
+def _copied(model: nn.Module, title: str) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise ModelError(
+            f"model {title} cannot be copied ({type(error).__name__}: {first_line(error)}), and methods start from "
+            "copies of it. Keep locks, open files and tensors that are results of a computation out of it."
+        ) from error
+
+
+def _train_mode(model: nn.Module, settings: dict[str, Any], images: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """Output of a net of the user's for two examples in train mode, which changes it."""
     title = model_title(settings)
     try:
-        logits = model.train()(torch.rand(2, *shape))
+        logits = model.train()(images)
     except Exception as error:
         raise UserCodeError(
             f"model {title} fails in train mode on two examples: {type(error).__name__}: {first_line(error)}"
             f"{own_line(builder_of(settings), error)}"
         ) from error
-    refuse_shape(title, logits, 2, num_classes, " in train mode")
-    if not logits.requires_grad:
+    _refuse_shape(title, logits, 2, num_classes, " in train mode")
+    return logits
+
+
+def refuse_without_gradient(model: nn.Module, settings: dict[str, Any], images: torch.Tensor, num_classes: int) -> None:
+    """Check that a recipe has something to train in a net of the user's, which is changed.
+
+    Parameters
+    ----------
+    images : two examples [2, ...], as the net gets them
+
+    Raises
+    ------
+    ModelError
+        If no parameter can be trained, or the logits have no gradient.
+    """
+    title = model_title(settings)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ModelError(f"model {title} has no parameter that can be trained.")
+    if not _train_mode(model, settings, images, num_classes).requires_grad:
         raise ModelError(f"model {title} gives logits without a gradient in train mode: is there a detach or no_grad?")
 
 
-def _refuse_hidden_values(
-    model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int
-) -> None:
-    """What is stored of a model is its state dict: a net built anew that loads it must give the same logits."""
-    with seeded(1):
-        other = own_net(settings, image_shape, num_classes)
-    images = torch.rand(2, *input_shape(image_shape))
-    _compare(model, other, images, model_title(settings), "differ from one net that is built to the next")
-
-
 def _compare(model: nn.Module, other: nn.Module, images: torch.Tensor, title: str, how: str) -> None:
-    """Refuse a model that gives other logits than ``other`` with its state dict."""
+    """Refuse a model that gives other logits than ``other`` with its state dict; the model stays as it is."""
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    modes = {module: module.training for module in model.modules()}
     try:
-        other.load_state_dict(model.state_dict())
+        other.load_state_dict(state)
     except RuntimeError as error:
         said = str(error).splitlines()[-1].strip()
         raise ModelError(
             f"model {title} has other tensors each time it is built ({said}). Models are stored as state dicts: what "
             "decides about sizes must be an option of its function."
         ) from error
-    ours, theirs = (evaluated(one.eval(), images) for one in (model, other))
+    ours, theirs = (_evaluated(one, images) for one in (model, other))
+    # A net may change in each forward pass.
+    model.load_state_dict(state)
+    for module, training in modes.items():
+        module.training = training
     if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4, equal_nan=True):
         raise ModelError(
             f"model {title} uses values that {how} and are not in its state dict, which is all that is stored of a "
@@ -166,7 +259,7 @@ def refuse_changed_values(model: nn.Module, other: nn.Module, images: torch.Tens
 
     Parameters
     ----------
-    model, other : the trained model, and one built anew; both on the device of ``images``, and put into eval mode
+    model, other : the trained model, which stays as it is, and one built anew; both on the device of ``images``
     images : some examples [examples, ...], as a net gets them
     title : what the model is called
 

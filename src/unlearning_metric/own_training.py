@@ -16,6 +16,7 @@ from torch import nn
 from unlearning_metric.contract import NO_VALIDATION, TRAINING_ARGUMENTS, UserCodeError
 from unlearning_metric.guards import process_state
 from unlearning_metric.loaders import ImageDataset, ImageLoader
+from unlearning_metric.own_nets import refuse_changed_values
 from unlearning_metric.recipes import class_weights
 from unlearning_metric.returned import returned_state
 from unlearning_metric.seeds import Streams
@@ -101,4 +102,13 @@ def train_by_function(
             f"{streams.index}. Train model in place, or return the trained model."
         )
     untouched.load_state_dict(state)
+    trained = model if result is None else result
+    if type(trained) is type(untouched) and not _is_hooked(trained):
+        some = torch.arange(min(2, len(loader.dataset)), device=device)
+        refuse_changed_values(trained, copy.deepcopy(untouched), loader.dataset.batch(some)[0], type(trained).__name__)
     return untouched.eval()
+
+
+def _is_hooked(model: nn.Module) -> bool:
+    """Whether something that ends with the function changes what the model gives."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

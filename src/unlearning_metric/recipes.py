@@ -41,7 +41,13 @@ def make_optimizer(parameters: Iterable[nn.Parameter], recipe: dict[str, Any]) -
     """The recipe's optimizer in its fused form."""
     common = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "fused": True}
     if recipe["optimizer"] == "sgd":
-        return torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
+        optimizer = torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
+        if recipe["momentum"]:
+            # The first step makes of zeros what it makes of nothing. PyTorch fails where a parameter has its first
+            # gradient in a later step, as in a net that skips layers at random.
+            for parameter in optimizer.param_groups[0]["params"]:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimizer
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
     return kind(parameters, **common)
 

@@ -16,7 +16,13 @@ from unlearning_metric.augmentation import make_augmentation
 from unlearning_metric.guards import seeded
 from unlearning_metric.loaders import ImageDataset, ImageLoader
 from unlearning_metric.models import build_model
-from unlearning_metric.own_nets import ModelError, model_title, own_line_of, refuse_changed_values
+from unlearning_metric.own_nets import (
+    ModelError,
+    model_title,
+    own_line_of,
+    refuse_changed_values,
+    refuse_without_gradient,
+)
 from unlearning_metric.own_training import train_by_function
 from unlearning_metric.precision import arithmetic, autocast, refuse_unsupported
 from unlearning_metric.recipes import learning_rate, loss_function, make_optimizer, total_steps
@@ -104,12 +110,15 @@ def _compiler_named(recipe: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not recipe["compile"] or not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+        origin = type(error).__module__
+        if not recipe["compile"] or not origin.startswith(("torch._inductor", "torch._dynamo")):
             raise
-        raise CompilerError(
-            f"training.compile: torch.compile failed ({type(error).__name__}: {first_line(error)}). It needs a C++ "
-            "compiler (g++) on a CPU, and Triton on a GPU. Install it, or set training.compile: false."
-        ) from error
+        said = f"training.compile: torch.compile failed ({type(error).__name__}: {first_line(error)}). "
+        if origin.startswith("torch._inductor") or type(error).__name__ == "BackendCompilerFailed":
+            said += "It needs a C++ compiler (g++) on a CPU, and Triton on a GPU. Install it, or set "
+        else:
+            said += "It cannot follow this net, or the net itself fails: to see which, set "
+        raise CompilerError(f"{said}training.compile: false.") from error
 
 
 def synchronize(device: str) -> None:
@@ -134,17 +143,26 @@ def refuse_untrainable(
     PrecisionError
         If this host has not the recipe's arithmetic.
     ModelError
-        If an epoch ends with a batch of one example, on which the model cannot be trained.
+        If there is nothing to train, or an epoch ends with a batch of one example that the model cannot be trained on.
     """
     refuse_unsupported(recipe, dataset.images.device.type)
-    examples, size = len(dataset), recipe["batch_size"]
-    if recipe["file"] is not None or 1 not in (size, _last_batch(examples, recipe)):
+    if recipe["file"] is not None:
         return
-    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, Streams(0, "warm_up"))
-    images, _ = dataset.batch(torch.zeros(1, dtype=torch.int64, device=dataset.images.device))
+    examples, size, device = len(dataset), recipe["batch_size"], dataset.images.device
+    own, single = model_settings["name"] is None, 1 in (size, _last_batch(examples, recipe))
+    if not (own or single):
+        return
+    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, Streams(0, "warm_up")).to(
+        device
+    )
+    images, _ = dataset.batch(torch.zeros(2, dtype=torch.int64, device=device))
+    if own:
+        with seeded(0):
+            refuse_without_gradient(model, model_settings, images, num_classes)
     try:
-        with torch.no_grad():
-            model.to(images.device).train()(images)
+        with seeded(0), torch.no_grad():
+            if single:
+                model.train()(images[:1])
     except ValueError as error:
         better = next((other for other in range(size + 1, examples + 1) if examples % other != 1), None)
         advice = "larger number, and train on more examples"

@@ -2,13 +2,12 @@
 
 The file is code that runs as the user who runs the workflow. Python knows one module of a name, and the files of two
 folders may each import a ``utils`` beside it: so the modules of a folder are loaded under a package of its own, and
-their import statements look there first (`own_files.is_own`).
+their import statements name that package where they mean what lies in the folder (`own_files.is_own`).
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import copy
 import hashlib
 import importlib.util
@@ -19,7 +18,6 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -55,19 +53,49 @@ class Kind:
 _PREFIX = "unlearning_own_"
 
 
+class _OwnImports(ast.NodeTransformer):
+    """Import statements that mean modules of a folder name the package that those are loaded under."""
+
+    def __init__(self, package: str, folder: str) -> None:
+        self.package, self.folder = package, folder
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        statements = []
+        for alias in node.names:
+            if not is_own(self.folder, alias.name):
+                statements.append(ast.Import([alias]))
+                continue
+            top, dot, _ = alias.name.partition(".")
+            if dot and alias.asname is None:
+                # `import a.b` imports a.b and binds a.
+                statements.append(self._import(alias.name, f"_{self.package}"))
+                statements.append(self._import(top, top))
+            else:
+                statements.append(self._import(alias.name, alias.asname or top))
+        return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in statements]
+
+    def _import(self, name: str, bound: str) -> ast.Import:
+        return ast.Import([ast.alias(f"{self.package}.{name}", bound)])
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if not node.level and is_own(self.folder, node.module, [alias.name for alias in node.names]):
+            node.module = f"{self.package}.{node.module}"
+        return node
+
+
 class _OwnLoader(SourceFileLoader):
-    """Loads a module of the user's, with an ``import`` that finds the modules of its own folder first.
+    """Loads a module of the user's, whose import statements find the modules of its own folder first.
 
     No byte code is kept: that of a file edited twice within a second would be taken for current.
     """
 
     def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
+        tree = ast.parse(self.get_data(self.path), self.path)
+        package = fullname.partition(".")[0]
+        (folder,) = sys.modules[package].__path__
+        return compile(_OwnImports(package, folder).visit(tree), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        package = sys.modules[module.__name__.partition(".")[0]]
-        # Where a function looks for `import`, whenever it runs.
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": package.own_import}
         module.__dict__["__own_stamp__"] = _stamp(self.path)
         super().exec_module(module)
 
@@ -108,29 +136,16 @@ def _package(folder: Path) -> str:
     if name not in sys.modules:
         package = ModuleType(name)
         package.__path__ = [str(folder)]
-        package.own_import = _import_of(name, folder)
         sys.modules[name] = package
     return name
 
 
-def _import_of(package: str, folder: Path) -> Callable[..., ModuleType]:
-    """What an import statement in a folder's modules calls, as `builtins.__import__`."""
-    own = cache(lambda top: is_own(folder, top))
-
-    def own_import(name, globals=None, locals=None, fromlist=(), level=0):
-        top = name.partition(".")[0]
-        if level or not own(top):
-            return builtins.__import__(name, globals, locals, fromlist, level)
-        found = builtins.__import__(f"{package}.{name}", globals, locals, fromlist, 0)
-        # `import a.b` binds a.
-        return found if fromlist else sys.modules[f"{package}.{top}"]
-
-    return own_import
-
-
 def _load(path: Path) -> ModuleType:
     """The module of a file, run unless it is loaded already and nothing of its folder's modules was edited since."""
-    name = f"{_package(path.parent)}.{path.stem.replace('.', '_')}"
+    stem = path.stem.replace(".", "_")
+    found = find_in(path.parent, stem)
+    # A package beside the file may have its name, and is what importing the name means.
+    name = f"{_package(path.parent)}.{stem}{'' if found and found.origin == str(path) else '_file'}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path, loader=_OwnLoader(name, str(path)))
         module = importlib.util.module_from_spec(spec)
@@ -200,9 +215,11 @@ def _is_empty(path: Path) -> bool:
 
 
 def _import_advice(path: Path, error: BaseException) -> str:
-    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+    name = _plain(getattr(error, "name", None) or "")
+    if isinstance(error, ImportError) and name in sys.stdlib_module_names and find_in(path.parent, name) is not None:
+        return f"The standard library has a module {name}, which comes before the one beside the file: rename that."
+    if not isinstance(error, ModuleNotFoundError) or not name:
         return "Mend it and run again."
-    name = _plain(error.name)
     if (own := own_module(path.parent, name)) is not None:
         return (
             f"{own.relative_to(path.parent)} lies beside it: import it by an import statement (import {name}), so that "
@@ -231,7 +248,9 @@ def _place(folder: Path, error: BaseException) -> str:
     package, last = f"{_package_name(folder)}.", None
     for frame, number in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if Path(file).parent == folder or frame.f_globals.get("__name__", "").startswith(package):
+        # Code that was made at run time, as that of a dataclass, has no file.
+        own = frame.f_globals.get("__name__", "").startswith(package) and Path(file).is_relative_to(folder)
+        if own or Path(file).parent == folder:
             last = file, number
     if last is None:
         return ""
@@ -246,8 +265,13 @@ def _line(folder: Path, file: str, number: int | None, text: str) -> str:
 def own_line(function: Callable[..., Any], error: BaseException) -> str:
     """The last line of a function's own files that an exception passed, as text; empty where it passed none."""
     try:
-        return _place(Path(inspect.getsourcefile(inspect.unwrap(function))).parent, error)
-    except TypeError:
+        function = inspect.unwrap(function)
+        package = sys.modules.get(function.__module__.partition(".")[0])
+        if package is not None and package.__name__.startswith(_PREFIX):
+            return _place(Path(package.__path__[0]), error)
+        return _place(Path(inspect.getsourcefile(function)).parent, error)
+    except (TypeError, AttributeError):
+        # No function of a file, such as one made by functools.partial.
         return ""
 
 

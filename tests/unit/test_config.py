@@ -171,6 +171,11 @@ OWN_NET = {"model": {"name": None, "width": 32, "file": "net.py"}}
 OWN_TRAINING = {"training": {"file": "train.py", "batch_size": 8}}
 
 
+def test_a_training_of_the_users_may_read_what_it_likes_of_the_recipe(raw):
+    more = {"optimizer": "adam", "momentum": 0.5, "schedule": "cosine", "warmup": 0.1}
+    assert config.parse({**raw, "training": {**OWN_TRAINING["training"], **more}}, KNOWN).training.warmup == 0.1
+
+
 def test_a_net_and_a_training_of_the_users_need_no_more_than_their_files(raw):
     parsed = config.parse({**raw, "model": {"file": "net.py"}, **OWN_TRAINING}, KNOWN)
     assert (parsed.model.name, parsed.model.function, parsed.model.options) == (None, "build", {})
@@ -341,11 +346,34 @@ def test_text_of_the_command_line_is_read_as_yaml_would(raw, tmp_path, given, ex
     assert {name: getattr(training, name) for name in expected} == expected
 
 
-def test_what_is_no_number_on_the_command_line_stays_text_and_a_file_is_not_read_twice():
-    assert config.from_command_line({"a": ["3", "x", "2024-01-01"], "b": "c: d", "e": ""}, {}) == {
-        "a": [3, "x", "2024-01-01"], "b": "c: d", "e": None,
-    }  # fmt: skip
-    assert config.from_command_line({"a": {"b": "3", "c": "3"}}, {"a": {"b": "3"}}) == {"a": {"b": "3", "c": 3}}
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("forget.label", "3", 3),
+        ("forget.label", "007", "007"),
+        ("forget.label", "no", "no"),
+        ("forget.label", "1_000", "1_000"),
+        ("forget.label", "12:30", "12:30"),
+        ("forget.label", "#1", "#1"),
+        ("forget.label", "null", None),
+        ("forget.labels", ["1", "2024-13-45", "-2"], [1, "2024-13-45", -2]),
+        ("data.path", "123", "123"),
+        ("data.train_size", "", None),
+        ("model.hidden", ["64", "32"], [64, 32]),
+        ("original", "null", None),
+        ("results", "null", "null"),
+        ("model.options", {"id": "007", "width": "16"}, {"id": "007", "width": "16"}),
+        ("methods", {"mine": {"prefix": "", "color": "#ff0000", "epochs": "3"}}, None),
+    ],
+    ids=str,
+)
+def test_text_of_the_command_line_is_a_number_only_where_it_looks_like_one_and_one_may_stand(key, text, value):
+    schema = config.json_schema()
+    given = changed({}, key, text)
+    read = config.from_command_line(given, {}, schema, schema)
+    assert read == changed({}, key, text if key == "methods" else value)
+    # What a file says stays.
+    assert config.from_command_line(given, given, schema, schema) == given
 
 
 def test_quoted_digits_in_a_file_stay_text(raw, tmp_path):

@@ -87,6 +87,15 @@ def test_a_tied_weight_that_the_file_holds_once_is_read_under_both_names(given, 
     assert "two.weight" in models[0]
 
 
+def test_tied_weights_that_differ_in_the_file_are_refused(given, tmp_path):
+    (tmp_path / "tied.py").write_text(TIED)
+    settings = {"name": None, "file": str(tmp_path / "tied.py"), "function": "build", "options": {}}
+    tensors = {name: tensor.clone() for name, tensor in build_model(settings, (8, 8, 1), 3, 7).state_dict().items()}
+    tensors["two.weight"] += 1
+    with pytest.raises(CheckpointError, match=r"tensors one\.weight and two\.weight of .* differ, .* they are one"):
+        given(tensors, settings=settings)
+
+
 def test_values_beyond_float32_are_not_finite(given):
     with pytest.raises(CheckpointError, match=r"tensor 7\.bias .* not finite, or not as torch\.float32"):
         given(state(**{"7.bias": torch.full((3,), 1e300, dtype=torch.float64)}))
@@ -96,6 +105,8 @@ def test_values_beyond_float32_are_not_finite(given):
     ("changes", "message"),
     [
         ({"7.bias": torch.tensor([0.0, torch.inf, 0.0])}, r"tensor 7\.bias of .* holds values that are not finite"),
+        ({"1.num_batches_tracked": torch.tensor(torch.nan)}, "1.num_batches_tracked of .* not finite"),
+        ({"7.bias": torch.zeros(3, dtype=torch.complex64)}, r"tensor 7\.bias of .* is complex"),
         ({"7.bias": None}, r"has no tensor 7\.bias, which model digits_cnn has\. Set model to the net"),
         ({"7.bias": None, "fc.bias": torch.zeros(3)}, r"no tensor 7\.bias.*it has fc\.bias, which the model has not"),
         ({"7.weight": torch.zeros(10, 16)}, r"tensor 7\.weight of .*mine\.safetensors is \[10, 16\], .* \[3, 16\]"),

@@ -73,10 +73,30 @@ def test_the_standard_library_comes_before_a_file_and_a_file_before_what_is_inst
     assert is_own(place, "numpy")
 
 
-def test_a_folder_without_init_gives_way_to_an_installed_package(folder):
-    place = folder({"numpy/run.py": "", "mine_alone/run.py": ""})
-    assert not is_own(place, "numpy")
-    assert is_own(place, "mine_alone")
+def test_a_folder_without_init_is_meant_only_where_the_statement_reaches_a_file_of_it(folder):
+    place = folder({"wandb/run.py": "", "wandb/logs/a.txt": "", "parts/deep/acts.py": ""})
+    assert not is_own(place, "wandb")
+    assert not is_own(place, "wandb", ["init", "Api"])
+    assert is_own(place, "wandb", ["run"])
+    assert is_own(place, "wandb.run")
+    assert is_own(place, "parts.deep.acts")
+    assert is_own(place, "parts.deep", ["*"])
+
+
+def test_what_is_meant_is_the_same_from_every_working_folder_and_search_path(folder, monkeypatch, tmp_path_factory):
+    place = folder({"helpers/acts.py": ""})
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "helpers.py").write_text("")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.syspath_prepend(str(elsewhere))
+    assert is_own(place, "helpers.acts")
+
+
+def test_a_star_may_import_any_module_of_a_package(folder):
+    place = folder(
+        {"mine.py": "from parts import *", "parts/__init__.py": "", "parts/one.py": "", "parts/sub/two.py": ""}
+    )
+    assert names(place) == ["parts/__init__.py", "parts/one.py"]
 
 
 def test_the_file_of_a_module_by_its_dotted_name(folder):

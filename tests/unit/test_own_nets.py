@@ -125,16 +125,35 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
             r"does not take a single example of .* \(.*/net.py, line 14: return self.last",
         ),
         (
-            net(forward="return self.last(x.flatten(1)).detach()"),
+            net() + "Net.train = lambda self, mode=True: None\n",
             ModelError,
-            "gives logits without a gradient in train mode",
+            "its method train does not return it. End it with: return self",
         ),
-        (net(init="self.requires_grad_(False)"), ModelError, "has no parameter that can be trained"),
-        (net(build="Net(num_classes).double()"), ModelError, "its tensor last.weight is torch.float64"),
+        (net(build="Net(num_classes).double()"), ModelError, r"last\.weight of its state dict is torch\.float64"),
         (
             net(init="self.register_buffer('scale', torch.ones(1, dtype=torch.float64))"),
             ModelError,
-            r"its tensor scale is torch.float64; the workflow trains and evaluates in float32",
+            r"scale of its state dict is torch\.float64; the workflow trains and evaluates in float32",
+        ),
+        (
+            net(init="self.phase = nn.Parameter(torch.ones(1, dtype=torch.complex64))"),
+            ModelError,
+            "phase of its state dict is torch.complex64",
+        ),
+        (
+            net(init="self.register_buffer('adjacency', torch.eye(3).to_sparse())"),
+            ModelError,
+            "adjacency of its state dict is sparse; only dense tensors are stored",
+        ),
+        (
+            net() + "Net.get_extra_state = lambda self: {'a': 1}\n",
+            ModelError,
+            "_extra_state of its state dict is dict and no tensor",
+        ),
+        (
+            net(init="import threading; self.lock = threading.Lock()"),
+            ModelError,
+            r"cannot be copied \(TypeError: cannot pickle '_thread.lock' object\), and methods start from copies",
         ),
         (
             "torch.set_default_dtype(torch.float64)\n" + net(),
@@ -164,8 +183,9 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
         ),
     ],
     ids=[
-        "auxiliary", "train mode", "squeezed", "needs two", "detached", "frozen", "double", "double buffer",
-        "default dtype", "random attribute", "not persistent", "random size",
+        "auxiliary", "train mode", "squeezed", "needs two", "train returns nothing", "double", "double buffer",
+        "complex", "sparse", "extra state", "lock", "default dtype", "random attribute", "not persistent",
+        "random size",
     ],
 )  # fmt: skip
 def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_built(tmp_path, body, error, message):
@@ -185,14 +205,52 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
         net(init="self.again = self.last", forward="return self.last(x.flatten(1)) + self.again(x.flatten(1))"),
         net(init="self.norm = nn.BatchNorm1d(64)", forward="return self.last(self.norm(x.flatten(1)))"),
         net(init="self.last.bias.requires_grad_(False)"),
+        net(init="self.requires_grad_(False)"),
+        net(
+            forward="if not hasattr(self, 'first'): self.first = nn.Linear(64, 8)\n        self.first(x.flatten(1))\n"
+            "        return self.last(x.flatten(1))"
+        ),
+        net(init="self.last = nn.LazyLinear(classes)"),
+        net(init="self.last = nn.utils.weight_norm(self.last)"),
+        net(init="nn.utils.parametrizations.weight_norm(self.last)"),
+        net(init="nn.utils.parametrizations.spectral_norm(self.last)"),
+        net(
+            init="self.register_buffer('calls', torch.zeros(1))",
+            forward="self.calls += 1\n        return self.last(x.flatten(1)) * self.calls",
+        ),
+        net(build="torch.compile(Net(num_classes))"),
     ],
-    ids=["buffer", "dropout", "dropout in eval mode", "tied", "batch norm", "partly frozen"],
+    ids=[
+        "buffer",
+        "dropout",
+        "dropout in eval mode",
+        "tied",
+        "batch norm",
+        "partly frozen",
+        "frozen",
+        "made in forward",
+        "lazy",
+        "weight norm by hooks",
+        "weight norm",
+        "spectral norm",
+        "counting",
+        "compiled",
+    ],
 )
 def test_a_users_net_of_any_usual_form_is_built_with_the_weights_of_its_seed(tmp_path, body):
     model = own(tmp_path, body, seed=3)
     assert model.training
     assert equal(model, own(tmp_path, body, seed=3))
     assert all(int(count) == 0 for name, count in model.state_dict().items() if name.endswith("num_batches_tracked"))
+
+
+def test_no_net_depends_on_whether_it_is_the_first_of_its_process(tmp_path):
+    body = net(
+        init="self.register_buffer('calls', torch.zeros(1))",
+        forward="self.calls += 1\n        return self.last(x.flatten(1))",
+    )
+    first, second = (own(tmp_path, body, seed=3) for _ in range(2))
+    assert all(torch.equal(tensor, second.state_dict()[name]) for name, tensor in first.state_dict().items())
 
 
 def test_values_that_training_changes_outside_the_state_dict_are_refused(tmp_path):
@@ -205,8 +263,11 @@ def test_values_that_training_changes_outside_the_state_dict_are_refused(tmp_pat
     images = torch.rand(2, 1, 8, 8)
     refuse_changed_values(model, other, images, "net.py")
     model.train()(images)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(ModelError, match="uses values that change in training and are not in its state dict"):
         refuse_changed_values(model, other, images, "net.py")
+    assert model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
 def test_a_failure_of_a_users_net_names_its_line_and_other_failures_stay_what_they_are(tmp_path):

@@ -11,6 +11,7 @@ from unlearning_metric.contract import UserCodeError
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
 from unlearning_metric.outputs import predict
+from unlearning_metric.own_nets import ModelError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training import train_models
 
@@ -20,12 +21,12 @@ IMAGES = (DRAW.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, Non
 MODEL = {"name": "digits_cnn", "width": 4}
 
 
-def train(tmp_path, body, indices=(0,), validation=None, **recipe):
+def train(tmp_path, body, indices=(0,), validation=None, model=MODEL, **recipe):
     file = tmp_path / "mine.py"
     file.write_text(f"import random\nimport numpy as np\nimport torch\nfrom torch import nn\n{body}")
     recipe = Training(**{"batch_size": 16, "file": str(file), **recipe}).model_dump()
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
-    return train_models(dataset, MODEL, 3, recipe, 0, "retain", indices, validation=validation)[0]
+    return train_models(dataset, model, 3, recipe, 0, "retain", indices, validation=validation)[0]
 
 
 ADAM = """
@@ -47,6 +48,18 @@ def test_it_trains_the_models_from_fresh_weights(tmp_path):
         logits = predict(model, ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0])))
         assert (logits.argmax(1) == LABELS).mean() > 0.9
     assert not torch.equal(states[0]["0.weight"], states[1]["0.weight"])
+
+
+def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused(tmp_path):
+    net = "from torch import nn\nclass Net(nn.Linear):\n    shift = 0\n    def forward(self, x):\n"
+    net += "        return super().forward(x.flatten(1)) + self.shift\ndef build(num_classes):\n    return Net(64, 3)\n"
+    (tmp_path / "net.py").write_text(net)
+    model = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    body = "def train(model, train_loader):\n    model.weight.data += 1\n"
+    assert list(train(tmp_path, body, model=model)) == [0]
+    (tmp_path / "more").mkdir()
+    with pytest.raises(ModelError, match="model Net uses values that change in training and are not in its state dict"):
+        train(tmp_path / "more", f"{body}    model.shift = 5.0\n", model=model)
 
 
 def test_options_reach_it_in_the_type_of_their_default(tmp_path):

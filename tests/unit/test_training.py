@@ -95,6 +95,54 @@ def test_models_of_two_jobs_drop_out_other_units(tmp_path):
     assert all((one != two).any() for place, one in enumerate(masks) for two in masks[:place])
 
 
+SKIPPING = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last, self.calls = nn.Linear(64, 64), nn.Linear(64, 3), 0
+
+    def forward(self, x):
+        x = x.flatten(1)
+        skip = self.training and bool(torch.rand(()) < 0.5)
+        return self.last(x if skip else x + self.first(x))
+
+def build(num_classes):
+    return Net()
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ("nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).requires_grad_(False)", "has no parameter that can be trained"),
+        ("Detached(64, 3)", "gives logits without a gradient in train mode"),
+    ],
+)
+def test_a_net_without_a_gradient_is_refused_by_a_recipe_and_left_to_a_training_of_the_users(tmp_path, build, said):
+    text = "from torch import nn\nclass Detached(nn.Linear):\n    def forward(self, x):\n"
+    text += f"        return super().forward(x.flatten(1)).detach()\ndef build(num_classes):\n    return {build}\n"
+    (tmp_path / "net.py").write_text(text)
+    (tmp_path / "mine.py").write_text("def train(model):\n    for one in model.parameters(): one.data += 1\n")
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
+    with pytest.raises(ModelError, match=said):
+        train_models(dataset, settings, 3, RECIPE, 0, "retain", [0])
+    own = Training(file=str(tmp_path / "mine.py"), batch_size=16).model_dump()
+    assert list(train_models(dataset, settings, 3, own, 0, "retain", [0])[0]) == [0]
+
+
+@pytest.mark.parametrize("recipe", [{}, {"momentum": 0.0}, {"optimizer": "adam", "lr": 0.01}], ids=str)
+def test_a_net_may_skip_layers_at_random(tmp_path, recipe):
+    (tmp_path / "net.py").write_text(SKIPPING)
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
+    states = train_models(dataset, settings, 3, {**RECIPE, **recipe}, 0, "retain", range(4))[0]
+    assert all(torch.isfinite(tensor).all() for state in states.values() for tensor in state.values())
+
+
 def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused_after_one_model(tmp_path):
     text = "import torch\nfrom torch import nn\n\nclass Net(nn.Linear):\n    mean = 0\n    def forward(self, x):\n"
     text += "        x = x.flatten(1)\n        if self.training: self.mean = x.detach().mean(0)\n"

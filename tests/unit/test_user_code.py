@@ -1,5 +1,6 @@
 """Loading files of the user's: each gets the modules beside it, whatever other files import."""
 
+import inspect
 import os
 import pickle
 import sys
@@ -13,7 +14,7 @@ from unlearning_metric.user_code import load_function, own_line
 
 def write(folder, **files):
     for name, text in files.items():
-        path = folder / (name.replace("__", "/") + ".py")
+        path = folder / (name.replace("__", "/", 1) + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
@@ -83,6 +84,7 @@ def test_an_edited_helper_is_read_again(tmp_path):
 
 def test_a_missing_module_is_called_as_its_file_calls_it(tmp_path):
     write(tmp_path, parts__acts="x = 1", net="import parts.gone\ndef build(): pass")
+    (tmp_path / "parts/__init__.py").write_text("")
     with pytest.raises(UserCodeError, match=r"No module named 'parts.gone' .*net.py, line 1: import parts.gone\)") as e:
         load(tmp_path / "net.py")
     assert "unlearning_own" not in str(e.value)
@@ -92,6 +94,52 @@ def test_a_name_missing_in_a_helper_is_told_with_the_helpers_file(tmp_path):
     write(tmp_path, helper="x = 1", net="from helper import y\ndef build(): pass")
     with pytest.raises(UserCodeError, match=r"cannot import name 'y' from 'helper' \(.*helper\.py\)"):
         load(tmp_path / "net.py")
+
+
+def test_a_helper_named_as_a_module_of_the_standard_library_is_told_to_be_renamed(tmp_path):
+    write(tmp_path, profile="def layer(): pass", net="from profile import layer\ndef build(): pass")
+    with pytest.raises(UserCodeError, match="The standard library has a module profile, which comes before the one"):
+        load(tmp_path / "net.py")
+
+
+def test_a_file_beside_a_package_of_its_name_imports_from_the_package(tmp_path):
+    write(tmp_path, net__layers="x = 3", net____init__="", net="from net.layers import x\ndef build():\n    return x")
+    assert load(tmp_path / "net.py")() == 3
+
+
+def test_the_line_of_a_failure_is_found_for_a_function_of_a_package_too(tmp_path):
+    write(tmp_path, parts__acts="import deep\ndef build():\n    deep.fail()", deep="def fail():\n    1 / 0")
+    build = load(write(tmp_path, net="from parts.acts import build") / "net.py")
+    with pytest.raises(ZeroDivisionError) as failure:
+        build()
+    assert own_line(build, failure.value) == f" ({tmp_path.name}/deep.py, line 2: 1 / 0)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass A:\n    x: int = 1\n"
+        "def build():\n    A().x = 2\n",
+        "def build():\n    exec('1 / 0', globals())\n",
+    ],
+)
+def test_a_failure_in_code_made_at_run_time_names_the_line_that_called_it(tmp_path, text):
+    build = load(write(tmp_path, net=text) / "net.py")
+    with pytest.raises((ZeroDivisionError, AttributeError)) as failure:
+        build()
+    assert own_line(build, failure.value).startswith(f" ({tmp_path.name}/net.py, line ")
+
+
+def test_what_is_put_into_builtins_is_seen(tmp_path, monkeypatch):
+    build = load(write(tmp_path, net="def build():\n    return len([1])\n") / "net.py")
+    monkeypatch.setattr("builtins.len", lambda value: 99)
+    assert build() == 99
+
+
+def test_the_source_of_a_function_stays_readable(tmp_path):
+    text = "import helper, json\nimport parts.acts\n\ndef build():\n    return helper, parts.acts, json\n"
+    write(tmp_path, helper="", parts__acts="", net=text)
+    assert inspect.getsource(load(tmp_path / "net.py")) == text.partition("\n\n")[2]
 
 
 def test_importing_a_file_beside_by_its_name_as_text_is_advised_against(tmp_path):

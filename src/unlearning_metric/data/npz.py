@@ -72,11 +72,11 @@ def _read(archive: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
 
 def _examples(x: np.ndarray, name: str) -> np.ndarray:
     if x.dtype.kind == "f":
-        if x.dtype.itemsize <= 4:
+        if x.dtype.itemsize <= 4 or x.ndim == 0:
             return x.astype(np.float32, copy=False)
         with np.errstate(over="ignore"):
             single = x.astype(np.float32)
-        beyond = np.flatnonzero((np.isinf(single) & np.isfinite(x)).reshape(len(x), -1).any(axis=1))
+        beyond = np.flatnonzero((np.isinf(single) & np.isfinite(x)).any(axis=tuple(range(1, x.ndim))))
         if len(beyond):
             raise DataError(
                 f"{name} holds values beyond {_LARGEST:.3g}, the largest float32, in {len(beyond)} of {len(x)} "

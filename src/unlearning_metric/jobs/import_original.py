@@ -80,10 +80,19 @@ def fitted(
                 f"original: tensor {name} of {path} is {list(found[name].shape)}, that of model {title} "
                 f"{list(tensor.shape)}. {_ADVICE}"
             )
-        if not torch.isfinite(found[name].to(tensor.dtype)).all():
+        if found[name].is_complex() and not tensor.is_complex():
+            raise CheckpointError(
+                f"original: tensor {name} of {path} is complex, that of model {title} is not. {_ADVICE}"
+            )
+        if not (torch.isfinite(found[name]).all() and torch.isfinite(found[name].to(tensor.dtype)).all()):
             raise CheckpointError(
                 f"original: tensor {name} of {path} holds values that are not finite, or not as {tensor.dtype}: that "
                 "training diverged. Take another checkpoint."
+            )
+    for name, other in _tied_names(wanted):
+        if not torch.equal(found[name], found[other]):
+            raise CheckpointError(
+                f"original: tensors {name} and {other} of {path} differ, and in model {title} they are one. {_ADVICE}"
             )
     extra = [name for name in found if name not in wanted]
     if extra:
@@ -96,9 +105,22 @@ def _tied(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor])
 
     ``safetensors.torch.save_model`` writes such a tensor once.
     """
-    place = {name: (tensor.data_ptr(), tensor.shape) for name, tensor in wanted.items()}
-    by_place = {place[name]: tensor for name, tensor in found.items() if name in wanted}
-    return {name: by_place[place[name]] for name in wanted if place[name] in by_place}
+    tied = {}
+    for name, other in _tied_names(wanted):
+        if name in found or other in found:
+            tied |= {name: found.get(name, found.get(other)), other: found.get(other, found.get(name))}
+    return tied
+
+
+def _tied_names(wanted: Mapping[str, torch.Tensor]) -> list[tuple[str, str]]:
+    """Pairs of names of one tensor: the first such name, and each other."""
+    first: dict[Any, str] = {}
+    pairs = []
+    for name, tensor in wanted.items():
+        place = (tensor.data_ptr(), tensor.shape)
+        if tensor.numel() and first.setdefault(place, name) != name:
+            pairs.append((first[place], name))
+    return pairs
 
 
 _ADVICE = "Set model to the net that the checkpoint is of, with its number of classes and channels."

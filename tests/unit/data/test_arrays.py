@@ -83,6 +83,8 @@ def test_the_mapping_of_the_labels_is_stored(tmp_path):
         ({"x_train": np.zeros((6, 4), complex)}, "x_train is complex128"),
         ({"x_train": np.zeros(6, np.uint8)}, r"x_train is uint8 \[6\]"),
         ({"x_train": np.zeros((6, 0), np.uint8), "x_test": np.zeros((3, 0), np.uint8)}, "hold no value"),
+        ({"x_test": np.zeros((0, 4, 5, 3))}, "x_test holds no image"),
+        ({"x_train": np.zeros(())}, r"x_train is float32 \[\]"),
         ({"groups_train": np.array(list("abcdef"))}, "groups_train is <U1"),
     ],
 )
