@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -21,42 +22,70 @@ from unlearning_metric.plan import Plan, find_methods
 from unlearning_metric.sweep import read_sweep, share, write_comparison
 
 ROOT = Path(__file__).resolve().parents[1]
-DRY = {"-n", "--dry-run", "--dryrun"}
-NOT_HERE = ("--config", "--configfile", "--configfiles", "-C")
+INTERRUPTED = 130
+# As Snakemake reads them: abbreviated, or with a value or other letters attached.
+DRY = ("-n", "--dr")
+NOT_HERE = ("-C", "--conf")
+
+
+def snakemake(options: list[str]) -> int:
+    """Run Snakemake and wait for its end, even where the terminal interrupts: it ends its jobs and drops its locks."""
+    process = subprocess.Popen([sys.executable, "-m", "snakemake", *options])
+    interrupted = False
+    while True:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            # The terminal told Snakemake too.
+            interrupted = True
+        else:
+            return INTERRUPTED if interrupted else process.returncode
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 where every experiment was finished, 1 where one was not, 2 for a mistake in the file."""
+    """Exit status: 0 where every experiment was finished, 1 where one was not, 2 for a mistake, 130 for ctrl-C."""
     if not arguments or arguments[0].startswith("-"):
         print(__doc__)
         return 2
     file, *options = arguments
-    if any(option.split("=")[0] in NOT_HERE for option in options):
+    if any(option.startswith(NOT_HERE) for option in options):
         print(f"Say in {file} what the configuration is: --config and --configfile would reach every experiment.",
               file=sys.stderr)  # fmt: skip
         return 2
+    dry = any(option.startswith(DRY) for option in options)
     methods = find_methods(ROOT / "methods")
-    plans = {}
-    try:
-        sweep = read_sweep(file)
-        for name, raw in sweep.experiments.items():
-            path = sweep.results / name / "config.yaml"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-            plans[name] = Plan(config.load([path], {}, methods, path), methods, ROOT / "workflow" / "scripts")
-    except config.ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    unfinished = []
-    for name, plan in plans.items():
-        folder = sweep.results / name
-        if not DRY & set(options):
-            taken = share(plan, folder, [sweep.results / other for other in plans if other != name])
-            print(f"{name}: {len(taken)} files shared with the other experiments", flush=True)
-        command = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(folder / "config.yaml"), *options]
-        if subprocess.run([sys.executable, "-m", "snakemake", *command]).returncode:
-            unfinished.append(name)
-    comparison = write_comparison(sweep)
+    plans, files = {}, {}
+    with tempfile.TemporaryDirectory() as aside:
+        try:
+            sweep = read_sweep(file)
+            for name, raw in sweep.experiments.items():
+                folder = sweep.results / name
+                # A dry run leaves the results as they are.
+                path = files[name] = Path(aside, f"{name}.yaml") if dry else folder / "config.yaml"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+                try:
+                    plans[name] = Plan(config.load([path], {}, methods, path), methods, ROOT / "workflow" / "scripts")
+                except config.ConfigError as error:
+                    # That file is written anew at each start: what is to be mended is the user's.
+                    said = str(error).removeprefix(f"{path} ")
+                    raise config.ConfigError(f"{file}, experiments.{name}: {said}") from None
+        except config.ConfigError as error:
+            print(error, file=sys.stderr)
+            return 2
+        unfinished = []
+        for name, plan in plans.items():
+            if not dry:
+                others = [sweep.results / other for other in plans if other != name]
+                taken = share(plan, sweep.results / name, others)
+                print(f"{name}: {len(taken)} files shared with the other experiments", flush=True)
+            status = snakemake(["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(files[name]), *options])
+            if status == INTERRUPTED:
+                print(f"Interrupted in experiment {name}. The same command goes on from there.", file=sys.stderr)
+                return INTERRUPTED
+            if status:
+                unfinished.append(name)
+    comparison = None if dry else write_comparison(sweep, plans)
     if comparison is not None:
         print(f"\nExperiments side by side: {comparison}\n\n{comparison.read_text(encoding='utf-8')}")
     if unfinished:

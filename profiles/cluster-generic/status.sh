@@ -9,6 +9,6 @@ case "$answer" in
         echo running ;;
     # Cancelled, failed, out of memory or time, its node gone; or forgotten, so nobody knows: it is made again.
     *JobState=* | *"Invalid job id"*) echo failed ;;
-    # The controller does not answer: it will again.
-    *) echo running ;;
+    # The controller does not answer: it will again. Said, since what never mends would be waited for.
+    *) echo "state of job $1 unknown, asked again: ${answer:-no answer}" >&2; echo running ;;
 esac

@@ -5,6 +5,8 @@ case "$answer" in
     *succeeded=1*) echo success ;;
     # Its pod failed or passed its time; or the job is gone, so nobody knows: it is made again.
     *failed=[1-9]* | *NotFound*) echo failed ;;
-    # Not begun, under way, or the API server does not answer: it will again.
-    *) echo running ;;
+    # Not begun, or under way.
+    succeeded=*) echo running ;;
+    # The API server does not answer: it will again. Said, since what never mends would be waited for.
+    *) echo "state of job $1 unknown, asked again: ${answer:-no answer}" >&2; echo running ;;
 esac

@@ -26,11 +26,15 @@ def manifest(script: Path, properties: dict) -> dict:
         "image": resources["k8s_image"],
         "command": ["/bin/sh", str(script)],
         "workingDir": str(Path.cwd()),
+        # Snakemake keeps a cache at home, and a user whom the image does not know has none.
+        "env": [{"name": "HOME", "value": "/tmp"}],
         "resources": {"limits": limits, "requests": {**limits, "cpu": str(properties["threads"])}},
         "volumeMounts": [{"name": "shared", "mountPath": resources["k8s_mount"]}],
     }
     pod = {
         "restartPolicy": "Never",
+        # Of the pod: its clock starts on a node, that of the Job would count the time that it waits for one.
+        "activeDeadlineSeconds": 60 * minutes(properties),
         "securityContext": {"runAsUser": os.getuid(), "runAsGroup": os.getgid()},
         "containers": [container],
         "volumes": [{"name": "shared", "persistentVolumeClaim": {"claimName": resources["k8s_claim"]}}],
@@ -42,20 +46,31 @@ def manifest(script: Path, properties: dict) -> dict:
         "spec": {
             # Whether a failed job runs again is for Snakemake to say.
             "backoffLimit": 0,
-            "activeDeadlineSeconds": 60 * int(resources["runtime"]),
             "ttlSecondsAfterFinished": 86400,
             "template": {"spec": pod},
         },
     }
 
 
+def minutes(properties: dict) -> int:
+    """Time limit of the job."""
+    try:
+        return int(properties["resources"]["runtime"])
+    except ValueError:
+        rule, runtime = properties.get("rule", "group"), properties["resources"]["runtime"]
+        sys.exit(f"runtime of rule {rule} is {runtime!r}. Write minutes, as a number, in the profile.")
+
+
 def main() -> None:
     script = Path(sys.argv[1]).resolve()
     (properties,) = re.findall(r"^# properties = (.*)$", script.read_text(), re.MULTILINE)
     job = manifest(script, json.loads(properties))
-    answer = subprocess.run(
-        ["kubectl", "create", "--filename", "-"], input=json.dumps(job), text=True, stdout=subprocess.PIPE
-    )
+    try:
+        answer = subprocess.run(
+            ["kubectl", "create", "--filename", "-"], input=json.dumps(job), text=True, stdout=subprocess.PIPE
+        )
+    except FileNotFoundError:
+        sys.exit("There is no kubectl in PATH: install it where Snakemake runs, or load its module.")
     if answer.returncode:
         sys.exit(f"kubectl refused the job of {script} (exit status {answer.returncode}); its words stand above.")
     print(job["metadata"]["name"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from unlearning_metric import config
 from unlearning_metric.doctor import examine
 from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.shard_size import advise, measured_model_seconds, measured_start_seconds
+from unlearning_metric.shard_size import USED, advise, asked_minutes, measured_model_seconds, measured_start_seconds
 from unlearning_metric.store import StoreError
 
 
@@ -44,15 +45,20 @@ def shard_size(arguments: argparse.Namespace) -> int:
     methods = find_methods(root / "methods")
     try:
         settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
-    except config.ConfigError as error:
+        plan = Plan(settings, methods, root / "workflow" / "scripts")
+        results = arguments.results or settings.results
+        keys = {group: plan.training_origin(group).key for group in ("full", "retain")}
+        each = arguments.model_seconds or measured_model_seconds(results, keys)
+    except (config.ConfigError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
-    results = arguments.results or settings.results
-    each = arguments.model_seconds or measured_model_seconds(results)
     if each is None:
+        # An original that was trained elsewhere tells no time.
+        group = "full" if settings.original is None else "retain"
         print(
-            f"{results} holds no original model, whose training time would say how long one takes. Train it, and "
-            f"nothing else: snakemake {results}/models/full/0000-0000.safetensors   Or give --model-seconds.",
+            f"{results} holds no model of this configuration that was trained here, whose time would say how long one "
+            f"takes. Train one job of them, and nothing else: snakemake {results}/{plan.model_files(group)[0]}   "
+            "Or give --model-seconds.",
             file=sys.stderr,
         )
         return 2
@@ -64,11 +70,23 @@ def shard_size(arguments: argparse.Namespace) -> int:
         f"models takes {advice.minutes:.1f} min, {100 * advice.share:.1f} % of it for starting. From {advice.least} "
         "models on that is under 5 %."
     )
-    if not advice.fits:
+    if not advice.fits and advice.least > settings.copies:
+        print(
+            f"All {settings.copies} models in one job would not keep starting under 5 %: models this quick are done "
+            "soon whatever the size of a job."
+        )
+    elif not advice.fits:
         print(
             f"No divisor of {settings.copies} keeps starting under 5 % and a job within half of --runtime "
             f"{arguments.runtime:g} min. Raise the runtime of the rules in the profile, or choose copies with more "
             "divisors."
+        )
+    if advice.minutes > USED * asked_minutes(advice.size):
+        runtime = max(arguments.runtime, math.ceil(advice.minutes / USED))
+        print(
+            f"The rules ask a cluster for {asked_minutes(advice.size)} min for such a job, less than twice what it "
+            f"takes. Say in the profile: set-resources: {{train_full: {{runtime: {runtime:g}}}, train_retain: "
+            f"{{runtime: {runtime:g}}}, unlearn: {{runtime: {runtime:g}}}}}"
         )
     return 0
 

@@ -44,11 +44,13 @@ def gpu_ids() -> list[str]:
 def lock_folder() -> Path:
     """Folder of this user's GPU locks on this host.
 
-    Within an allocation of a scheduler it is the allocation's own: a scheduler that hides other jobs' GPUs calls the
-    one it gives each job ``0``, and jobs of one host that hold different GPUs must not wait for each other.
+    Within an allocation of a scheduler that names its GPUs it is the allocation's own: a scheduler that hides other
+    jobs' GPUs calls the one it gives each job ``0``, and jobs of one host that hold different GPUs must not wait for
+    each other. Where nobody names GPUs all jobs of the host share them, whatever allocation they are of.
     """
     name = f"unlearning-metric-gpu-{os.getuid()}"
-    given = [os.environ[variable] for variable in ALLOCATIONS if os.environ.get(variable)]
+    named = "CUDA_VISIBLE_DEVICES" in os.environ
+    given = [os.environ[variable] for variable in ALLOCATIONS if named and os.environ.get(variable)]
     return Path(tempfile.gettempdir()) / "-".join([name, *given[:1]]).replace("/", "_")
 
 

@@ -173,6 +173,8 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
         If a dump is damaged, has another key or order of examples, or models are missing or double.
     """
     paths, roles = list(paths), tuple(roles)
+    if not paths:
+        raise StoreError("there are no dumps to read.")
     gathered: dict[str, _Gathered] = {}
     headers = []
     for path in paths:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,29 @@ def advise(copies: int, model_seconds: float, start_seconds: float, runtime: flo
     return Advice(size, start_seconds / seconds(size), seconds(size) / 60, least, fits)
 
 
-def measured_model_seconds(results: Path | str) -> float | None:
-    """Median seconds of the original models in a results folder; None where there are none yet."""
-    found = []
-    for path in Path(results).glob("models/full/*.safetensors"):
-        found += read_header(path)["run"].get("seconds", ())
-    return sorted(found)[len(found) // 2] if found else None
+def measured_model_seconds(results: Path | str, keys: Mapping[str, str]) -> float | None:
+    """Median seconds of the models of the first group in a results folder that tells; None where none does.
+
+    Parameters
+    ----------
+    keys : group, ``full`` or ``retain`` -> key of its models; those of another configuration do not count
+
+    Raises
+    ------
+    StoreError
+        If a file is damaged.
+    """
+    for group, key in keys.items():
+        headers = (read_header(path) for path in sorted(Path(results).glob(f"models/{group}/*.safetensors")))
+        found = [value for header in headers if header["key"] == key for value in header["run"].get("seconds", ())]
+        if found:
+            return sorted(found)[len(found) // 2]
+    return None
+
+
+def asked_minutes(models: int) -> int:
+    """Time limit that the rules ask for a job of models: generous, since a cluster kills a job that passes it."""
+    return 30 + 10 * models
 
 
 def measured_start_seconds() -> float:

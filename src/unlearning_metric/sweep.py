@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,11 @@ import pandas as pd
 from unlearning_metric.config import METHOD_NAME, ConfigError, merge, read_yaml
 from unlearning_metric.leaderboard_text import table_lines
 from unlearning_metric.plan import Plan
-from unlearning_metric.store import read_document, stored_key, write_text
+from unlearning_metric.store import StoreError, read_document, stored_key, write_json, write_text
 
 KEYS = {"results", "base", "experiments"}
+#: File of a results folder that lists what other experiments gave it.
+GIVEN = "given.json"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,17 @@ def read_sweep(path: Path | str) -> Sweep:
         raise ConfigError(f"{path}: unknown key {', '.join(unknown)}. Known: {', '.join(sorted(KEYS))}.")
     if missing := sorted(KEYS - set(raw)):
         raise ConfigError(f"{path}: {', '.join(missing)} missing. See config/sweep_example.yaml.")
+    for key in ("base", "results"):
+        if not isinstance(raw[key], str) or not raw[key]:
+            raise ConfigError(
+                f"{path}: {key}: {raw[key]!r} is not allowed. Expected a path. See config/sweep_example.yaml."
+            )
     base = read_yaml(Path(path).parent / raw["base"])
     experiments, results = {}, Path(raw["results"])
     if not isinstance(raw["experiments"], dict) or not raw["experiments"]:
         raise ConfigError(f"{path}: experiments must name at least one experiment, such as 'as_it_is: {{}}'.")
     for name, changes in raw["experiments"].items():
-        changes = changes or {}
+        changes = {} if changes is None else changes
         if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
             raise ConfigError(f"{path}: experiments.{name}: a name may hold only letters, digits and underscores.")
         if not isinstance(changes, dict):
@@ -79,12 +87,23 @@ def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list
     """Put into ``results`` what other results folders hold of it: every missing file whose key there is the one needed.
 
     Hard links where the file system allows, so that shared models take no room twice; files of results are replaced
-    and never written into, so none changes under another experiment.
+    and never written into, so none changes under another experiment. Snakemake has no record of such a file, and would
+    refuse it once the experiment needs another: what was put here earlier and is not needed any more is taken away.
 
     Returns
     -------
     Paths within ``results`` of what was put there.
     """
+    needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
+    given = {}
+    for path, key in _given_earlier(results).items():
+        if stored_key(Path(results, path)) != key:
+            # Made here since, or gone.
+            continue
+        if needed.get(path, key) == key:
+            given[path] = key
+        else:
+            Path(results, path).unlink()
     taken = []
     for artifact in plan.artifacts():
         target = Path(results, artifact.path)
@@ -100,7 +119,18 @@ def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list
                     shutil.copy2(source, target)
                 taken.append(artifact.path)
                 break
+    given |= {path: needed[path] for path in taken}
+    if given:
+        write_json(Path(results, GIVEN), given)
     return taken
+
+
+def _given_earlier(results: Path | str) -> dict[str, str]:
+    """Path within a results folder -> key, of the files that other experiments gave it."""
+    try:
+        return json.loads(Path(results, GIVEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def compare(boards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -174,16 +204,23 @@ def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
     )
 
 
-def write_comparison(sweep: Sweep) -> Path | None:
-    """Write ``comparison.csv`` and ``.md`` from the leaderboards there are; path of the latter, None without any."""
-    boards = {
-        name: read_document(path)
-        for name in sweep.experiments
-        if (path := sweep.results / name / "leaderboard.json").exists()
-    }
+def write_comparison(sweep: Sweep, plans: Mapping[str, Plan]) -> Path | None:
+    """Write ``comparison.csv`` and ``.md`` from the finished leaderboards; path of the latter, None without any.
+
+    A leaderboard of another configuration than the experiment now has, or a damaged one, is left out and named.
+    """
+    boards, left_out = {}, []
+    for name, plan in plans.items():
+        try:
+            boards[name] = read_document(sweep.results / name / "leaderboard.json", plan.leaderboard_origin().key)
+        except (OSError, StoreError):
+            left_out.append(name)
     if not boards:
         return None
     table = compare(boards)
+    text = comparison_text(table, boards)
+    if left_out:
+        text += f"\nWithout {', '.join(left_out)}: no finished leaderboard of the configuration as it is now.\n"
     write_text(sweep.results / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_text(sweep.results / "comparison.md", comparison_text(table, boards))
+    write_text(sweep.results / "comparison.md", text)
     return sweep.results / "comparison.md"

@@ -1,5 +1,7 @@
 """Three experiments from one command: what is the same is made once, and the leaderboards stand side by side."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -62,10 +64,27 @@ def test_three_experiments(workflow):
     assert again.returncode == 0
     assert again.stdout.count("Nothing to be done") == 3
 
+    # An experiment that was given files is edited: it is made anew from what it now is, and a dry run writes nothing.
+    whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": 2}
+    workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
+    before = {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()}
+    dry = sweep(workflow, "-n")
+    assert dry.returncode == 0, dry.stdout
+    assert "Experiments side by side" not in dry.stdout
+    assert {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()} == before
+    edited = sweep(workflow, "--cores", "2")
+    assert edited.returncode == 0, edited.stdout
+    assert jobs(edited.stdout, "train_retain") == [0, 0, 0]
+    assert jobs(edited.stdout, "train_full") == [0, 1, 0]
+
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(("--config", "copies=4"), "Say in sweep.yaml what the configuration is"), ((), "out/a/config.yaml has")],
+    [
+        (("--config", "copies=4"), "Say in sweep.yaml what the configuration is"),
+        (("-n", "-Ccopies=4"), "Say in sweep.yaml what the configuration is"),
+        ((), "sweep.yaml, experiments.a: has"),
+    ],
 )
 def test_a_mistake_stops_before_any_experiment(workflow, options, message):
     workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {copies: 3}}\n")
@@ -75,3 +94,24 @@ def test_a_mistake_stops_before_any_experiment(workflow, options, message):
     assert answer.returncode == 2
     assert message in answer.stdout
     assert not workflow.path("out/a/models").exists()
+
+
+def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow):
+    workflow.only("identity").configure(shard_size=8, device="cpu")
+    workflow.write("methods/slow.py", "import time\n\ndef unlearn(model):\n    time.sleep(600)\n")
+    workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {}}\n")
+    command = [sys.executable, "workflow/sweep.py", "sweep.yaml", "--cores", "1"]
+    process = subprocess.Popen(command, cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, start_new_session=True)  # fmt: skip
+    for line in process.stdout:
+        if "rule unlearn" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.communicate(timeout=120)[0]
+
+    assert process.returncode == 130, rest
+    assert "Interrupted in experiment a. The same command goes on from there." in rest
+    assert "Traceback" not in rest.rpartition("Interrupted in experiment")[2]
+    workflow.path("methods/slow.py").unlink()
+    again = sweep(workflow, "--cores", "2")
+    assert again.returncode == 0, again.stdout

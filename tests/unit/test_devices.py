@@ -243,6 +243,18 @@ def test_jobs_of_different_allocations_that_hide_the_others_gpus_do_not_wait(tmp
             job.communicate()
 
 
+def test_an_allocation_has_locks_of_its_own_only_where_gpus_are_named(monkeypatch):
+    monkeypatch.setenv("PBS_JOBID", "71")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    of_the_allocation = devices.lock_folder()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert devices.lock_folder() != of_the_allocation
+    monkeypatch.setenv("PBS_JOBID", "72")
+    of_the_host = devices.lock_folder()
+    monkeypatch.delenv("PBS_JOBID")
+    assert devices.lock_folder() == of_the_host
+
+
 def test_only_the_gpus_that_a_scheduler_names_are_taken(tmp_path):
     server = FakeServer(tmp_path, CUDA_VISIBLE_DEVICES="2,GPU-8f2a", SLURM_JOB_ID="7")
 

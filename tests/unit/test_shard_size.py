@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from unlearning_metric.__main__ import main
-from unlearning_metric.shard_size import LARGEST_SHARE, USED, advise
+from unlearning_metric.shard_size import LARGEST_SHARE, USED, advise, measured_model_seconds
 from unlearning_metric.shards import shard_names
+from unlearning_metric.store import write_models
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,6 +63,51 @@ def test_the_command_says_how_to_measure_a_model(capsys, tmp_path):
     status = main(["shard-size", "--workflow", str(ROOT), "--results", str(tmp_path)])
     assert status == 2
     assert f"snakemake {tmp_path}/models/full/0000-0000.safetensors" in capsys.readouterr().err
+
+
+def test_only_models_of_this_configuration_tell_their_time(tmp_path):
+    def model(group, key, seconds):
+        header = {"key": key, "models": [0], "run": {"seconds": seconds}}
+        write_models(tmp_path / f"models/{group}/0000-0000.safetensors", {0: {"w": torch.zeros(1)}}, header)
+
+    keys = {"full": "k", "retain": "r"}
+    model("full", "another", [9.0])
+    assert measured_model_seconds(tmp_path, keys) is None
+    model("retain", "r", [2.0, 3.0, 40.0])
+    assert measured_model_seconds(tmp_path, keys) == 3.0
+    model("full", "k", [1.5])
+    assert measured_model_seconds(tmp_path, keys) == 1.5
+
+
+def test_a_damaged_model_is_named(capsys, tmp_path):
+    (tmp_path / "models/full").mkdir(parents=True)
+    (tmp_path / "models/full/0000-0000.safetensors").write_bytes(b"")
+    assert main(["shard-size", "--workflow", str(ROOT), "--results", str(tmp_path)]) == 2
+    assert "0000-0000.safetensors cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ("0.04", "All 64 models in one job would not keep starting under 5 %"),
+        ("1000", "Raise the runtime of the rules in the profile"),
+        ("90", None),
+    ],
+)
+def test_what_does_not_fit_is_told_with_what_helps(capsys, seconds, said):
+    main(
+        ["shard-size", "--workflow", str(ROOT), "--model-seconds", seconds, "--start-seconds", "10", "--runtime", "30"]
+    )
+    out = capsys.readouterr().out
+    assert (said in out) if said else len(out.splitlines()) == 2
+
+
+def test_a_job_longer_than_the_rules_ask_for_is_told_with_what_to_set(capsys):
+    given = ["--model-seconds", "13900", "--start-seconds", "10", "--runtime", "480"]
+    main(["shard-size", "--workflow", str(ROOT), *given])
+    out = capsys.readouterr().out
+    assert "The rules ask a cluster for 40 min for such a job" in out
+    assert "train_retain: {runtime: 480}" in out
 
 
 def test_the_table_of_the_readme_is_what_the_formula_gives():

@@ -11,7 +11,7 @@ import yaml
 from unlearning_metric import config, sweep
 from unlearning_metric.config import ConfigError
 from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.store import write_npz
+from unlearning_metric.store import write_document, write_npz
 from unlearning_metric.sweep import compare, comparison_text, read_sweep, share
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,11 @@ def test_an_experiment_is_the_base_and_what_differs(tmp_path):
         ({"experiments": {"a/b": {}}}, "experiments.a/b: a name may hold only"),
         ({"experiments": {"a": 3}}, "experiments.a: expected what differs"),
         ({"experiments": {"a": {"results": "x"}}}, "its results go to out/a"),
+        ({"experiments": {"a": 0}}, "experiments.a: expected what differs"),
         ({"base": "nowhere.yaml"}, "no such file"),
+        ({"base": None}, "base: None is not allowed. Expected a path"),
+        ({"results": None}, "results: None is not allowed. Expected a path"),
+        ({"base": 3}, "base: 3 is not allowed. Expected a path"),
     ],
 )
 def test_mistakes_are_named(tmp_path, keys, message):
@@ -91,6 +95,25 @@ def test_only_missing_files_of_the_needed_key_are_shared(tmp_path, plan):
     assert (tmp_path / "mine/data/split.npz").samefile(tmp_path / "other/data/split.npz")
     assert (tmp_path / "mine/data/dataset.npz").samefile(tmp_path / "third/data/dataset.npz")
     assert share(plan, tmp_path / "mine", others) == []
+
+
+def test_what_was_shared_and_is_not_needed_any_more_is_taken_away_and_nothing_else(tmp_path, plan):
+    for name, origin in (("dataset", plan.data_origin), ("split", plan.split_origin)):
+        write_npz(tmp_path / f"other/data/{name}.npz", {}, origin.header())
+    mine = tmp_path / "mine"
+    share(plan, mine, [tmp_path / "other"])
+    other_split = Plan(plan.config.model_copy(update={"probe_size": 7}), METHODS, ROOT / "workflow" / "scripts")
+
+    assert share(other_split, mine, []) == []
+
+    assert not (mine / "data/split.npz").exists()
+    assert (mine / "data/dataset.npz").exists()
+    assert (tmp_path / "other/data/split.npz").exists()
+    # Made here since: it is the experiment's own, whatever its key.
+    write_npz(mine / "data/dataset.npz", {}, {"key": "made here"})
+    share(plan, mine, [tmp_path / "other"])
+    share(other_split, mine, [])
+    assert (mine / "data/dataset.npz").exists()
 
 
 def test_what_is_made_anew_leaves_the_others_as_they_are(tmp_path, plan):
@@ -150,4 +173,22 @@ def test_the_comparison_reads_as_a_table():
 
 
 def test_without_any_leaderboard_there_is_no_comparison(tmp_path):
-    assert sweep.write_comparison(sweep.Sweep(tmp_path, {"a": {}})) is None
+    assert sweep.write_comparison(sweep.Sweep(tmp_path, {"a": {}}), {}) is None
+
+
+def test_a_leaderboard_of_another_configuration_or_a_damaged_one_is_left_out_and_named(tmp_path, plan):
+    def board(name, key):
+        document = {**BOARDS["a"], "provenance": {"key": key, "origin": None, "run": {}}}
+        write_document(tmp_path / name / "leaderboard.json", document)
+
+    board("now", plan.leaderboard_origin().key)
+    board("earlier", "another")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/leaderboard.json").write_text("")
+    plans = dict.fromkeys(["now", "earlier", "damaged", "none"], plan)
+
+    text = sweep.write_comparison(sweep.Sweep(tmp_path, {}), plans).read_text()
+
+    assert "| method | mean   | worst  | now" in text
+    assert "Without earlier, damaged, none: no finished leaderboard of the configuration as it is now." in text
+    assert "earlier_rank" not in (tmp_path / "comparison.csv").read_text()

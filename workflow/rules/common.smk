@@ -22,6 +22,7 @@ from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.plan import Plan, find_methods
 from unlearning_metric.progress import summary
 from unlearning_metric.report.names import figure_names
+from unlearning_metric.shard_size import asked_minutes
 from unlearning_metric.shards import shard_models
 from unlearning_metric.store import StoreError, read_header
 from unlearning_metric.unfinished import (
@@ -67,8 +68,8 @@ def refuse_other_shard_sizes():
 
 
 def shard_minutes(shard):
-    """Time limit of a job in minutes: generous, since a cluster kills a job that passes it."""
-    return 30 + 10 * len(shard_models(shard))
+    """Time limit of a job in minutes."""
+    return asked_minutes(len(shard_models(shard)))
 
 
 def recorded_params(path):
