@@ -19,7 +19,7 @@ import yaml
 
 from unlearning_metric import config
 from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.sweep import read_sweep, share, write_comparison
+from unlearning_metric.sweep import outdated, read_sweep, share, write_comparison
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130
@@ -79,6 +79,13 @@ def main(arguments: list[str]) -> int:
                 others = [sweep.results / other for other in plans if other != name]
                 taken = share(plan, sweep.results / name, others)
                 print(f"{name}: {len(taken)} files shared with the other experiments", flush=True)
+            elif lost := outdated(plan, sweep.results / name):
+                print(
+                    f"{name}: {len(lost)} files that other experiments gave it, {lost[0]} first, are of an earlier "
+                    "configuration. A run takes them away and makes them anew; until then nothing can be planned.",
+                    flush=True,
+                )
+                continue
             status = snakemake(["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(files[name]), *options])
             if status == INTERRUPTED:
                 print(f"Interrupted in experiment {name}. The same command goes on from there.", file=sys.stderr)

@@ -95,15 +95,9 @@ def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list
     Paths within ``results`` of what was put there.
     """
     needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
-    given = {}
-    for path, key in _given_earlier(results).items():
-        if stored_key(Path(results, path)) != key:
-            # Made here since, or gone.
-            continue
-        if needed.get(path, key) == key:
-            given[path] = key
-        else:
-            Path(results, path).unlink()
+    for path in outdated(plan, results):
+        Path(results, path).unlink()
+    given = {path: key for path, key in _given_earlier(results).items() if stored_key(Path(results, path)) == key}
     taken = []
     for artifact in plan.artifacts():
         target = Path(results, artifact.path)
@@ -123,6 +117,17 @@ def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list
     if given:
         write_json(Path(results, GIVEN), given)
     return taken
+
+
+def outdated(plan: Plan, results: Path | str) -> list[str]:
+    """Paths within ``results`` of what other experiments gave it, and what it does not need any more as it is."""
+    needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
+    return [
+        path
+        for path, key in _given_earlier(results).items()
+        # What was made here since has another key.
+        if needed.get(path, key) != key and stored_key(Path(results, path)) == key
+    ]
 
 
 def _given_earlier(results: Path | str) -> dict[str, str]:

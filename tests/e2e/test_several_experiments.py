@@ -70,6 +70,8 @@ def test_three_experiments(workflow):
     before = {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()}
     dry = sweep(workflow, "-n")
     assert dry.returncode == 0, dry.stdout
+    assert " files that other experiments gave it, data/split.npz first" in dry.stdout
+    assert dry.stdout.count("Nothing to be done") == 2
     assert "Experiments side by side" not in dry.stdout
     assert {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()} == before
     edited = sweep(workflow, "--cores", "2")
@@ -97,7 +99,7 @@ def test_a_mistake_stops_before_any_experiment(workflow, options, message):
 
 
 def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow):
-    workflow.only("identity").configure(shard_size=8, device="cpu")
+    workflow.only("identity").configure(shard_size=8, device="cpu", methods={})
     workflow.write("methods/slow.py", "import time\n\ndef unlearn(model):\n    time.sleep(600)\n")
     workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {}}\n")
     command = [sys.executable, "workflow/sweep.py", "sweep.yaml", "--cores", "1"]
