@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from unlearning_metric.contract import NET_ARGUMENTS, UserCodeError
@@ -85,19 +86,31 @@ def own_net(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes:
 
 def _refuse_tensors(net: nn.Module, title: str) -> None:
     """Refuse what cannot be stored, or computed with, in a state dict."""
+    parameters = dict(net.named_parameters(remove_duplicate=False))
     for name, tensor in net.state_dict().items():
         wrong = None
         if not isinstance(tensor, torch.Tensor):
             wrong = f"{type(tensor).__name__} and no tensor; only tensors are stored. Leave get_extra_state out"
         elif tensor.layout != torch.strided:
             wrong = "sparse; only dense tensors are stored. Register it dense"
-        elif (tensor.is_floating_point() or tensor.is_complex()) and tensor.dtype != torch.float32:
+        elif name in parameters and tensor.dtype != torch.float32:
             wrong = (
                 f"{tensor.dtype}; the workflow trains and evaluates in float32. Return the net as .float(), and leave "
                 "torch.set_default_dtype alone"
             )
+        elif not _is_storable(tensor.dtype):
+            wrong = f"{tensor.dtype}, which safetensors does not store. Register it in another type"
         if wrong is not None:
             raise ModelError(f"model {title}: {name} of its state dict is {wrong}.")
+
+
+@cache
+def _is_storable(dtype: torch.dtype) -> bool:
+    try:
+        save({"one": torch.empty(0, dtype=dtype)})
+    except KeyError:
+        return False
+    return True
 
 
 def try_out(

@@ -103,10 +103,16 @@ def train_by_function(
         )
     untouched.load_state_dict(state)
     trained = model if result is None else result
-    if type(trained) is type(untouched) and not _is_hooked(trained):
+    if _is_alike(trained, untouched) and not _is_hooked(trained):
         some = torch.arange(min(2, len(loader.dataset)), device=device)
         refuse_changed_values(trained, copy.deepcopy(untouched), loader.dataset.batch(some)[0], type(trained).__name__)
     return untouched.eval()
+
+
+def _is_alike(model: nn.Module, other: nn.Module) -> bool:
+    """Whether two models are of one class, type and device, so that their logits can be compared."""
+    kinds = [[(one.device, one.dtype) for one in each.state_dict().values()] for each in (model, other)]
+    return type(model) is type(other) and kinds[0] == kinds[1]
 
 
 def _is_hooked(model: nn.Module) -> bool:

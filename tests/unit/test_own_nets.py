@@ -131,9 +131,9 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
         ),
         (net(build="Net(num_classes).double()"), ModelError, r"last\.weight of its state dict is torch\.float64"),
         (
-            net(init="self.register_buffer('scale', torch.ones(1, dtype=torch.float64))"),
+            net(init="self.register_buffer('scale', torch.ones(1, dtype=torch.complex128))"),
             ModelError,
-            r"scale of its state dict is torch\.float64; the workflow trains and evaluates in float32",
+            r"scale of its state dict is torch\.complex128, which safetensors does not store",
         ),
         (
             net(init="self.phase = nn.Parameter(torch.ones(1, dtype=torch.complex64))"),
@@ -183,7 +183,7 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
         ),
     ],
     ids=[
-        "auxiliary", "train mode", "squeezed", "needs two", "train returns nothing", "double", "double buffer",
+        "auxiliary", "train mode", "squeezed", "needs two", "train returns nothing", "double", "complex128 buffer",
         "complex", "sparse", "extra state", "lock", "default dtype", "random attribute", "not persistent",
         "random size",
     ],
@@ -206,6 +206,7 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
         net(init="self.norm = nn.BatchNorm1d(64)", forward="return self.last(self.norm(x.flatten(1)))"),
         net(init="self.last.bias.requires_grad_(False)"),
         net(init="self.requires_grad_(False)"),
+        net(init="self.register_buffer('scale', torch.ones(1, dtype=torch.float64))"),
         net(
             forward="if not hasattr(self, 'first'): self.first = nn.Linear(64, 8)\n        self.first(x.flatten(1))\n"
             "        return self.last(x.flatten(1))"
@@ -228,6 +229,7 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
         "batch norm",
         "partly frozen",
         "frozen",
+        "double buffer",
         "made in forward",
         "lazy",
         "weight norm by hooks",
