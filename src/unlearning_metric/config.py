@@ -721,9 +721,10 @@ def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> An
     if isinstance(given, dict):
         known = in_files if isinstance(in_files, dict) else {}
         named = {key: one for kind in kinds for key, one in kind.get("properties", {}).items()}
+        # Entries of any name, such as methods.
+        other = next((one for kind in kinds for one in kind.get("patternProperties", {}).values()), {})
         return {
-            key: from_command_line(value, known.get(key), named[key], schema) if key in named else value
-            for key, value in given.items()
+            key: from_command_line(value, known.get(key), named.get(key, other), schema) for key, value in given.items()
         }
     if isinstance(given, list):
         items = next((kind["items"] for kind in kinds if "items" in kind), {})

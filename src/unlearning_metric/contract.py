@@ -58,6 +58,8 @@ NO_VALIDATION = (
     "there are no validation examples, since data.validation_size is 0. Set data.validation_size in the configuration, "
     "or give the parameter a default."
 )
+#: What may bind any name of a module.
+_DYNAMIC = ("exec", "eval", "globals", "locals", "vars", "setattr", "delattr")
 #: Form of the batches: pairs (images, labels), or dictionaries as in the Kaggle competition.
 BATCHES = ("tuple", "kaggle")
 #: The method whose models ``oracle_model`` hands out.
@@ -144,21 +146,43 @@ def _read_signature(path: Path, function: str, folder: Path, seen: frozenset[tup
                 if (alias.asname or alias.name) == function:
                     file = own_module(folder, statement.module)
                     found = _read_signature(file, alias.name, folder, seen) if file else None
-    if found is not None and bindings(tree).count(function) != 1:
+    bound = bindings(tree)
+    if found is not None and (bound.count(function) != 1 or "*" in bound):
         found = replace(found, certain=False)
     return found
 
 
-def bindings(tree: ast.AST) -> list[str]:
-    """Every name that a source binds, in whatever scope, once for each time; ``*`` for a star import."""
-    names = []
-    for node in ast.walk(tree):
+def bindings(tree: ast.Module) -> list[str]:
+    """Names that a source binds or unbinds when it is run, once for each time, as far as it tells.
+
+    ``*`` for what may bind any name: a star import, ``exec``, ``globals``.
+    """
+    names: list[str] = []
+
+    def look(node: ast.AST) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.append(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.append(node.id)
+            # What is bound in its body is its own, but for what it says is not.
+            names.extend(name for one in ast.walk(node) if isinstance(one, ast.Global) for name in one.names)
+            return
+        if isinstance(node, ast.Lambda):
+            return
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                names.append(node.id)
+            elif node.id in _DYNAMIC:
+                names.append("*")
         elif isinstance(node, ast.alias):
             names.append(node.asname or node.name)
+        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
+            names.append(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
+            # Such as its __defaults__.
+            names.append(node.value.id)
+        for child in ast.iter_child_nodes(node):
+            look(child)
+
+    look(tree)
     return names
 
 

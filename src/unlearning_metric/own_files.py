@@ -52,7 +52,24 @@ def _reached(folder: Path | str, parts: list[str], names: Sequence[str]) -> Iter
         # What a package's __all__ names is imported: maybe any of its modules.
         place = Path(folder, *parts)
         files = sorted(place.iterdir()) if place.is_dir() else []
-        yield from ([*parts, file.name.partition(".")[0]] for file in files if file.suffix in (".py", ".so"))
+        yield from (
+            [*parts, one.name.partition(".")[0]] for one in files if one.is_dir() or one.suffix in (".py", ".so")
+        )
+
+
+def own_names(tree: ast.AST, folder: Path | str) -> frozenset[str]:
+    """Names, up to the first dot, by which a source imports what lies in the folder.
+
+    All its statements count: after ``import helpers.acts`` a bare ``import helpers`` means the same folder.
+    """
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names if is_own(folder, alias.name)}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            reached = is_own(folder, node.module, [alias.name for alias in node.names])
+            names |= {node.module.partition(".")[0]} if reached else set()
+    return frozenset(names)
 
 
 def imported_files(path: Path | str) -> list[Path]:
@@ -101,15 +118,16 @@ def _imports(file: Path, folder: Path) -> Iterator[list[str]]:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
         return
-    package = list(file.parent.relative_to(folder).parts)
+    package, own = list(file.parent.relative_to(folder).parts), own_names(tree, folder)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".") for alias in node.names if is_own(folder, alias.name))
+            names = (alias.name.split(".") for alias in node.names)
+            yield from (parts for parts in names if parts[0] in own)
         elif isinstance(node, ast.ImportFrom):
             parts = node.module.split(".") if node.module else []
             names = [alias.name for alias in node.names]
             if node.level:
                 parts = package[: max(0, len(package) - node.level + 1)] + parts
-            elif not is_own(folder, node.module, names):
+            elif parts[0] not in own:
                 continue
             yield from _reached(folder, parts, names)

@@ -99,9 +99,8 @@ def _missing_function(file: str, function: str, section: str) -> str | None:
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         return f"{section}.file: {file} does not parse as Python ({said}{line}). Mend it and run again."
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     # A source that makes names as it runs is left to run.
-    if {function, "*", "__getattr__"} & {*bindings(tree)} or {"globals", "setattr", "exec"} & used:
+    if {function, "*", "__getattr__"} & {*bindings(tree)}:
         return None
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     return (

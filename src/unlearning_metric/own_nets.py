@@ -163,7 +163,8 @@ def _refuse_shape(title: str, logits: Any, examples: int, num_classes: int, mode
 def _evaluated(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Output in eval mode of a model that may draw at random."""
     with seeded(0), torch.no_grad():
-        return model.eval()(images)
+        # A net may change what it is given.
+        return model.eval()(images.clone())
 
 
 #: Own nets that were looked at in this process, by settings and shapes.

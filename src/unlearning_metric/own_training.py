@@ -16,7 +16,7 @@ from torch import nn
 from unlearning_metric.contract import NO_VALIDATION, TRAINING_ARGUMENTS, UserCodeError
 from unlearning_metric.guards import process_state
 from unlearning_metric.loaders import ImageDataset, ImageLoader
-from unlearning_metric.own_nets import refuse_changed_values
+from unlearning_metric.own_nets import ModelError, refuse_changed_values
 from unlearning_metric.recipes import class_weights
 from unlearning_metric.returned import returned_state
 from unlearning_metric.seeds import Streams
@@ -103,18 +103,31 @@ def train_by_function(
         )
     untouched.load_state_dict(state)
     trained = model if result is None else result
-    if _is_alike(trained, untouched) and not _is_hooked(trained):
-        some = torch.arange(min(2, len(loader.dataset)), device=device)
-        refuse_changed_values(trained, copy.deepcopy(untouched), loader.dataset.batch(some)[0], type(trained).__name__)
+    some = torch.arange(min(2, len(loader.dataset)), device=device)
+    if _is_comparable(trained, untouched):
+        _refuse_lost_values(trained, untouched, loader.dataset.batch(some)[0], f"training file {title}")
     return untouched.eval()
 
 
-def _is_alike(model: nn.Module, other: nn.Module) -> bool:
-    """Whether two models are of one class, type and device, so that their logits can be compared."""
+def _refuse_lost_values(trained: nn.Module, stored: nn.Module, images: torch.Tensor, title: str) -> None:
+    """Refuse a training that leaves what a state dict does not hold, which is all that is stored of a model."""
+    try:
+        refuse_changed_values(trained, copy.deepcopy(stored), images, title)
+    except ModelError as error:
+        raise UserCodeError(
+            f"{title}: its models give other logits than their state dicts do in a net built anew: it changed values "
+            "or layers that no state dict holds. Make such values buffers of the net (register_buffer), and leave its "
+            "layers as they are."
+        ) from error
+    except Exception:
+        # It left a model that cannot be run as it is, wrapped for other arithmetic, say: its tensors are what counts.
+        return
+
+
+def _is_comparable(model: nn.Module, other: nn.Module) -> bool:
+    """Whether two models are of one class, type and device, without hooks and wrappers, which end with the function."""
     kinds = [[(one.device, one.dtype) for one in each.state_dict().values()] for each in (model, other)]
-    return type(model) is type(other) and kinds[0] == kinds[1]
-
-
-def _is_hooked(model: nn.Module) -> bool:
-    """Whether something that ends with the function changes what the model gives."""
-    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    wrapped = any(
+        module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module) for module in model.modules()
+    )
+    return type(model) is type(other) and kinds[0] == kinds[1] and not wrapped

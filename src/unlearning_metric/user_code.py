@@ -16,7 +16,7 @@ import linecache
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -24,7 +24,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from unlearning_metric.contract import REQUIRED, UserCodeError, converted, unfillable, unknown_option
-from unlearning_metric.own_files import find_in, is_own, own_module
+from unlearning_metric.own_files import find_in, own_module, own_names
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,16 @@ _PREFIX = "unlearning_own_"
 class _OwnImports(ast.NodeTransformer):
     """Import statements that mean modules of a folder name the package that those are loaded under."""
 
-    def __init__(self, package: str, folder: str) -> None:
-        self.package, self.folder = package, folder
+    def __init__(self, package: str, own: Collection[str]) -> None:
+        self.package, self.own = package, own
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         statements = []
         for alias in node.names:
-            if not is_own(self.folder, alias.name):
-                statements.append(ast.Import([alias]))
-                continue
             top, dot, _ = alias.name.partition(".")
-            if dot and alias.asname is None:
+            if top not in self.own:
+                statements.append(ast.Import([alias]))
+            elif dot and alias.asname is None:
                 # `import a.b` imports a.b and binds a.
                 statements.append(self._import(alias.name, f"_{self.package}"))
                 statements.append(self._import(top, top))
@@ -78,7 +77,7 @@ class _OwnImports(ast.NodeTransformer):
         return ast.Import([ast.alias(f"{self.package}.{name}", bound)])
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        if not node.level and is_own(self.folder, node.module, [alias.name for alias in node.names]):
+        if not node.level and node.module.partition(".")[0] in self.own:
             node.module = f"{self.package}.{node.module}"
         return node
 
@@ -93,7 +92,7 @@ class _OwnLoader(SourceFileLoader):
         tree = ast.parse(self.get_data(self.path), self.path)
         package = fullname.partition(".")[0]
         (folder,) = sys.modules[package].__path__
-        return compile(_OwnImports(package, folder).visit(tree), self.path, "exec", dont_inherit=True)
+        return compile(_OwnImports(package, own_names(tree, folder)).visit(tree), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__own_stamp__"] = _stamp(self.path)
@@ -215,11 +214,14 @@ def _is_empty(path: Path) -> bool:
 
 
 def _import_advice(path: Path, error: BaseException) -> str:
-    name = _plain(getattr(error, "name", None) or "")
-    if isinstance(error, ImportError) and name in sys.stdlib_module_names and find_in(path.parent, name) is not None:
-        return f"The standard library has a module {name}, which comes before the one beside the file: rename that."
+    name = _plain(getattr(error, "name", None) or "") if isinstance(error, ImportError) else ""
+    asked = getattr(getattr(error, "obj", None), "__name__", name)
+    if asked in sys.stdlib_module_names and find_in(path.parent, asked) is not None:
+        return f"The standard library has a module {asked}, which comes before the one beside the file: rename that."
     if not isinstance(error, ModuleNotFoundError) or not name:
         return "Mend it and run again."
+    if (path.parent / name).is_dir():
+        return f"The folder {name} beside it is a package once it holds a file __init__.py, which may be empty."
     if (own := own_module(path.parent, name)) is not None:
         return (
             f"{own.relative_to(path.parent)} lies beside it: import it by an import statement (import {name}), so that "

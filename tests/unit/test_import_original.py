@@ -87,6 +87,12 @@ def test_a_tied_weight_that_the_file_holds_once_is_read_under_both_names(given, 
     assert "two.weight" in models[0]
 
 
+def test_a_checkpoint_of_eight_bits_is_read(given):
+    eight = state()["7.weight"].to(torch.float8_e4m3fn)
+    models, _ = given(state(**{"7.weight": eight}))
+    assert torch.equal(models[0]["7.weight"], eight.float())
+
+
 def test_tied_weights_that_differ_in_the_file_are_refused(given, tmp_path):
     (tmp_path / "tied.py").write_text(TIED)
     settings = {"name": None, "file": str(tmp_path / "tied.py"), "function": "build", "options": {}}

@@ -94,9 +94,9 @@ def test_what_is_meant_is_the_same_from_every_working_folder_and_search_path(fol
 
 def test_a_star_may_import_any_module_of_a_package(folder):
     place = folder(
-        {"mine.py": "from parts import *", "parts/__init__.py": "", "parts/one.py": "", "parts/sub/two.py": ""}
+        {"mine.py": "from parts import *", "parts/__init__.py": "", "parts/one.py": "", "parts/sub/__init__.py": ""}
     )
-    assert names(place) == ["parts/__init__.py", "parts/one.py"]
+    assert names(place) == ["parts/__init__.py", "parts/one.py", "parts/sub/__init__.py"]
 
 
 def test_the_file_of_a_module_by_its_dotted_name(folder):

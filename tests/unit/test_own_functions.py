@@ -63,6 +63,14 @@ def test_a_mistake_that_the_source_shows_stops_before_any_job(configured, given,
         configured(**given)
 
 
+def test_a_method_of_a_class_or_a_local_of_the_name_leaves_the_signature_certain(configured):
+    text = "class Net:\n    def train(self): pass\n"
+    text += "def train(model, passes=3):\n    train = 1\n    setattr(model, 'a', 1)\n"
+    assert configured(train=text, training={"options": {"passes": "5"}}).training.options == {"passes": 5}
+    with pytest.raises(ConfigError, match=r"training\.options\.lx: the training takes no such"):
+        configured(train=text, training={"options": {"lx": 1}})
+
+
 def test_all_problems_are_listed(configured):
     with pytest.raises(ConfigError, match=r"have 2 problems:\n  - model\.options\.a.*\n  - training\.options\.b"):
         configured(model={"options": {"a": 1}}, training={"options": {"b": 1}})
@@ -78,6 +86,11 @@ def test_all_problems_are_listed(configured):
         {"net": "if print:\n    def build(): pass\nelse:\n    def build(secret): pass\n"},
         {"net": "from functools import partial\ndef build(x): pass\nbuild: object = partial(build, x=3)\n"},
         {"net": "def build(x): pass\n(build, other) = print, 3\n"},
+        {"net": "def build(secret): pass\nbuild.__defaults__ = (3,)\n"},
+        {"net": "def build(secret): pass\nfrom functools import *\n"},
+        {"net": "vars()['build'] = print\n"},
+        {"net": "match 1:\n    case build: pass\n"},
+        {"net": "def make():\n    global build\n    build = print\nmake()\n"},
         {"net": "def __getattr__(name):\n    return print\n"},
         {"net": "def build(num_classes, **more):\n    pass\n", "model": {"options": {"x": "1"}}},
         {"train": "def train(model, val_loader=None):\n    pass"},

@@ -212,6 +212,7 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
             "        return self.last(x.flatten(1))"
         ),
         net(init="self.last = nn.LazyLinear(classes)"),
+        net(forward="x.mul_(0.5)\n        return self.last(x.flatten(1))"),
         net(init="self.last = nn.utils.weight_norm(self.last)"),
         net(init="nn.utils.parametrizations.weight_norm(self.last)"),
         net(init="nn.utils.parametrizations.spectral_norm(self.last)"),
@@ -232,6 +233,7 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
         "double buffer",
         "made in forward",
         "lazy",
+        "changes its input",
         "weight norm by hooks",
         "weight norm",
         "spectral norm",

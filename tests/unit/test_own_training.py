@@ -11,7 +11,6 @@ from unlearning_metric.contract import UserCodeError
 from unlearning_metric.loaders import ImageDataset
 from unlearning_metric.models import build_model
 from unlearning_metric.outputs import predict
-from unlearning_metric.own_nets import ModelError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training import train_models
 
@@ -58,8 +57,28 @@ def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused(tm
     body = "def train(model, train_loader):\n    model.weight.data += 1\n"
     assert list(train(tmp_path, body, model=model)) == [0]
     (tmp_path / "more").mkdir()
-    with pytest.raises(ModelError, match="model Net uses values that change in training and are not in its state dict"):
+    said = r"training file mine\.py: its models give other logits than their state dicts do.*register_buffer"
+    with pytest.raises(UserCodeError, match=said):
         train(tmp_path / "more", f"{body}    model.shift = 5.0\n", model=model)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "model.double()",
+        "return model.to(torch.bfloat16)",
+        "model.forward = torch.autocast('cpu', dtype=torch.bfloat16)(model.forward)",
+        "model.forward = lambda x: (x, x)",
+        "model.register_forward_hook(lambda module, given, result: result + 1)",
+    ],
+)
+def test_what_is_left_around_the_tensors_ends_with_the_function(tmp_path, end):
+    plain = "def train(model):\n    for one in model.parameters(): one.data += 0.5\n"
+    expected = train(tmp_path, plain)[0]
+    (tmp_path / "more").mkdir()
+    found = train(tmp_path / "more", f"{plain}    {end}\n")[0]
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-2, atol=1e-2)
 
 
 def test_options_reach_it_in_the_type_of_their_default(tmp_path):

@@ -49,6 +49,8 @@ def test_files_of_one_folder_share_their_helpers(tmp_path):
         "from parts import acts\ndef build(): return acts.value",
         "from .parts.acts import value\ndef build(): return value",
         "from parts.acts import *\ndef build(): return value",
+        "import parts\nimport parts.acts\ndef build(): return parts.acts.value",
+        "import parts as p, parts.acts\ndef build(): return p.acts.value",
     ],
 )
 @pytest.mark.parametrize("init", [True, False])
@@ -99,6 +101,18 @@ def test_a_name_missing_in_a_helper_is_told_with_the_helpers_file(tmp_path):
 def test_a_helper_named_as_a_module_of_the_standard_library_is_told_to_be_renamed(tmp_path):
     write(tmp_path, profile="def layer(): pass", net="from profile import layer\ndef build(): pass")
     with pytest.raises(UserCodeError, match="The standard library has a module profile, which comes before the one"):
+        load(tmp_path / "net.py")
+
+
+def test_an_attribute_that_a_module_of_the_standard_library_lacks_is_told_too(tmp_path):
+    write(tmp_path, profile="def layer(): pass", net="import profile\nprofile.layer\ndef build(): pass")
+    with pytest.raises(UserCodeError, match="The standard library has a module profile, which comes before the one"):
+        load(tmp_path / "net.py")
+
+
+def test_a_folder_that_no_import_of_the_file_reaches_into_is_told_to_be_made_a_package(tmp_path):
+    write(tmp_path, helpers__acts="x = 1", net="import helpers\ndef build(): pass")
+    with pytest.raises(UserCodeError, match="The folder helpers beside it is a package once it holds a file __init__"):
         load(tmp_path / "net.py")
 
 

@@ -84,7 +84,9 @@ def fitted(
             raise CheckpointError(
                 f"original: tensor {name} of {path} is complex, that of model {title} is not. {_ADVICE}"
             )
-        if not (torch.isfinite(found[name]).all() and torch.isfinite(found[name].to(tensor.dtype)).all()):
+        # A float that becomes an integer would hide that it is not finite.
+        values = found[name].to(tensor.dtype) if tensor.is_floating_point() else found[name]
+        if not torch.isfinite(values).all():
             raise CheckpointError(
                 f"original: tensor {name} of {path} holds values that are not finite, or not as {tensor.dtype}: that "
                 "training diverged. Take another checkpoint."
