@@ -10,6 +10,7 @@ side by side.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,8 @@ from unlearning_metric.sweep import outdated, read_sweep, share, write_compariso
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130
-# As Snakemake reads them: abbreviated, or with a value or other letters attached.
-DRY = ("-n", "--dr")
+# As Snakemake reads them: abbreviated, beside other letters, or with a value attached.
+DRY = re.compile(r"--dry.*|-[kpFfqr]*n[kpFfqrn]*")
 NOT_HERE = ("-C", "--conf")
 
 
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
         print(f"Say in {file} what the configuration is: --config and --configfile would reach every experiment.",
               file=sys.stderr)  # fmt: skip
         return 2
-    dry = any(option.startswith(DRY) for option in options)
+    dry = any(map(DRY.fullmatch, options))
     methods = find_methods(ROOT / "methods")
     plans, files = {}, {}
     with tempfile.TemporaryDirectory() as aside:
@@ -101,4 +102,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from there.", file=sys.stderr)
+        sys.exit(INTERRUPTED)

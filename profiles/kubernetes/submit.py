@@ -56,8 +56,8 @@ def minutes(properties: dict) -> int:
     """Time limit of the job."""
     try:
         return int(properties["resources"]["runtime"])
-    except ValueError:
-        rule, runtime = properties.get("rule", "group"), properties["resources"]["runtime"]
+    except (KeyError, TypeError, ValueError):
+        rule, runtime = properties.get("rule", "group"), properties["resources"].get("runtime")
         sys.exit(f"runtime of rule {rule} is {runtime!r}. Write minutes, as a number, in the profile.")
 
 

@@ -55,10 +55,11 @@ def shard_size(arguments: argparse.Namespace) -> int:
     if each is None:
         # An original that was trained elsewhere tells no time.
         group = "full" if settings.original is None else "retain"
+        which = "".join(f" --configfile {' '.join(arguments.configfile)}" for _ in arguments.configfile[:1])
         print(
             f"{results} holds no model of this configuration that was trained here, whose time would say how long one "
-            f"takes. Train one job of them, and nothing else: snakemake {results}/{plan.model_files(group)[0]}   "
-            "Or give --model-seconds.",
+            f"takes. Train one job of them, and nothing else: snakemake {results}/{plan.model_files(group)[0]}{which} "
+            "  Or give --model-seconds.",
             file=sys.stderr,
         )
         return 2
@@ -82,7 +83,8 @@ def shard_size(arguments: argparse.Namespace) -> int:
             "divisors."
         )
     if advice.minutes > USED * asked_minutes(advice.size):
-        runtime = max(arguments.runtime, math.ceil(advice.minutes / USED))
+        runtime = math.ceil(advice.minutes / USED)
+        runtime = runtime if math.isinf(arguments.runtime) else max(arguments.runtime, runtime)
         print(
             f"The rules ask a cluster for {asked_minutes(advice.size)} min for such a job, less than twice what it "
             f"takes. Say in the profile: set-resources: {{train_full: {{runtime: {runtime:g}}}, train_retain: "

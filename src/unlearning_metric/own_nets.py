@@ -108,7 +108,7 @@ def _refuse_tensors(net: nn.Module, title: str) -> None:
 def _is_storable(dtype: torch.dtype) -> bool:
     try:
         save({"one": torch.empty(0, dtype=dtype)})
-    except KeyError:
+    except (KeyError, RuntimeError, TypeError):
         return False
     return True
 
@@ -253,8 +253,9 @@ def _compare(model: nn.Module, other: nn.Module, images: torch.Tensor, title: st
     except RuntimeError as error:
         said = str(error).splitlines()[-1].strip()
         raise ModelError(
-            f"model {title} has other tensors each time it is built ({said}). Models are stored as state dicts: what "
-            "decides about sizes must be an option of its function."
+            f"model {title}: a net that is built anew does not take its state dict ({said}), which is all that is "
+            "stored of a model. Which tensors there are, and their sizes, must follow from the arguments of its function "
+            "alone."
         ) from error
     ours, theirs = (_evaluated(one, images) for one in (model, other))
     # A net may change in each forward pass.

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list[str]:
+def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list[str]:
     """Put into ``results`` what other results folders hold of it: every missing file whose key there is the one needed.
 
     Hard links where the file system allows, so that shared models take no room twice; files of results are replaced
@@ -98,25 +98,25 @@ def share(plan: Plan, results: Path | str, others: Iterable[Path | str]) -> list
     for path in outdated(plan, results):
         Path(results, path).unlink()
     given = {path: key for path, key in _given_earlier(results).items() if stored_key(Path(results, path)) == key}
-    taken = []
-    for artifact in plan.artifacts():
-        target = Path(results, artifact.path)
-        if target.exists():
+    sources = {}
+    for path, key in needed.items():
+        if Path(results, path).exists():
             continue
-        for other in others:
-            source = Path(other, artifact.path)
-            if source.exists() and stored_key(source) == artifact.origin.key:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    os.link(source, target)
-                except OSError:
-                    shutil.copy2(source, target)
-                taken.append(artifact.path)
-                break
-    given |= {path: needed[path] for path in taken}
-    if given:
-        write_json(Path(results, GIVEN), given)
-    return taken
+        held = (Path(other, path) for other in others)
+        source = next((one for one in held if one.exists() and stored_key(one) == key), None)
+        if source is not None:
+            sources[path] = source
+    if given or sources:
+        # First, so that no file is there without being listed.
+        write_json(Path(results, GIVEN), {**given, **{path: needed[path] for path in sources}})
+    for path, source in sources.items():
+        target = Path(results, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+    return list(sources)
 
 
 def outdated(plan: Plan, results: Path | str) -> list[str]:
@@ -133,9 +133,10 @@ def outdated(plan: Plan, results: Path | str) -> list[str]:
 def _given_earlier(results: Path | str) -> dict[str, str]:
     """Path within a results folder -> key, of the files that other experiments gave it."""
     try:
-        return json.loads(Path(results, GIVEN).read_text(encoding="utf-8"))
+        given = json.loads(Path(results, GIVEN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return given if isinstance(given, dict) else {}
 
 
 def compare(boards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

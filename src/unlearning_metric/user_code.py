@@ -251,7 +251,7 @@ def _place(folder: Path, error: BaseException) -> str:
     for frame, number in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
         # Code that was made at run time, as that of a dataclass, has no file.
-        own = frame.f_globals.get("__name__", "").startswith(package) and Path(file).is_relative_to(folder)
+        own = str(frame.f_globals.get("__name__")).startswith(package) and Path(file).is_relative_to(folder)
         if own or Path(file).parent == folder:
             last = file, number
     if last is None:

@@ -179,7 +179,7 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
                 build="Net(num_classes)",
             ),
             ModelError,
-            r"other tensors each time it is built \(size mismatch for ",
+            r"a net that is built anew does not take its state dict \(size mismatch for ",
         ),
     ],
     ids=[

@@ -116,6 +116,27 @@ def test_what_was_shared_and_is_not_needed_any_more_is_taken_away_and_nothing_el
     assert (mine / "data/dataset.npz").exists()
 
 
+def test_what_an_interrupted_sharing_put_there_is_listed(tmp_path, plan, monkeypatch):
+    for name, origin in (("dataset", plan.data_origin), ("split", plan.split_origin)):
+        write_npz(tmp_path / f"other/data/{name}.npz", {}, origin.header())
+    link = os.link
+
+    def interrupted(source, target):
+        link(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        share(plan, tmp_path / "mine", [tmp_path / "other"])
+    monkeypatch.setattr(os, "link", link)
+    assert (tmp_path / "mine/data/dataset.npz").exists()
+    changed = plan.config.data.model_copy(update={"test_size": 10})
+    other = Plan(plan.config.model_copy(update={"data": changed}), METHODS, ROOT / "workflow" / "scripts")
+    assert sweep.outdated(other, tmp_path / "mine") == ["data/dataset.npz"]
+    (tmp_path / "mine/given.json").write_text("[]")
+    assert sweep.outdated(other, tmp_path / "mine") == []
+
+
 def test_what_is_made_anew_leaves_the_others_as_they_are(tmp_path, plan):
     theirs, mine = tmp_path / "other/data/split.npz", tmp_path / "mine/data/split.npz"
     write_npz(theirs, {}, plan.split_origin.header())
