@@ -254,8 +254,8 @@ def _compare(model: nn.Module, other: nn.Module, images: torch.Tensor, title: st
         said = str(error).splitlines()[-1].strip()
         raise ModelError(
             f"model {title}: a net that is built anew does not take its state dict ({said}), which is all that is "
-            "stored of a model. Which tensors there are, and their sizes, must follow from the arguments of its function "
-            "alone."
+            "stored of a model. Which tensors there are, and their sizes, must follow from the arguments of its "
+            "function alone."
         ) from error
     ours, theirs = (_evaluated(one, images) for one in (model, other))
     # A net may change in each forward pass.
