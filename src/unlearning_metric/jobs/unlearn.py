@@ -19,7 +19,7 @@ from unlearning_metric.progress import Progress, one_by_one, run_record
 from unlearning_metric.recipes import class_weights
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_models, read_npz, write_models
-from unlearning_metric.training import make_dataset
+from unlearning_metric.training import make_dataset, synchronize
 from unlearning_metric.unlearning import Copies, load_method, run_copies
 
 #: Sets that a method reads.
@@ -112,6 +112,19 @@ def _states(paths: Sequence[str], key: str | None) -> dict[int, dict[str, torch.
     return states
 
 
+def _load_libraries(device: str) -> None:
+    """Take one step of an optimizer, so that no copy's time holds what PyTorch loads for the first one of a process.
+
+    Retraining does so too, whose time that of a copy is compared with: in a job of two copies one would be a second
+    late.
+    """
+    parameter = torch.zeros(1, device=device, requires_grad=True)
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    parameter.sum().backward()
+    optimizer.step()
+    synchronize(torch.device(device).type)
+
+
 def unlearn_shard(
     dataset: Path | str,
     dataset_key: str,
@@ -150,6 +163,7 @@ def unlearn_shard(
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key
     )
+    _load_libraries(device)
     progress = Progress(method, len(models))
     copies = bench.run(function, method, settings, models, progress.step, max_seconds, give_up)
     record = {
