@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -100,16 +101,25 @@ def test_a_mistake_stops_before_any_experiment(workflow, options, message):
 
 def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow):
     workflow.only("identity").configure(shard_size=8, device="cpu", methods={})
-    workflow.write("methods/slow.py", "import time\n\ndef unlearn(model):\n    time.sleep(600)\n")
+    slow = "import pathlib, time\n\ndef unlearn(model):\n    pathlib.Path('started').touch()\n    time.sleep(600)\n"
+    workflow.write("methods/slow.py", slow)
     workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {}}\n")
-    command = [sys.executable, "workflow/sweep.py", "sweep.yaml", "--cores", "1"]
+    # Tests that run in the background inherit that SIGINT is ignored.
+    listen = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", listen, sys.executable, "workflow/sweep.py", "sweep.yaml", "--cores", "1"]
     process = subprocess.Popen(command, cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, start_new_session=True)  # fmt: skip
-    for line in process.stdout:
-        if "rule unlearn" in line:
-            break
-    os.killpg(process.pid, signal.SIGINT)
-    rest = process.communicate(timeout=120)[0]
+    try:
+        deadline = time.monotonic() + 300
+        while not workflow.path("started").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.communicate(timeout=120)[0]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
     assert process.returncode == 130, rest
     assert "Interrupted in experiment a. The same command goes on from there." in rest
