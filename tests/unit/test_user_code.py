@@ -145,8 +145,9 @@ def test_a_failure_in_code_made_at_run_time_names_the_line_that_called_it(tmp_pa
 
 
 def test_what_is_put_into_builtins_is_seen(tmp_path, monkeypatch):
-    build = load(write(tmp_path, net="def build():\n    return len([1])\n") / "net.py")
-    monkeypatch.setattr("builtins.len", lambda value: 99)
+    build = load(write(tmp_path, net="def build():\n    return put_into_builtins()\n") / "net.py")
+    # A name of its own: other threads of this process use the builtins.
+    monkeypatch.setattr("builtins.put_into_builtins", lambda: 99, raising=False)
     assert build() == 99
 
 
