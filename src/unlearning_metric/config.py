@@ -82,6 +82,12 @@ class ConfigError(ValueError):
     """A configuration that cannot be used. `str()` is the whole message, ready to print."""
 
 
+def listed(what: str, problems: list[str]) -> ConfigError:
+    """One error of several problems; ``what`` begins its message, such as ``config/config.yaml has``."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return ConfigError("\n".join([f"{what} {count}:", *(f"  - {problem}" for problem in problems)]))
+
+
 def _number_from_text(value: Any) -> Any:
     if isinstance(value, str):
         try:
@@ -772,8 +778,7 @@ def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.
         problems += _cross_field_problems(raw, bad_keys)
         problems += _method_problems(raw, sorted(set(known_methods)))
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError("\n".join([f"{source} has {count}:", *(f"  - {problem}" for problem in problems)]))
+        raise listed(f"{source} has", problems)
     assert config is not None
     return config
 

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import RESERVED, Config, ConfigError
+from unlearning_metric.config import RESERVED, Config, listed
 from unlearning_metric.contract import ARGUMENTS, ORACLE_METHOD, read_signature
-from unlearning_metric.own_functions import typed_options
+from unlearning_metric.own_functions import checked_options
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,13 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
             continue
         contract = {key: given[key] for key in ("function", "batches") if key in given}
         options = {key: value for key, value in given.items() if key not in RESERVED}
-        function = contract.get("function", MethodEntry.function)
-        options, wrong = typed_options(path, function, options, f"methods.{name}")
+        signature = read_signature(path, contract.get("function", MethodEntry.function))
+        options, wrong = checked_options(signature, options, f"methods.{name}")
         problems += wrong
         entries[name] = MethodEntry(name, path, **contract, options=options)
     problems += _oracle_problems(entries)
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError("\n".join([f"the methods have {count}:", *(f"  - {problem}" for problem in problems)]))
+        raise listed("the methods have", problems)
     return entries
 
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import Config, ConfigError
+from unlearning_metric.config import Config, listed
 from unlearning_metric.contract import (
     ARGUMENTS,
     NET_ARGUMENTS,
     NO_VALIDATION,
     REQUIRED,
     TRAINING_ARGUMENTS,
+    Signature,
     bindings,
     converted,
     read_signature,
@@ -26,9 +27,8 @@ from unlearning_metric.contract import (
 )
 
 
-def typed_options(
-    file: Path | str,
-    function: str,
+def checked_options(
+    signature: Signature | None,
     options: Mapping[str, Any],
     where: str,
     noun: str = "method",
@@ -38,10 +38,10 @@ def typed_options(
 
     Parameters
     ----------
+    signature : as `read_signature` gives it; one that is not certain tells nothing
     where : section of the configuration that sets the options
     noun, arguments : what the function is called in messages, and what it may ask the harness for
     """
-    signature = read_signature(file, function)
     if signature is None or not signature.certain:
         return dict(options), []
     kept, problems = {}, []
@@ -71,7 +71,10 @@ def with_own_functions(config: Config) -> Config:
     """
     problems: list[str] = []
     sections = {}
-    for name, noun, arguments in (("model", "model", NET_ARGUMENTS), ("training", "training", TRAINING_ARGUMENTS)):
+    unavailable = {}
+    if not config.data.validation_size and config.data.source != "casia_surf":
+        unavailable["val_loader"] = NO_VALIDATION
+    for name, arguments in (("model", NET_ARGUMENTS), ("training", TRAINING_ARGUMENTS)):
         section = getattr(config, name)
         if section.file is None:
             continue
@@ -79,15 +82,12 @@ def with_own_functions(config: Config) -> Config:
         if missing is not None:
             problems.append(missing)
             continue
-        where = f"{name}.options"
-        options, wrong = typed_options(section.file, section.function, section.options, where, noun, arguments)
-        problems += [*wrong, *_unfilled(section.file, section.function, options, where, noun, arguments)]
-        if name == "training" and not config.data.validation_size and config.data.source != "casia_surf":
-            problems += _without_validation(section.file, section.function)
+        signature = read_signature(section.file, section.function)
+        options, wrong = checked_options(signature, section.options, f"{name}.options", name, arguments)
+        problems += [*wrong, *_unfilled(signature, options, name, arguments, unavailable)]
         sections[name] = section.model_copy(update={"options": options})
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError("\n".join([f"net and training have {count}:", *(f"  - {problem}" for problem in problems)]))
+        raise listed("net and training have", problems)
     return config.model_copy(update=sections)
 
 
@@ -110,20 +110,19 @@ def _missing_function(file: str, function: str, section: str) -> str | None:
 
 
 def _unfilled(
-    file: str, function: str, options: Mapping[str, Any], where: str, noun: str, arguments: Mapping[str, str]
+    signature: Signature | None,
+    options: Mapping[str, Any],
+    name: str,
+    arguments: Mapping[str, str],
+    unavailable: Mapping[str, str],
 ) -> list[str]:
-    signature = read_signature(file, function)
+    """What is wrong with the parameters that have neither a default nor an option."""
     if signature is None or not signature.certain:
         return []
-    return [
-        unfillable(parameter, noun, where, arguments)
-        for parameter, default in signature.defaults.items()
-        if default is REQUIRED and parameter not in arguments and parameter not in options
-    ]
-
-
-def _without_validation(file: str, function: str) -> list[str]:
-    signature = read_signature(file, function)
-    if signature is None or not signature.certain or signature.defaults.get("val_loader") is not REQUIRED:
-        return []
-    return [f"training asks for val_loader: {NO_VALIDATION}"]
+    problems = []
+    for parameter in (one for one, default in signature.defaults.items() if default is REQUIRED):
+        if parameter in arguments and parameter in unavailable:
+            problems.append(f"{name} asks for {parameter}: {unavailable[parameter]}")
+        elif parameter not in arguments and parameter not in options:
+            problems.append(unfillable(parameter, name, f"{name}.options", arguments))
+    return problems

@@ -159,10 +159,11 @@ def refuse_untrainable(
     if own:
         with seeded(0):
             refuse_without_gradient(model, model_settings, images, num_classes)
+    if not single:
+        return
     try:
         with seeded(0), torch.no_grad():
-            if single:
-                model.train()(images[:1])
+            model.train()(images[:1])
     except ValueError as error:
         better = next((other for other in range(size + 1, examples + 1) if examples % other != 1), None)
         advice = "larger number, and train on more examples"
