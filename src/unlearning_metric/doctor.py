@@ -12,7 +12,11 @@ from unlearning_metric.report.names import FORMATS, figure_names
 from unlearning_metric.store import StoreError, read_header, verify
 
 #: What belongs to a results folder beside its artifacts.
-COMPANIONS = ("leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboard.tex")
+COMPANIONS = (
+    "leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboard.tex",
+    # What a sweep keeps beside the results of an experiment.
+    "config.yaml", "given.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

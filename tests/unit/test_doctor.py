@@ -12,6 +12,7 @@ from unlearning_metric.doctor import examine
 from unlearning_metric.keys import Origin
 from unlearning_metric.plan import Plan, find_methods
 from unlearning_metric.store import write_npz
+from unlearning_metric.sweep import GIVEN
 
 SMALL = {
     "copies": 4,
@@ -48,6 +49,8 @@ def test_each_problem_has_its_kind_its_file_and_what_differs(plan, tmp_path):
     (results / "losses/retain").mkdir(parents=True)
     (results / "losses/retain/.0000-0003.parquet.abc.tmp").touch()
     (results / "score_gone.json").touch()
+    for name in ("config.yaml", GIVEN):
+        (results / name).touch()
     (results / "figures").mkdir()
     for name in ("utility.png", "epsilon_mine.pdf", "epsilon_gone.pdf"):
         (results / "figures" / name).touch()
@@ -61,6 +64,7 @@ def test_each_problem_has_its_kind_its_file_and_what_differs(plan, tmp_path):
     assert found["models/retain/0000-0003.safetensors"].kind == "damaged"
     assert found["losses/retain/.0000-0003.parquet.abc.tmp"].kind == "foreign"
     assert found["score_gone.json"].kind == "foreign"
+    assert not {"config.yaml", GIVEN} & found.keys()
     assert [name for name in found if name.startswith("figures/")] == ["figures/epsilon_gone.pdf"]
     assert found["figures/epsilon_gone.pdf"].kind == "foreign"
     assert found["score_mine.json"].kind == "missing"
