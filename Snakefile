@@ -35,6 +35,10 @@ rule all:
         expand(f"{RESULTS}/samples_{{method}}.parquet", method=PLAN.scored_methods),
 
 
+onstart:
+    handle_apart(signal.SIGTERM)
+
+
 onsuccess:
     print(finished_message())
 

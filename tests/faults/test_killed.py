@@ -115,6 +115,40 @@ def test_interrupted_as_by_a_scheduler_or_on_a_terminal(small, undisturbed, sent
     assert recovered(small) == undisturbed
 
 
+def test_told_to_end_while_the_scheduler_holds_its_lock(small, undisturbed):
+    """Snakemake's own handler then waited for its own thread."""
+    snakefile = small.path("Snakefile")
+    own = snakefile.read_text()
+    snakefile.write_text(
+        own
+        + """
+import os
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+
+def finish_jobs(scheduler, own=JobScheduler._finish_jobs):
+    if scheduler._tofinish:
+        assert scheduler._lock.locked()
+        os.kill(os.getpid(), signal.SIGTERM)
+    own(scheduler)
+
+
+JobScheduler._finish_jobs = finish_jobs
+"""
+    )
+    run = start(small)
+    try:
+        assert run.wait(timeout=120) != 0
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    assert "Will exit after finishing currently running jobs" in small.path("run.log").read_text()
+
+    snakefile.write_text(own)
+    assert recovered(small) == undisturbed
+
+
 def test_only_the_driver_died(small, undisturbed):
     run = start(small)
     when_models_are_made(small, run)

@@ -1,6 +1,7 @@
 """Reads and checks the configuration; everything the rules share. No rule stands here."""
 
 import os
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from unlearning_metric.report.names import figure_names
 from unlearning_metric.shard_size import asked_minutes
 from unlearning_metric.shards import shard_models
 from unlearning_metric.store import StoreError, read_header
+from unlearning_metric.termination import handle_apart
 from unlearning_metric.unfinished import (
     PARTIAL,
     failed_checks,
