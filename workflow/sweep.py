@@ -11,6 +11,7 @@ side by side.
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,15 @@ DRY = re.compile(r"--dry.*|-[kpFfqr]*n[kpFfqrn]*")
 NOT_HERE = ("-C", "--conf")
 
 
+class ToldToEnd(KeyboardInterrupt):
+    """SIGTERM: what a scheduler or ``kill`` sends, to this process alone."""
+
+
+def told_to_end(*_: object) -> None:
+    """Handler of SIGTERM."""
+    raise ToldToEnd
+
+
 def snakemake(options: list[str]) -> int:
     """Run Snakemake and wait for its end, even where the terminal interrupts: it ends its jobs and drops its locks."""
     process = subprocess.Popen([sys.executable, "-m", "snakemake", *options])
@@ -36,6 +46,10 @@ def snakemake(options: list[str]) -> int:
     while True:
         try:
             process.wait()
+        except ToldToEnd:
+            # Snakemake finishes the jobs that run.
+            process.terminate()
+            interrupted = True
         except KeyboardInterrupt:
             # The terminal told Snakemake too.
             interrupted = True
@@ -44,7 +58,7 @@ def snakemake(options: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 where every experiment was finished, 1 where one was not, 2 for a mistake, 130 for ctrl-C."""
+    """Exit status: 0: every experiment was finished, 1: one was not, 2: a mistake, 130: ctrl-C or SIGTERM."""
     if not arguments or arguments[0].startswith("-"):
         print(__doc__)
         return 2
@@ -102,6 +116,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, told_to_end)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -99,9 +99,13 @@ def test_a_mistake_stops_before_any_experiment(workflow, options, message):
     assert not workflow.path("out/a/models").exists()
 
 
-def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow):
+# Ctrl-C reaches every process and stops the job, SIGTERM reaches the sweep alone and the job is finished.
+@pytest.mark.parametrize(("tell", "seconds"), [(os.killpg, 600), (os.kill, 2)], ids=["ctrl-C", "SIGTERM"])
+def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds):
     workflow.only("identity").configure(shard_size=8, device="cpu", methods={})
-    slow = "import pathlib, time\n\ndef unlearn(model):\n    pathlib.Path('started').touch()\n    time.sleep(600)\n"
+    slow = (
+        f"import pathlib, time\n\ndef unlearn(model):\n    pathlib.Path('started').touch()\n    time.sleep({seconds})\n"
+    )
     workflow.write("methods/slow.py", slow)
     workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {}}\n")
     # Tests that run in the background inherit that SIGINT is ignored.
@@ -115,7 +119,7 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow):
         deadline = time.monotonic() + 300
         while not workflow.path("started").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)
+        tell(process.pid, signal.SIGINT if tell is os.killpg else signal.SIGTERM)
         rest = process.communicate(timeout=120)[0]
     finally:
         if process.poll() is None:
