@@ -26,7 +26,7 @@ from unlearning_metric.sweep import outdated, read_sweep, share, write_compariso
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130
 # As Snakemake reads them: abbreviated, beside other letters, or with a value attached.
-DRY = re.compile(r"--dry.*|-[kpFfqr]*n[kpFfqrn]*")
+DRY = re.compile(r"--dry.*|-[kpFfqr]*n.*")
 NOT_HERE = ("-C", "--conf")
 
 
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
         return 2
     dry = any(map(DRY.fullmatch, options))
     methods = find_methods(ROOT / "methods")
-    plans, files = {}, {}
+    plans, files, problems = {}, {}, []
     with tempfile.TemporaryDirectory() as aside:
         try:
             sweep = read_sweep(file)
@@ -83,10 +83,13 @@ def main(arguments: list[str]) -> int:
                     plans[name] = Plan(config.load([path], {}, methods, path), methods, ROOT / "workflow" / "scripts")
                 except config.ConfigError as error:
                     # That file is written anew at each start: what is to be mended is the user's.
-                    said = str(error).removeprefix(f"{path} ")
-                    raise config.ConfigError(f"{file}, experiments.{name}: {said}") from None
+                    problems.append(f"{file}, experiments.{name}: {str(error).removeprefix(f'{path} ')}")
         except config.ConfigError as error:
-            print(error, file=sys.stderr)
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{file}: nothing can be written to {error.filename}: {error.strerror}. Change results.")
+        if problems:
+            print("\n".join(problems), file=sys.stderr)
             return 2
         unfinished = []
         for name, plan in plans.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -55,10 +56,11 @@ def shard_size(arguments: argparse.Namespace) -> int:
     if each is None:
         # An original that was trained elsewhere tells no time.
         group = "full" if settings.original is None else "retain"
-        which = "".join(f" --configfile {' '.join(arguments.configfile)}" for _ in arguments.configfile[:1])
+        which = "".join(f" --configfile {shlex.join(arguments.configfile)}" for _ in arguments.configfile[:1])
+        target = shlex.quote(f"{results}/{plan.model_files(group)[0]}")
         print(
             f"{results} holds no model of this configuration that was trained here, whose time would say how long one "
-            f"takes. Train one job of them, and nothing else: snakemake {results}/{plan.model_files(group)[0]}{which} "
+            f"takes. Train one job of them, and nothing else: snakemake {target}{which} "
             "  Or give --model-seconds.",
             file=sys.stderr,
         )
@@ -124,6 +126,13 @@ def _positive(text: str) -> float:
     return value
 
 
+def _finite(text: str) -> float:
+    value = _positive(text)
+    if math.isinf(value):
+        raise argparse.ArgumentTypeError(f"{text} is not finite")
+    return value
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0.0 < value < 1.0:
@@ -145,9 +154,9 @@ def main(argv: list[str] | None = None) -> int:
     shards.add_argument("--results", help="where an original model is; default: the configuration's")
     shards.add_argument("--workflow", default=".", help="folder of the Snakefile; default: the current one")
     shards.add_argument("--runtime", type=_positive, default=60, help="time limit of a job, minutes; default: 60")
-    shards.add_argument("--model-seconds", type=_positive, help="default: as the original model took")
+    shards.add_argument("--model-seconds", type=_finite, help="default: as the original model took")
     shards.add_argument(
-        "--start-seconds", type=_positive, help="of a job; default: measured here. A cluster adds about 5"
+        "--start-seconds", type=_finite, help="of a job; default: measured here. A cluster adds about 5"
     )
     shards.set_defaults(run=shard_size)
     outside = commands.add_parser(

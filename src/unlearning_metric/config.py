@@ -8,6 +8,7 @@ parsed, so nothing heavy is imported here. `python -m unlearning_metric.config` 
 import copy
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -113,6 +114,32 @@ def _empty_mapping_for_none(value: Any) -> Any:
     return {} if value is None else value
 
 
+def _plain_values(value: Any) -> Any:
+    """Refuse what is no plain value: as JSON, of which keys are made, it would become another one or none."""
+    value = _empty_mapping_for_none(value)
+    if isinstance(value, dict) and (problem := _first_odd_value(value)):
+        raise PydanticCustomError("odd_value", "{problem}", {"problem": problem})
+    return value
+
+
+def _first_odd_value(value: Any, place: str = "") -> str | None:
+    """Where within a value something is no number, text, truth value, list or mapping with names, and what to do."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                return f"{place}: {_shown(key)} cannot be a key. Expected text. Put it in quotes."
+        parts = [(f"{place}.{key}", one) for key, one in value.items()]
+    elif isinstance(value, list):
+        parts = [(f"{place}[{index}]", one) for index, one in enumerate(value)]
+    elif isinstance(value, float) and not math.isfinite(value):
+        return f"{place}: {value} is not allowed. Expected a finite number, or null for none."
+    elif value is None or isinstance(value, bool | int | float | str):
+        return None
+    else:
+        return f"{place}: {_shown(value)} is {type(value).__name__}. If text is meant, put it in quotes."
+    return next(filter(None, (_first_odd_value(one, name) for name, one in parts)), None)
+
+
 def _empty_list_for_none(value: Any) -> Any:
     return [] if value is None else value
 
@@ -129,7 +156,7 @@ FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 SafetensorsFile = Annotated[str, Field(pattern=r"\.safetensors$")]
 Hyperparameters = Annotated[
     dict[str, Any],
-    BeforeValidator(_empty_mapping_for_none, json_schema_input_type=dict[str, Any] | None),
+    BeforeValidator(_plain_values, json_schema_input_type=dict[str, Any] | None),
 ]
 
 
@@ -712,7 +739,7 @@ def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> An
     """Integers and nulls, where Snakemake took them from the command line as text.
 
     Of what stands within a mapping or list it makes text alone, and null is text to it everywhere. Other numbers and
-    truth values are read by their fields, and a hyper-parameter by its default's type (`contract.converted`).
+    truth values are read by their fields; a hyper-parameter, which may be anything, is what it would be in a file.
 
     Parameters
     ----------
@@ -737,12 +764,23 @@ def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> An
         return [from_command_line(item, None, items, schema) for item in given]
     if not isinstance(given, str):
         return given
+    if not node:
+        return _as_in_a_file(given)
     if given in ("", "null") and any(one.get("type") == "null" for one in node.get("anyOf", ())):
         return None
     # In this form alone: the class 007 is no number.
     if re.fullmatch(r"-?(0|[1-9]\d*)", given) and any(kind.get("type") == "integer" for kind in kinds):
         return int(given)
     return given
+
+
+def _as_in_a_file(text: str) -> Any:
+    """What YAML reads as a number, truth value or null; text of other forms, such as 007, no and 1e-3, stays text."""
+    if text in ("true", "false", "null"):
+        return {"true": True, "false": False, "null": None}[text]
+    if re.fullmatch(r"-?(0|[1-9]\d*)", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"-?(0|[1-9]\d*)\.\d*(e[-+]\d+)?", text) else text
 
 
 def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
@@ -940,6 +978,8 @@ def _field_problem(error: Any, schema: dict) -> str:
         rule = "only letters, digits and underscores" if section == ("methods",) else "text"
         quotes = "" if isinstance(key, str) else " Put it in quotes."
         return f"{_dotted(section) or 'top level'}: {_shown(key)} cannot be a key. Expected {rule}.{quotes}"
+    if kind == "odd_value":
+        return f"{_dotted(location)}{error['msg']}"
     node = _schema_at(location, schema)
     expected = _expected(node, schema)
     if kind == "missing":

@@ -73,6 +73,10 @@ class UserCodeError(RuntimeError):
     """A file of the user's does not fit what the workflow asks of it, or failed."""
 
 
+class EditedError(RuntimeError):
+    """A file of the user's is not what it was when the run began."""
+
+
 class MethodError(UserCodeError):
     """A method file does not fit the contract, or failed on a copy."""
 
@@ -211,7 +215,8 @@ def _signature(function: ast.FunctionDef) -> Signature:
 def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
+        # No literal, or one that Python itself refuses, such as {[1]: 2}.
         return COMPUTED
 
 

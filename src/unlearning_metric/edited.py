@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.contents import folder_fingerprint
+from unlearning_metric.contract import EditedError
 from unlearning_metric.keys import content_fingerprint, method_fingerprint
-
-
-class EditedError(RuntimeError):
-    """A file is not what it was when the run began."""
+from unlearning_metric.user_code import expect_as_now
 
 
 def refuse_edited(provenance: Mapping[str, Any], files: Mapping[str, Path | str | None]) -> None:
-    """Check that files still are what a job's artifact is said to be made from.
+    """Check that files still are what a job's artifact is said to be made from; Python files from here on, too.
 
     Parameters
     ----------
@@ -39,6 +37,9 @@ def refuse_edited(provenance: Mapping[str, Any], files: Mapping[str, Path | str 
             continue
         if not Path(path).exists():
             raise EditedError(f"{path} is gone since this run began. Put it back and start the run again.")
+        if Path(path).suffix == ".py":
+            # An import within a function may come hours later.
+            expect_as_now(Path(path))
         if _fingerprint(Path(path)) != wanted:
             raise EditedError(
                 f"{path}, or a file that it imports, was edited since this run began, and results must not mix two "

@@ -45,7 +45,9 @@ def input_shape(image_shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @cache
 def _builder(file: Path, function: str) -> Callable[..., nn.Module]:
-    return load_function(file, function, NET)
+    # Whatever the file draws or seeds when it is imported must not reach the model that happens to be the first.
+    with seeded(0):
+        return load_function(file, function, NET)
 
 
 def builder_of(settings: dict[str, Any]) -> Callable[..., nn.Module]:
@@ -99,7 +101,7 @@ def _refuse_tensors(net: nn.Module, title: str) -> None:
                 "torch.set_default_dtype alone"
             )
         elif not _is_storable(tensor.dtype):
-            wrong = f"{tensor.dtype}, which safetensors does not store. Register it in another type"
+            wrong = f"{tensor.dtype}, which cannot be stored and checked. Register it in another type"
         if wrong is not None:
             raise ModelError(f"model {title}: {name} of its state dict is {wrong}.")
 
@@ -107,7 +109,9 @@ def _refuse_tensors(net: nn.Module, title: str) -> None:
 @cache
 def _is_storable(dtype: torch.dtype) -> bool:
     try:
-        save({"one": torch.empty(0, dtype=dtype)})
+        # As models are written, and looked at for values that are not finite.
+        save({"one": torch.zeros(1, dtype=torch.uint8).to(dtype)})
+        torch.isfinite(torch.zeros(1, dtype=torch.uint8).to(dtype))
     except (KeyError, RuntimeError, TypeError):
         return False
     return True
@@ -179,8 +183,8 @@ def look_at(model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, 
     Raises
     ------
     ModelError
-        If it cannot be copied, drops the axis of a single example, gives something else in train mode, or has values
-        that are not in its state dict.
+        If it cannot be copied, drops the axis of a single example, gives something else in train mode, shares what
+        training changes with the next net, or has values that are not in its state dict.
     UserCodeError
         If it fails in train mode.
     """
@@ -190,15 +194,35 @@ def look_at(model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, 
     title, shape = model_title(settings), input_shape(image_shape)
     # The last batch of an evaluation may hold one example.
     try_out(_copied(model, title), settings, image_shape, num_classes, examples=1)
-    _train_mode(_copied(model, title), settings, torch.rand(2, *shape), num_classes)
+    ran = _copied(model, title)
+    _train_mode(ran, settings, torch.rand(2, *shape), num_classes)
     with seeded(1):
         other = own_net(settings, image_shape, num_classes)
     # Layers that are made in the first forward pass are there then.
     try_out(other, settings, image_shape, num_classes)
+    _refuse_shared(model, other, ran, title)
     _compare(
         _copied(model, title), other, torch.rand(2, *shape), title, "differ from one net that is built to the next"
     )
     _LOOKED_AT.add(asked)
+
+
+def _refuse_shared(model: nn.Module, other: nn.Module, ran: nn.Module, title: str) -> None:
+    """Refuse a net that has in common with the next one what training changes; ``ran`` is a copy run in train mode.
+
+    A constant may be shared.
+    """
+    before, after = model.state_dict(), ran.state_dict()
+    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    theirs = {tensor.untyped_storage().data_ptr() for tensor in other.state_dict().values() if tensor.numel()}
+    for name, tensor in before.items():
+        changes = name in parameters or not (name in after and torch.equal(tensor, after[name]))
+        if changes and tensor.numel() and tensor.untyped_storage().data_ptr() in theirs:
+            raise ModelError(
+                f"model {title}: {name} of its state dict is one tensor in every net, so that each model would go on "
+                "from the one before. Make layers and parameters within the function, or hand out copy.deepcopy of "
+                "those that are made once."
+            )
 
 
 def _copied(model: nn.Module, title: str) -> nn.Module:
@@ -223,6 +247,17 @@ def _train_mode(model: nn.Module, settings: dict[str, Any], images: torch.Tensor
         ) from error
     _refuse_shape(title, logits, 2, num_classes, " in train mode")
     return logits
+
+
+def start_is_fixed(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> bool:
+    """Whether a net of the user's starts from the same weights whatever the seed, as a pretrained one does."""
+    states = []
+    for seed in (0, 1):
+        with seeded(seed):
+            model = own_net(settings, image_shape, num_classes)
+            try_out(model, settings, image_shape, num_classes)
+        states.append([parameter for parameter in model.parameters() if parameter.requires_grad])
+    return len(states[0]) == len(states[1]) and all(map(torch.equal, *states))
 
 
 def refuse_without_gradient(model: nn.Module, settings: dict[str, Any], images: torch.Tensor, num_classes: int) -> None:

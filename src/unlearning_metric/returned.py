@@ -45,9 +45,10 @@ def returned_state(
     state = plain_names(result.state_dict(), wanted)
     difference = _difference(state, wanted)
     if difference is not None:
+        inner = " Return its .module." if isinstance(getattr(result, "module", None), nn.Module) else ""
         raise refusal(
             f"{title} returned a model of another form (first difference: {difference}). "
-            "It must have the original's tensors, since it is scored as that network."
+            f"It must have the original's tensors, since it is scored as that network.{inner}"
         )
     # A copy: a method may hold on to its module and change it in the next call.
     return {key: state[key].detach().to("cpu", wanted[key].dtype, copy=True) for key in wanted}

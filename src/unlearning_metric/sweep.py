@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from unlearning_metric.config import METHOD_NAME, ConfigError, merge, read_yaml
+from unlearning_metric.contract import ORACLE_METHOD
 from unlearning_metric.leaderboard_text import table_lines
 from unlearning_metric.plan import Plan
 from unlearning_metric.store import StoreError, read_document, stored_key, write_json, write_text
@@ -65,7 +66,10 @@ def read_sweep(path: Path | str) -> Sweep:
     for name, changes in raw["experiments"].items():
         changes = {} if changes is None else changes
         if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
-            raise ConfigError(f"{path}: experiments.{name}: a name may hold only letters, digits and underscores.")
+            quotes = "" if isinstance(name, str) else " Put it in quotes."
+            raise ConfigError(
+                f"{path}: experiments.{name}: a name is text of letters, digits and underscores alone.{quotes}"
+            )
         if not isinstance(changes, dict):
             raise ConfigError(f"{path}: experiments.{name}: expected what differs from {raw['base']}, key: value.")
         if "results" in changes:
@@ -106,6 +110,8 @@ def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list
         source = next((one for one in held if one.exists() and stored_key(one) == key), None)
         if source is not None:
             sources[path] = source
+    for path in _without_their_models(plan, results, needed, sources):
+        del sources[path]
     if given or sources:
         # First, so that no file is there without being listed.
         write_json(Path(results, GIVEN), {**given, **{path: needed[path] for path in sources}})
@@ -117,6 +123,31 @@ def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list
         except OSError:
             shutil.copy2(source, target)
     return list(sources)
+
+
+def _without_their_models(
+    plan: Plan, results: Path | str, needed: Mapping[str, str], sources: Mapping[str, Path]
+) -> set[str]:
+    """Outputs of retrained models that a method has yet to start from, where the models themselves were deleted.
+
+    With the outputs there, the workflow would not train those models again for the sake of that method.
+    """
+    if plan.config.keep_checkpoints:
+        return set()
+
+    def to_be_had(path: str) -> bool:
+        return path in sources or stored_key(Path(results, path)) == needed[path]
+
+    oracles = f"unlearn/{ORACLE_METHOD}"
+    return {
+        theirs
+        for method in plan.scored_methods
+        if plan.method(method).needs_oracle
+        for own, theirs, models in zip(
+            plan.dump_files(f"unlearn/{method}"), plan.dump_files(oracles), plan.model_files(oracles), strict=True
+        )
+        if theirs in sources and not to_be_had(own) and not to_be_had(models)
+    }
 
 
 def outdated(plan: Plan, results: Path | str) -> list[str]:

@@ -23,8 +23,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from unlearning_metric.contract import REQUIRED, UserCodeError, converted, unfillable, unknown_option
-from unlearning_metric.own_files import find_in, own_module, own_names
+from unlearning_metric.contract import REQUIRED, EditedError, UserCodeError, converted, unfillable, unknown_option
+from unlearning_metric.keys import file_fingerprint
+from unlearning_metric.own_files import find_in, imported_files, own_module, own_names
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,15 @@ class Kind:
 
 #: How the package begins that holds the modules of a folder of the user's.
 _PREFIX = "unlearning_own_"
+
+
+#: File -> fingerprint that it had when it was held against the key of what this job makes.
+_CHECKED: dict[str, str] = {}
+
+
+def expect_as_now(path: Path) -> None:
+    """Refuse later imports of a file, and of those beside it that it imports, should they be edited until then."""
+    _CHECKED.update((str(file), file_fingerprint(file)) for file in (path.resolve(), *imported_files(path)))
 
 
 class _OwnImports(ast.NodeTransformer):
@@ -95,6 +105,10 @@ class _OwnLoader(SourceFileLoader):
         return compile(_OwnImports(package, own_names(tree, folder)).visit(tree), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
+        if _CHECKED.get(self.path, found := file_fingerprint(self.path)) != found:
+            raise EditedError(
+                f"{Path(self.path).name} was edited since this job began, before it was imported. Run again."
+            )
         module.__dict__["__own_stamp__"] = _stamp(self.path)
         super().exec_module(module)
 
@@ -240,7 +254,7 @@ def _plain(text: str) -> str:
 
 def first_line(error: BaseException) -> str:
     """What an exception says, without the lists that some libraries add; the log has all of it."""
-    return _plain(next(iter(str(error).splitlines()), ""))
+    return _plain(next(iter(str(error).strip().splitlines()), ""))
 
 
 def _place(folder: Path, error: BaseException) -> str:

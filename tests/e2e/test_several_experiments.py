@@ -87,16 +87,28 @@ def test_three_experiments(workflow):
         (("--config", "copies=4"), "Say in sweep.yaml what the configuration is"),
         (("-n", "-Ccopies=4"), "Say in sweep.yaml what the configuration is"),
         ((), "sweep.yaml, experiments.a: has"),
+        ((), "sweep.yaml, experiments.b: has"),
     ],
 )
 def test_a_mistake_stops_before_any_experiment(workflow, options, message):
-    workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {copies: 3}}\n")
+    experiments = "experiments: {a: {copies: 3}, b: {copies: 5}}"
+    workflow.write("sweep.yaml", f"results: out\nbase: config/config.yaml\n{experiments}\n")
 
     answer = sweep(workflow, *options)
 
     assert answer.returncode == 2
     assert message in answer.stdout
     assert not workflow.path("out/a/models").exists()
+
+
+def test_a_results_folder_that_cannot_be_made_is_named(workflow):
+    workflow.write("taken", "")
+    workflow.write("sweep.yaml", "results: taken\nbase: config/config.yaml\nexperiments: {a: {}}\n")
+
+    answer = sweep(workflow)
+
+    assert answer.returncode == 2
+    assert answer.stdout == ("sweep.yaml: nothing can be written to taken/a: Not a directory. Change results.\n")
 
 
 # Ctrl-C reaches every process and stops the job, SIGTERM reaches the sweep alone and the job is finished.

@@ -362,12 +362,13 @@ def test_text_of_the_command_line_is_read_as_yaml_would(raw, tmp_path, given, ex
         ("model.hidden", ["64", "32"], [64, 32]),
         ("original", "null", None),
         ("results", "null", "null"),
-        ("model.options", {"id": "007", "width": "16"}, {"id": "007", "width": "16"}),
+        ("model.options", {"id": "007", "width": "16"}, {"id": "007", "width": 16}),
+        ("training.options", {"frozen": "false", "clip": ["0.5", "1e-3"]}, {"frozen": False, "clip": [0.5, "1e-3"]}),
         ("methods", {"mine": "null"}, {"mine": None}),
         (
             "methods",
-            {"mine": {"prefix": "", "color": "#ff0000", "epochs": "3"}},
-            {"mine": {"prefix": "", "color": "#ff0000", "epochs": "3"}},
+            {"mine": {"prefix": "", "color": "#ff0000", "epochs": "3", "lr": "-1.0e-3", "mode": "no", "top": "null"}},
+            {"mine": {"prefix": "", "color": "#ff0000", "epochs": 3, "lr": -0.001, "mode": "no", "top": None}},
         ),
     ],
     ids=str,
@@ -379,6 +380,26 @@ def test_text_of_the_command_line_is_a_number_only_where_it_looks_like_one_and_o
     assert read == changed({}, key, value)
     # What a file says stays.
     assert config.from_command_line(given, given, schema, schema) == given
+
+
+@pytest.mark.parametrize("key", ["model.options", "training.options", "methods.finetune"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("{lr: .inf}", ".lr: inf is not allowed. Expected a finite number, or null for none."),
+        ("{lr: [1, .nan]}", ".lr[1]: nan is not allowed."),
+        ("{by: {1: 2}}", ".by: 1 cannot be a key. Expected text. Put it in quotes."),
+        ("{1: 2}", ": 1 cannot be a key."),
+        ("{since: 2020-01-01}", '.since: "2020-01-01" is date. If text is meant, put it in quotes.'),
+        ("{salt: !!binary aGk=}", ".salt: \"b'hi'\" is bytes."),
+    ],
+)
+def test_a_hyper_parameter_that_no_key_can_hold_is_refused(raw, key, value, problem):
+    section, _, name = key.partition(".")
+    given = {**raw, section: {**(raw[section] or {}), name: yaml.safe_load(value)}}
+    more = {"model": OWN_NET["model"], "training": OWN_TRAINING["training"]}.get(section, {})
+    given[section].update(more)
+    assert f"{key}{problem}" in message(given)
 
 
 def test_quoted_digits_in_a_file_stay_text(raw, tmp_path):

@@ -2,8 +2,11 @@
 
 import pytest
 
-from unlearning_metric.edited import EditedError, refuse_edited, user_files
+from unlearning_metric.contract import EditedError
+from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.keys import content_fingerprint, method_fingerprint
+from unlearning_metric.own_nets import NET
+from unlearning_metric.user_code import load_function
 
 
 @pytest.fixture
@@ -31,6 +34,21 @@ def test_an_edited_file_or_helper_is_refused_by_the_name_of_the_file(net, name):
         stream.write("MORE = 1\n")
     with pytest.raises(EditedError, match=r"net\.py, or a file that it imports, was edited since this run began"):
         refuse_edited(made, {"model.file": net})
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_a_helper_that_is_imported_late_is_still_the_one_that_was_checked(tmp_path, edited):
+    (tmp_path / "net.py").write_text("def build():\n    import late\n    return late.x\n")
+    (tmp_path / "late.py").write_text("x = 1\n")
+    net = tmp_path / "net.py"
+    refuse_edited(provenance(model={"file": method_fingerprint(net)}), {"model.file": net})
+    build = load_function(net, "build", NET)
+    (tmp_path / "late.py").write_text("x = 5\n" if edited else "x = 1  # one\n")
+    if edited:
+        with pytest.raises(EditedError, match=r"late\.py was edited since this job began, before it was imported"):
+            build()
+    else:
+        assert build() == 1
 
 
 def test_edited_data_are_refused_and_a_file_that_is_gone(tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from unlearning_metric.contract import UserCodeError
 from unlearning_metric.models import build_model
-from unlearning_metric.own_nets import ModelError, own_line_of, refuse_changed_values
+from unlearning_metric.own_nets import ModelError, own_line_of, refuse_changed_values, start_is_fixed
 
 
 def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
@@ -133,7 +133,29 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
         (
             net(init="self.register_buffer('scale', torch.ones(1, dtype=torch.complex128))"),
             ModelError,
-            r"scale of its state dict is torch\.complex128, which safetensors does not store",
+            r"scale of its state dict is torch\.complex128, which cannot be stored and checked",
+        ),
+        (
+            net(init="self.register_buffer('scale', torch.ones(1).to(torch.float8_e4m3fn))"),
+            ModelError,
+            r"scale of its state dict is torch\.float8_e4m3fn, which cannot be stored and checked",
+        ),
+        (
+            "LAST = nn.Linear(64, 4)\n" + net(init="self.last = LAST"),
+            ModelError,
+            r"last\.weight of its state dict is one tensor in every net, .* copy\.deepcopy of those that are made once",
+        ),
+        (net() + "NET = Net(4)\n\ndef build():\n    return NET\n", ModelError, "is one tensor in every net"),
+        (
+            "SCALE = nn.Parameter(torch.ones(64))\n" + net(init="self.scale = SCALE"),
+            ModelError,
+            "scale of its state dict is one tensor in every net",
+        ),
+        (
+            "NORM = nn.BatchNorm1d(64, affine=False)\n"
+            + net(init="self.norm = NORM", forward="return self.last(self.norm(x.flatten(1)))"),
+            ModelError,
+            r"norm\.running_mean of its state dict is one tensor in every net",
         ),
         (
             net(init="self.phase = nn.Parameter(torch.ones(1, dtype=torch.complex64))"),
@@ -184,7 +206,8 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
     ],
     ids=[
         "auxiliary", "train mode", "squeezed", "needs two", "train returns nothing", "double", "complex128 buffer",
-        "complex", "sparse", "extra state", "lock", "default dtype", "random attribute", "not persistent",
+        "float8 buffer", "shared layer", "shared net", "shared parameter", "shared batch norm", "complex",
+        "sparse", "extra state", "lock", "default dtype", "random attribute", "not persistent",
         "random size",
     ],
 )  # fmt: skip
@@ -221,6 +244,11 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
             forward="self.calls += 1\n        return self.last(x.flatten(1)) * self.calls",
         ),
         net(build="torch.compile(Net(num_classes))"),
+        "MEAN = torch.full((64,), 0.5)\n"
+        + net(init="self.register_buffer('mean', MEAN)", forward="return self.last(x.flatten(1) - self.mean)"),
+        "ACT = nn.ReLU()\n" + net(init="self.act = ACT", forward="return self.act(self.last(x.flatten(1)))"),
+        "LAST = nn.Linear(64, 4)\nimport copy\n" + net(init="self.last = copy.deepcopy(LAST)"),
+        "torch.manual_seed(42), torch.rand(3), random.seed(1), np.random.seed(2)\n" + net(),
     ],
     ids=[
         "buffer",
@@ -239,6 +267,10 @@ def test_a_users_net_that_could_not_be_trained_stored_or_scored_is_refused_when_
         "spectral norm",
         "counting",
         "compiled",
+        "shared constant",
+        "shared activation",
+        "copied layer",
+        "seeds at import",
     ],
 )
 def test_a_users_net_of_any_usual_form_is_built_with_the_weights_of_its_seed(tmp_path, body):
@@ -246,6 +278,16 @@ def test_a_users_net_of_any_usual_form_is_built_with_the_weights_of_its_seed(tmp
     assert model.training
     assert equal(model, own(tmp_path, body, seed=3))
     assert all(int(count) == 0 for name, count in model.state_dict().items() if name.endswith("num_batches_tracked"))
+
+
+def test_a_start_that_no_seed_changes_is_known(tmp_path):
+    """Retrained models then differ by the order of their batches alone."""
+    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    own(tmp_path, net())
+    assert not start_is_fixed(settings, (8, 8, 1), 4)
+    own(tmp_path, net(init="torch.manual_seed(1); self.last = nn.Linear(64, classes)"), function="build")
+    (tmp_path / "net.py").rename(tmp_path / "fixed.py")
+    assert start_is_fixed({**settings, "file": str(tmp_path / "fixed.py")}, (8, 8, 1), 4)
 
 
 def test_no_net_depends_on_whether_it_is_the_first_of_its_process(tmp_path):

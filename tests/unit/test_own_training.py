@@ -175,7 +175,11 @@ def test_it_is_called_once_a_model(tmp_path):
         ("def train(model, teacher): pass", r"training: nobody can fill its parameter 'teacher'.*training\.options"),
         ("def train(model):\n    1 / 0", r"train failed on retain model 0 \(seed \d+\): ZeroDivision.*line 6: 1 / 0"),
         ("def train(model):\n    return 3", r"^training file mine\.py returned int"),
-        ("def train(model):\n    return nn.Linear(2, 2)", "another form"),
+        ("def train(model):\n    return nn.Linear(2, 2)", "another form.*as that network\\.$"),
+        (
+            "def train(model):\n    return torch.optim.swa_utils.AveragedModel(model)",
+            "another form.*Return its .module",
+        ),
         ("", "training file mine.py cannot|has no function"),
         (
             "import copy\ndef train(model, train_loader):\n    copy.deepcopy(model)(next(iter(train_loader))[0])",

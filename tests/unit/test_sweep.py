@@ -11,7 +11,7 @@ import yaml
 from unlearning_metric import config, sweep
 from unlearning_metric.config import ConfigError
 from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.store import write_document, write_npz
+from unlearning_metric.store import write_document, write_models, write_npz, write_parquet
 from unlearning_metric.sweep import compare, comparison_text, read_sweep, share
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,8 @@ def test_an_experiment_is_the_base_and_what_differs(tmp_path):
     [
         ({"experiment": {}}, "unknown key experiment"),
         ({"experiments": {}}, "at least one experiment"),
-        ({"experiments": {"a/b": {}}}, "experiments.a/b: a name may hold only"),
+        ({"experiments": {"a/b": {}}}, "experiments.a/b: a name is text of letters, digits and underscores alone.$"),
+        ({"experiments": {2024: {}}}, "experiments.2024: .* Put it in quotes"),
         ({"experiments": {"a": 3}}, "experiments.a: expected what differs"),
         ({"experiments": {"a": {"results": "x"}}}, "its results go to out/a"),
         ({"experiments": {"a": 0}}, "experiments.a: expected what differs"),
@@ -95,6 +96,23 @@ def test_only_missing_files_of_the_needed_key_are_shared(tmp_path, plan):
     assert (tmp_path / "mine/data/split.npz").samefile(tmp_path / "other/data/split.npz")
     assert (tmp_path / "mine/data/dataset.npz").samefile(tmp_path / "third/data/dataset.npz")
     assert share(plan, tmp_path / "mine", others) == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("had", ["models/unlearn/retrain", "losses/unlearn/oracle_matching", None])
+def test_outputs_of_deleted_models_are_not_shared_where_a_method_still_needs_the_models(tmp_path, plan, keep, had):
+    methods = {name: METHODS[name] for name in ("retrain", "oracle_matching")}
+    changes = {"keep_checkpoints": keep, "copies": 4, "shard_size": 4, "methods": {}, "skip": []}
+    plan = Plan(plan.config.model_copy(update=changes), methods, ROOT / "workflow" / "scripts")
+    held = {"losses/unlearn/retrain", had} - {None}
+    for artifact in plan.artifacts():
+        if str(Path(artifact.path).parent) in held:
+            write = write_models if artifact.path.endswith(".safetensors") else write_parquet
+            write(tmp_path / "other" / artifact.path, {}, {"models": [0], **artifact.origin.header()})
+
+    given = {str(Path(path).parent) for path in share(plan, tmp_path / "mine", [tmp_path / "other"])}
+
+    assert given == (held if had or keep else set())
 
 
 def test_what_was_shared_and_is_not_needed_any_more_is_taken_away_and_nothing_else(tmp_path, plan):

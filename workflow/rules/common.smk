@@ -1,6 +1,7 @@
 """Reads and checks the configuration; everything the rules share. No rule stands here."""
 
 import os
+import shlex
 import signal
 import sys
 from functools import cache
@@ -80,6 +81,12 @@ def recorded_params(path):
     return None if record is None else record.params
 
 
+def configfiles():
+    """The option that names this run's configuration files, for a command that a message gives."""
+    named = [shlex.quote(str(path)) for path in workflow.configfiles]
+    return f" --configfile {' '.join(named)}" if named else ""
+
+
 def forced():
     """Whether the user asked for files to be made anew, whatever lies in their place."""
     return workflow.dag_settings.forcetargets or workflow.dag_settings.forceall
@@ -134,7 +141,7 @@ def look_through_results():
             raise WorkflowError(
                 f"{RESULTS}/{lost} is missing, and {RESULTS}/{made[0]}, which was made from it, is there. Made within "
                 "a run, it would have everything behind it made again. Make it alone first, then run again: "
-                f"snakemake --force {RESULTS}/{lost}"
+                f"snakemake --force {RESULTS}/{lost}{configfiles()}"
             )
 
 
@@ -165,8 +172,8 @@ def refuse_lost_oracles(method):
         raise WorkflowError(
             f"method {method} asks for oracle_model, and {lost[0]} is gone: keep_checkpoints is false, and the models of "
             f"{ORACLE_METHOD} were deleted once their outputs were dumped. To score {method}, set keep_checkpoints: "
-            f"true, have them trained anew and nothing else, then run again: snakemake {' '.join(lost)}   Or put "
-            f"{method} under skip."
+            f"true, have them trained anew and nothing else, then run again: snakemake {' '.join(lost)}{configfiles()}   "
+            f"Or put {method} under skip."
         )
 
 
@@ -415,12 +422,17 @@ PLAN = make_plan()
 RESULTS = CONFIG.results.rstrip("/")
 REPORTED = PLAN.report_groups(PLAN.scored_methods)
 FIGURES = figure_names(PLAN.scored_methods)
+# An original that was trained elsewhere saw another split, if any.
+TRAINED_HERE = (
+    ("models/",) if CONFIG.original is None else ("models/retain/", "models/unlearn/")
+)
+SPLIT_BEHIND = (*TRAINED_HERE, "losses/")
 # Never temporary, since everything else is made from them: file -> what lies behind it.
 KEPT = {
     "data/dataset.npz": ("data/split.npz", "models/", "losses/"),
-    "data/split.npz": ("models/", "losses/"),
+    "data/split.npz": SPLIT_BEHIND,
     **(
-        {"data/difficulty.npz": ("data/split.npz", "models/", "losses/")}
+        {"data/difficulty.npz": ("data/split.npz", *SPLIT_BEHIND)}
         if PLAN.needs_difficulty
         else {}
     ),

@@ -9,6 +9,7 @@ import numpy as np
 
 from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.outputs import is_finite
+from unlearning_metric.own_nets import model_title, start_is_fixed
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.splits import read_split
 from unlearning_metric.store import read_npz, write_models
@@ -44,10 +45,17 @@ def train_shard(
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
     examples = make_dataset(data, "train", chosen, device)
     validation = make_dataset(data, "train", indices["validation"], device)
+    model, shape = settings["model"], tuple(examples.images.shape[1:])
+    if model["name"] is None and start_is_fixed(model, shape, header["num_classes"]):
+        LOGGER.warning(
+            "warning: model %s starts from the same weights whatever the seed. Right for a pretrained net; any other "
+            "must set no seed in its function, or retrained models differ by the order of their batches alone",
+            model_title(model),
+        )
     progress = Progress(role, len(models))
     states, seconds = train_models(
         examples,
-        settings["model"],
+        model,
         header["num_classes"],
         settings["training"],
         settings["experiment_seed"],
