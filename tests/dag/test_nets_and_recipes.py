@@ -121,6 +121,21 @@ def test_with_an_original_of_the_users_no_full_model_is_trained(workflow):
 
 
 @pytest.mark.slow
+def test_an_original_of_the_users_may_be_there_before_the_split(workflow):
+    """Both have no more than the data behind them, and a split may fail."""
+    checkpoint(workflow.path("mine.safetensors"))
+    workflow.configure("mine.yaml", original="mine.safetensors")
+    imported = workflow.run("results/models/full/0000-0000.safetensors", "--cores", "1", "--configfile", "mine.yaml")
+    assert imported.returncode == 0, imported.stdout
+
+    assert workflow.counts("--configfile", "mine.yaml")["split_data"] == 1
+    workflow.path("results/data/dataset.npz").unlink()
+    lost = workflow.run("-n", "--configfile", "mine.yaml")
+    assert lost.returncode != 0
+    assert "snakemake --force results/data/dataset.npz --configfile mine.yaml" in lost.stdout
+
+
+@pytest.mark.slow
 def test_another_original_reruns_what_starts_from_it_and_no_retraining(new_workflow, tmp_path):
     workflow = new_workflow(tmp_path / "w").only("finetune")
     checkpoint(workflow.path("mine.safetensors"))

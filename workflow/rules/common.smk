@@ -83,8 +83,12 @@ def recorded_params(path):
 
 def configfiles():
     """The option that names this run's configuration files, for a command that a message gives."""
-    named = [shlex.quote(str(path)) for path in workflow.configfiles]
-    return f" --configfile {' '.join(named)}" if named else ""
+    here = Path.cwd()
+    named = [
+        str(path.relative_to(here) if path.is_relative_to(here) else path)
+        for path in map(Path, workflow.configfiles)
+    ]
+    return f" --configfile {shlex.join(named)}" if named else ""
 
 
 def forced():
