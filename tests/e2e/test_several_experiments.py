@@ -69,7 +69,7 @@ def test_three_experiments(workflow):
     whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": 2}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
     before = {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()}
-    dry = sweep(workflow, "-kn")
+    dry = sweep(workflow, "-knj1")
     assert dry.returncode == 0, dry.stdout
     assert " files that other experiments gave it, data/split.npz first" in dry.stdout
     assert dry.stdout.count("Nothing to be done") == 2
