@@ -56,12 +56,11 @@ def shard_size(arguments: argparse.Namespace) -> int:
     if each is None:
         # An original that was trained elsewhere tells no time.
         group = "full" if settings.original is None else "retain"
-        which = "".join(f" --configfile {shlex.join(arguments.configfile)}" for _ in arguments.configfile[:1])
         target = shlex.quote(f"{results}/{plan.model_files(group)[0]}")
         print(
             f"{results} holds no model of this configuration that was trained here, whose time would say how long one "
-            f"takes. Train one job of them, and nothing else: snakemake {target}{which} "
-            "  Or give --model-seconds.",
+            f"takes. Train one job of them, and nothing else: snakemake {target}"
+            f"{config.configfile_option(arguments.configfile)}   Or give --model-seconds.",
             file=sys.stderr,
         )
         return 2

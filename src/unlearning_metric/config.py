@@ -10,6 +10,7 @@ import difflib
 import json
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -871,6 +872,13 @@ _WANTED = {
     "image_folder": "a folder with train/<class>/ and test/<class>/",
     "casia_surf": "the folder with Age_Gender.txt and WBackground/",
 }
+
+
+def configfile_option(paths: Iterable[str | Path]) -> str:
+    """The option that names configuration files, for a command in a message; empty without files."""
+    here = Path.cwd()
+    named = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in map(Path, paths)]
+    return f" --configfile {shlex.join(named)}" if named else ""
 
 
 def unknown_method_message(name: str, known: Iterable[str]) -> str:

@@ -256,7 +256,7 @@ def start_is_fixed(settings: dict[str, Any], image_shape: tuple[int, ...], num_c
         with seeded(seed):
             model = own_net(settings, image_shape, num_classes)
             try_out(model, settings, image_shape, num_classes)
-        states.append([parameter for parameter in model.parameters() if parameter.requires_grad])
+        states.append(list(model.parameters()))
     return len(states[0]) == len(states[1]) and all(map(torch.equal, *states))
 
 

@@ -24,6 +24,10 @@ def test_parameters_and_defaults_are_read_from_the_source(read):
     assert not signature.open_ended
 
 
+def test_a_default_that_python_refuses_is_left_to_python(read):
+    assert read("def unlearn(model, by={[1]: 2}): ...").defaults["by"] is COMPUTED
+
+
 def test_the_file_is_not_run(read):
     assert read("raise SystemExit\n\ndef unlearn(model): ...").defaults == {"model": REQUIRED}
 

@@ -63,6 +63,7 @@ def test_the_seed_alone_decides_the_weights_of_a_users_net_whatever_it_draws_fro
         ("def make(): pass", UserCodeError, r"has no function 'build'\. It defines: make.*under model"),
         ("def build(classes): pass", UserCodeError, r"fill its parameter 'classes'.*model\.options\.classes"),
         ("def build(num_classes):\n    1 / 0", UserCodeError, r"ZeroDivisionError.*line 7: 1 / 0"),
+        ("def build(num_classes):\n    raise ValueError('\\n\\nno')", UserCodeError, r"ValueError: no \(.*line 7"),
         ("def build(num_classes):\n    return 3", UserCodeError, "returned int; it must return an nn.Module"),
         (
             "def build(num_classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))",

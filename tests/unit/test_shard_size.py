@@ -102,6 +102,14 @@ def test_what_does_not_fit_is_told_with_what_helps(capsys, seconds, said):
     assert (said in out) if said else len(out.splitlines()) == 2
 
 
+@pytest.mark.parametrize("option", ["--model-seconds", "--start-seconds"])
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0"])
+def test_seconds_that_are_none_are_refused(capsys, option, seconds):
+    with pytest.raises(SystemExit):
+        main(["shard-size", "--workflow", str(ROOT), option, seconds])
+    assert f"argument {option}: {seconds} is not" in capsys.readouterr().err
+
+
 def test_a_job_longer_than_the_rules_ask_for_is_told_with_what_to_set(capsys):
     given = ["--model-seconds", "13900", "--start-seconds", "10", "--runtime", "480"]
     main(["shard-size", "--workflow", str(ROOT), *given])

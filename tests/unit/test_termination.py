@@ -40,6 +40,24 @@ def test_a_handler_may_take_a_lock_that_the_interrupted_step_holds(installed):
     assert received == [SIGNAL]
 
 
+def test_outside_the_main_thread_nothing_happens(installed):
+    """Python refuses to set handlers there; Snakemake may be run from a program of the user's."""
+    installed(print)
+    failed = []
+
+    def call():
+        try:
+            handle_apart(SIGNAL)
+        except ValueError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert not failed
+    assert signal.getsignal(SIGNAL) is print
+
+
 @pytest.mark.parametrize("meaning", [signal.SIG_DFL, signal.SIG_IGN])
 def test_a_signal_without_a_handler_keeps_its_meaning(installed, meaning):
     installed(meaning)

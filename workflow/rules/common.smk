@@ -1,7 +1,6 @@
 """Reads and checks the configuration; everything the rules share. No rule stands here."""
 
 import os
-import shlex
 import signal
 import sys
 from functools import cache
@@ -81,16 +80,6 @@ def recorded_params(path):
     return None if record is None else record.params
 
 
-def configfiles():
-    """The option that names this run's configuration files, for a command that a message gives."""
-    here = Path.cwd()
-    named = [
-        str(path.relative_to(here) if path.is_relative_to(here) else path)
-        for path in map(Path, workflow.configfiles)
-    ]
-    return f" --configfile {shlex.join(named)}" if named else ""
-
-
 def forced():
     """Whether the user asked for files to be made anew, whatever lies in their place."""
     return workflow.dag_settings.forcetargets or workflow.dag_settings.forceall
@@ -145,7 +134,7 @@ def look_through_results():
             raise WorkflowError(
                 f"{RESULTS}/{lost} is missing, and {RESULTS}/{made[0]}, which was made from it, is there. Made within "
                 "a run, it would have everything behind it made again. Make it alone first, then run again: "
-                f"snakemake --force {RESULTS}/{lost}{configfiles()}"
+                f"snakemake --force {RESULTS}/{lost}{NAMED_FILES}"
             )
 
 
@@ -176,7 +165,7 @@ def refuse_lost_oracles(method):
         raise WorkflowError(
             f"method {method} asks for oracle_model, and {lost[0]} is gone: keep_checkpoints is false, and the models of "
             f"{ORACLE_METHOD} were deleted once their outputs were dumped. To score {method}, set keep_checkpoints: "
-            f"true, have them trained anew and nothing else, then run again: snakemake {' '.join(lost)}{configfiles()}   "
+            f"true, have them trained anew and nothing else, then run again: snakemake {' '.join(lost)}{NAMED_FILES}   "
             f"Or put {method} under skip."
         )
 
@@ -426,11 +415,10 @@ PLAN = make_plan()
 RESULTS = CONFIG.results.rstrip("/")
 REPORTED = PLAN.report_groups(PLAN.scored_methods)
 FIGURES = figure_names(PLAN.scored_methods)
+NAMED_FILES = configuration.configfile_option(workflow.configfiles)
 # An original that was trained elsewhere saw another split, if any.
-TRAINED_HERE = (
-    ("models/",) if CONFIG.original is None else ("models/retain/", "models/unlearn/")
-)
-SPLIT_BEHIND = (*TRAINED_HERE, "losses/")
+FULL = () if CONFIG.original is not None else ("models/full/",)
+SPLIT_BEHIND = (*FULL, "models/retain/", "models/unlearn/", "losses/")
 # Never temporary, since everything else is made from them: file -> what lies behind it.
 KEPT = {
     "data/dataset.npz": ("data/split.npz", "models/", "losses/"),
