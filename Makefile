@@ -69,6 +69,7 @@ doctor: install
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/challenge_metric.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/unlearning.py
 	$(BIN)/python benchmarks/training.py
 

@@ -98,12 +98,14 @@ print(last)
 OURS = """
 import json, sys
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 arguments = json.loads(sys.argv[1])
-prepare("cpu", 1)
-import numpy as np
-from unlearning_metric.loaders import ImageDataset
-from unlearning_metric.store import write_models
-from unlearning_metric.training import train_models
+with importing():
+    prepare("cpu", 1)
+    import numpy as np
+    from unlearning_metric.loaders import ImageDataset
+    from unlearning_metric.store import write_models
+    from unlearning_metric.training import train_models
 data = np.load(arguments["folder"] + "/plain.npz")
 dataset = ImageDataset(data["images"], data["labels"], data["mean"], data["std"])
 models = list(range(arguments["models"]))

@@ -26,9 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 JOB = """
 import json, sys
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 arguments = json.loads(sys.argv[1])
-prepare("cpu", 1)
-from unlearning_metric.jobs.unlearn import unlearn_shard
+with importing():
+    prepare("cpu", 1)
+    from unlearning_metric.jobs.unlearn import unlearn_shard
 unlearn_shard(**arguments)
 """
 

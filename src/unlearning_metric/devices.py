@@ -141,6 +141,9 @@ def prepare(device: str, threads: int) -> IO[str] | None:
             f"torch {torch.__version__} cannot use it: there is no driver, or this torch is a build for CPUs. Set "
             "device: cpu, or mend the driver or the installation."
         )
+    from unlearning_metric.deferred import defer_compiler
+
+    defer_compiler()
     torch.set_num_threads(threads)
     # The same choice of kernels every time: results must repeat bit by bit on one machine.
     torch.backends.cudnn.benchmark = False

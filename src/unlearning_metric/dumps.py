@@ -12,7 +12,7 @@ import numpy as np
 
 from unlearning_metric.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
 from unlearning_metric.shards import shard_models
-from unlearning_metric.store import StoreError, open_parquet, rebuild_hint
+from unlearning_metric.store import StoreError, arrow_categories, open_parquet, rebuild_hint
 
 
 def rows(
@@ -44,9 +44,7 @@ def rows(
             for name, values in parts.items():
                 columns.setdefault(name, []).append(values)
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    import pyarrow as pa
-
-    joined["role"] = pa.DictionaryArray.from_arrays(joined["role"], list(ROLES))
+    joined["role"] = arrow_categories(joined["role"], ROLES)
     return joined
 
 

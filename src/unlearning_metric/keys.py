@@ -10,7 +10,6 @@ changed loss must not go unseen.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.own_files import imported_files
+from unlearning_metric.sources import read_source
 
 PACKAGE = "unlearning_metric"
 PACKAGE_ROOT = Path(__file__).resolve().parent
@@ -27,8 +27,8 @@ PACKAGE_ROOT = Path(__file__).resolve().parent
 #: Modules that cannot change a number: they move bytes, check input or talk to people.
 PLUMBING = frozenset(
     {
-        "__init__", "config", "contents", "contract", "devices", "edited", "entries", "keys", "limits",
-        "own_functions", "plan", "progress", "shards", "splits", "store", "unfinished",
+        "__init__", "config", "contents", "contract", "deferred", "devices", "edited", "entries",
+        "importing", "keys", "limits", "own_functions", "plan", "progress", "shards", "splits", "store", "unfinished",
     }
 )  # fmt: skip
 
@@ -39,61 +39,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _canonical(node: Any) -> Any:
-    """A syntax tree as nested lists. Empty fields are left out, since Python versions differ in them."""
-    if isinstance(node, ast.AST):
-        fields = []
-        for name, value in ast.iter_fields(node):
-            if name in {"ctx", "type_comment", "kind", "type_ignores"}:
-                continue
-            # A constant's None is a value, not an absent field.
-            absent = value is None or value == []
-            if absent and not (isinstance(node, ast.Constant) and name == "value"):
-                continue
-            fields.append([name, _canonical(value)])
-        return [type(node).__name__, *fields]
-    if isinstance(node, list):
-        return [_canonical(item) for item in node]
-    return f"{type(node).__name__}:{node!r}"
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [
-                statement
-                for statement in node.body
-                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-            ]
-    return tree
-
-
-def source_fingerprint(source: str) -> str:
-    """Fingerprint of Python source: blind to comments, docstrings and formatting.
-
-    Raises
-    ------
-    SyntaxError
-        If the source does not parse.
-    """
-    return digest(_canonical(_without_docstrings(ast.parse(source))))
-
-
-@cache
-def _file_fingerprint(path: Path, stamp: tuple[int, int]) -> str:
-    data = path.read_bytes()
-    try:
-        return source_fingerprint(data.decode())
-    except (SyntaxError, UnicodeDecodeError, ValueError):
-        # A broken method file must stop the job that runs it, with its own message, not every other rule.
-        return hashlib.sha256(data).hexdigest()[:16]
-
-
 def file_fingerprint(path: Path | str) -> str:
     """Fingerprint of a Python file; of its bytes where it does not parse."""
-    path = Path(path).resolve()
-    stat = path.stat()
-    return _file_fingerprint(path, (stat.st_mtime_ns, stat.st_size))
+    return read_source(path).fingerprint
 
 
 def content_fingerprint(path: Path | str) -> str:
@@ -102,8 +50,9 @@ def content_fingerprint(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
-def _module_file(parts: list[str]) -> Path | None:
-    base = PACKAGE_ROOT.joinpath(*parts)
+@cache
+def _module_file(root: Path, parts: tuple[str, ...]) -> Path | None:
+    base = root.joinpath(*parts)
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
             return candidate
@@ -114,24 +63,18 @@ def _imported_package_files(path: Path) -> set[Path]:
     """Files of this package that one file imports, anywhere in its source (lazy imports too)."""
     found: set[Path] = set()
     package = list(path.parent.relative_to(PACKAGE_ROOT).parts) if path.is_relative_to(PACKAGE_ROOT) else []
-    for node in ast.walk(ast.parse(path.read_text())):
-        targets: list[list[str]] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-            targets = [name[1:] for name in names if name[0] == PACKAGE]
-        elif isinstance(node, ast.ImportFrom):
-            module = node.module.split(".") if node.module else []
-            if node.level:
-                base = package[: len(package) - (node.level - 1)] + module
-            elif module[:1] == [PACKAGE]:
-                base = module[1:]
-            else:
-                continue
-            targets = [base, *([*base, alias.name] for alias in node.names)]
-        for parts in targets:
+    for statement in read_source(path).imports:
+        module = statement.module.split(".") if statement.module else []
+        if statement.level:
+            base = package[: len(package) - (statement.level - 1)] + module
+        elif module[0] == PACKAGE:
+            base = module[1:]
+        else:
+            continue
+        for parts in (base, *([*base, name] for name in statement.names)):
             # Importing a.b runs a/__init__.py too.
             for length in range(1, len(parts) + 1):
-                file = _module_file(parts[:length])
+                file = _module_file(PACKAGE_ROOT, tuple(parts[:length]))
                 if file is not None:
                     found.add(file)
     return found

@@ -7,9 +7,8 @@ the folder: what enters a key is what runs, in every process.
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -19,6 +18,8 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 from pathlib import Path
+
+from unlearning_metric.sources import Import, read_source
 
 
 def find_in(folder: Path | str, name: str, loader: type[SourceFileLoader] = SourceFileLoader) -> ModuleSpec | None:
@@ -57,19 +58,13 @@ def _reached(folder: Path | str, parts: list[str], names: Sequence[str]) -> Iter
         )
 
 
-def own_names(tree: ast.AST, folder: Path | str) -> frozenset[str]:
-    """Names, up to the first dot, by which a source imports what lies in the folder.
+def own_names(statements: Iterable[Import], folder: Path | str) -> frozenset[str]:
+    """Names, up to the first dot, by which import statements import what lies in the folder.
 
-    All its statements count: after ``import helpers.acts`` a bare ``import helpers`` means the same folder.
+    All of a source count: after ``import helpers.acts`` a bare ``import helpers`` means the same folder.
     """
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names if is_own(folder, alias.name)}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            reached = is_own(folder, node.module, [alias.name for alias in node.names])
-            names |= {node.module.partition(".")[0]} if reached else set()
-    return frozenset(names)
+    absolute = (one for one in statements if not one.level)
+    return frozenset(one.module.partition(".")[0] for one in absolute if is_own(folder, one.module, one.names))
 
 
 def imported_files(path: Path | str) -> list[Path]:
@@ -114,20 +109,12 @@ def own_module(folder: Path | str, module: str) -> Path | None:
 
 def _imports(file: Path, folder: Path) -> Iterator[list[str]]:
     """What a file imports of its folder, anywhere in its source, as parts of names; maybe also what is no module."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return
-    package, own = list(file.parent.relative_to(folder).parts), own_names(tree, folder)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = (alias.name.split(".") for alias in node.names)
-            yield from (parts for parts in names if parts[0] in own)
-        elif isinstance(node, ast.ImportFrom):
-            parts = node.module.split(".") if node.module else []
-            names = [alias.name for alias in node.names]
-            if node.level:
-                parts = package[: max(0, len(package) - node.level + 1)] + parts
-            elif parts[0] not in own:
-                continue
-            yield from _reached(folder, parts, names)
+    statements = read_source(file).imports
+    package, own = list(file.parent.relative_to(folder).parts), own_names(statements, folder)
+    for one in statements:
+        parts = one.module.split(".") if one.module else []
+        if one.level:
+            parts = package[: max(0, len(package) - one.level + 1)] + parts
+        elif parts[0] not in own:
+            continue
+        yield from _reached(folder, parts, one.names)

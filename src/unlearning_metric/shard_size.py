@@ -106,6 +106,9 @@ def measured_start_seconds() -> float:
     On a cluster another 3 to 5 s are added: each job starts Snakemake twice.
     """
     begin = time.perf_counter()
-    code = "import snakemake.script, unlearning_metric.jobs.train, torch; torch.optim.SGD([torch.zeros(1)], 0.1)"
+    code = (
+        "import snakemake.script\nfrom unlearning_metric.devices import prepare\nprepare('cpu', 1)\n"
+        "import torch, unlearning_metric.jobs.train\ntorch.optim.SGD([torch.zeros(1)], 0.1)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     return time.perf_counter() - begin

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.augmentation import make_augmentation
+from unlearning_metric.deferred import clock
 from unlearning_metric.guards import seeded
 from unlearning_metric.loaders import ImageDataset, ImageLoader
 from unlearning_metric.models import build_model
@@ -224,14 +224,14 @@ def train_models(
     for first in range(0, len(indices), at_once):
         group = indices[first : first + at_once]
         streams = [Streams(experiment_seed, role, index) for index in group]
-        start = time.perf_counter()
+        start = clock()
         if recipe["engine"] == "stacked":
             trained = train_stacked(dataset, model_settings, num_classes, recipe, streams, initial_model)
         else:
             model = train_model(dataset, model_settings, num_classes, recipe, streams[0], validation)
             trained = [model.state_dict()]
         synchronize(device)
-        each = (time.perf_counter() - start) / len(group)
+        each = (clock() - start) / len(group)
         if not states and model_settings["name"] is None and recipe["engine"] == "loop":
             some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
             images, shape = dataset.batch(some)[0], tuple(dataset.images.shape[1:])

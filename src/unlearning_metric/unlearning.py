@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from torch import nn
 
 from unlearning_metric.augmentation import make_augmentation
 from unlearning_metric.contract import ARGUMENTS, MethodError
+from unlearning_metric.deferred import clock
 from unlearning_metric.guards import process_state
 from unlearning_metric.limits import OutOfTime, end_process, time_limit
 from unlearning_metric.loaders import FORMS, ImageDataset, ImageLoader
@@ -161,7 +161,7 @@ def run_copies(
             np.random.seed(seed)
             torch.manual_seed(seed)
             synchronize(device.type)
-            start = time.perf_counter()
+            start = clock()
             try:
                 with time_limit(max_seconds, f"{late}.", give_up):
                     result = method(**arguments, **copy.deepcopy(options))
@@ -173,7 +173,7 @@ def run_copies(
                     f"method {name} failed on copy {index} (seed {seed}): {type(error).__name__}: "
                     f"{first_line(error)}{own_line(method, error)}"
                 ) from error
-            copies.seconds[index] = time.perf_counter() - start
+            copies.seconds[index] = clock() - start
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
         copies.states[index] = returned_state(result, model, original, f"method {name}")
         for part, dataset in own.items():

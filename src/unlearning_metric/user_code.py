@@ -26,6 +26,7 @@ from typing import Any
 from unlearning_metric.contract import REQUIRED, EditedError, UserCodeError, converted, unfillable, unknown_option
 from unlearning_metric.keys import file_fingerprint
 from unlearning_metric.own_files import find_in, imported_files, own_module, own_names
+from unlearning_metric.sources import imports
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ class _OwnLoader(SourceFileLoader):
         tree = ast.parse(self.get_data(self.path), self.path)
         package = fullname.partition(".")[0]
         (folder,) = sys.modules[package].__path__
-        return compile(_OwnImports(package, own_names(tree, folder)).visit(tree), self.path, "exec", dont_inherit=True)
+        return compile(
+            _OwnImports(package, own_names(imports(tree), folder)).visit(tree), self.path, "exec", dont_inherit=True
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         if _CHECKED.get(self.path, found := file_fingerprint(self.path)) != found:

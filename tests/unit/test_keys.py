@@ -10,73 +10,9 @@ from unlearning_metric import keys
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 
-SOURCE = '''"""Doc."""
-
-import math
-
-
-def area(radius, scale=None, *rest, flag=False):
-    """Area."""
-    if scale is None:
-        scale = 1
-    return [math.pi * radius**2 * scale for _ in rest if flag]
-'''
-
-
-def changed(old: str, new: str) -> str:
-    assert SOURCE.count(old) == 1
-    return SOURCE.replace(old, new)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param("# remark\n" + changed("scale = 1\n", "scale = 1  # one\n"), id="comment"),
-        pytest.param(changed('"""Area."""', '"""Other words."""'), id="function docstring"),
-        pytest.param(changed('    """Area."""\n', ""), id="docstring removed"),
-        pytest.param(changed('"""Doc."""', '"""Other."""'), id="module docstring"),
-        pytest.param(changed("math.pi * radius**2", "(math.pi\n        * radius ** 2)"), id="formatting"),
-    ],
-)
-def test_comments_docstrings_and_formatting_leave_the_fingerprint(source):
-    assert keys.source_fingerprint(source) == keys.source_fingerprint(SOURCE)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        pytest.param("scale = 1\n", "scale = 2\n", id="constant"),
-        pytest.param("scale = 1\n", "scale = 1.0\n", id="type of a constant"),
-        pytest.param("scale = 1\n", "scale = True\n", id="one to True"),
-        pytest.param("radius**2", "radius*2", id="operator"),
-        pytest.param("scale=None", "scale=0", id="default None to 0"),
-        pytest.param("is None", "is 0", id="compared None to 0"),
-        pytest.param("is None", "is not None", id="comparison"),
-        pytest.param("math.pi", "math.e", id="name"),
-        pytest.param(" if flag]", "]", id="condition dropped"),
-        pytest.param("*rest, flag=False", "flag=False, *rest", id="order of parameters"),
-    ],
-)
-def test_a_change_that_can_change_a_number_changes_the_fingerprint(old, new):
-    assert keys.source_fingerprint(changed(old, new)) != keys.source_fingerprint(SOURCE)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("x = a[1:]", "x = a[:1]"), ("return None", "return 0"), ("x = {**a}", "x = {None: a}"), ("x = -a", "x = +a")],
-)
-def test_small_but_real_differences_are_seen(one, other):
-    wrap = "def f(a):\n    {}\n"
-    assert keys.source_fingerprint(wrap.format(one)) != keys.source_fingerprint(wrap.format(other))
-
-
-def test_fingerprints_are_the_same_on_every_python():
-    # Syntax trees gain fields from one Python version to the next; the fingerprint must not follow them.
-    assert keys.source_fingerprint(SOURCE) == "939b7280d2a454ea"
-    assert keys.digest({"b": 1, "a": [1.5, None]}) == "cf0c4895ed707baa"
-
 
 def test_digest_ignores_the_order_of_mappings_but_not_of_lists():
+    assert keys.digest({"b": 1, "a": [1.5, None]}) == "cf0c4895ed707baa"
     assert keys.digest({"a": 1, "b": 2}) == keys.digest({"b": 2, "a": 1})
     assert keys.digest([1, 2]) != keys.digest([2, 1])
 

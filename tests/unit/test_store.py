@@ -4,8 +4,11 @@ import errno
 import json
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -259,3 +262,54 @@ def test_a_page_comes_back_with_its_header_and_a_changed_letter_is_refused(tmp_p
     path.write_text("<p>plain</p>")
     with pytest.raises(StoreError, match="no header"):
         store.read_page(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(11, dtype=np.int32) - 4,
+        np.arange(9, dtype=np.int8),
+        np.array([0.5, np.nan, np.inf, -0.0], np.float32),
+        np.arange(20, dtype=np.float64)[::3],
+        np.arange(19) % 3 == 0,
+        np.zeros(0, dtype=bool),
+        np.zeros(0),
+    ],
+    ids=lambda values: f"{values.dtype} {len(values)}",
+)
+def test_columns_are_as_pyarrow_makes_them(values):
+    ours, theirs = store.arrow_array(values), pa.array(values)
+    assert ours.type == theirs.type
+    assert ours.null_count == 0
+    # NaN differs from itself.
+    assert ours.to_pylist() == pytest.approx(theirs.to_pylist(), nan_ok=True)
+
+
+def test_categories_are_as_pyarrow_makes_them():
+    codes = np.array([2, 0, 0, 1], np.int8)
+    ours = store.arrow_categories(codes, ("forget", "", "Prüfung"))
+    assert ours.equals(pa.DictionaryArray.from_arrays(codes, ["forget", "", "Prüfung"]))
+    ours.validate(full=True)
+
+
+def test_what_is_no_column_is_refused(tmp_path):
+    for columns in ({"a": np.zeros((2, 2))}, {"a": np.zeros(2), "b": np.zeros(3)}):
+        with pytest.raises(pa.ArrowInvalid):
+            store.write_parquet(tmp_path / "x.parquet", columns, {"key": "k"})
+
+
+def test_a_dump_is_written_without_pandas(tmp_path):
+    code = f"""
+import sys
+import numpy as np
+import pyarrow as pa
+from unlearning_metric.dumps import rows
+from unlearning_metric.store import write_parquet
+some = dict.fromkeys(("forget", "probe", "test"), np.arange(3))
+outputs = {{0: {{role: {{"loss": np.ones(3, np.float32), "correct": np.ones(3, bool)}} for role in some}}}}
+write_parquet({str(tmp_path / "x.parquet")!r}, rows(outputs, some, some), {{"key": "k"}})
+print("pandas" in sys.modules)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "False\n"
+    assert len(store.read_parquet(tmp_path / "x.parquet", "k")[0]) == 9

@@ -3,11 +3,13 @@
 from functools import partial
 
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import abandon, job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    gpu = prepare(snakemake.resources.device, snakemake.threads)
-    from unlearning_metric.jobs.check import check_method
+    with importing():
+        gpu = prepare(snakemake.resources.device, snakemake.threads)
+        from unlearning_metric.jobs.check import check_method
 
     check_method(
         dataset=snakemake.input.dataset,

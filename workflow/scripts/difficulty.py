@@ -1,11 +1,13 @@
 """dataset.npz -> difficulty.npz."""
 
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    gpu = prepare(snakemake.resources.device, snakemake.threads)
-    from unlearning_metric.jobs.difficulty import measure_difficulty
+    with importing():
+        gpu = prepare(snakemake.resources.device, snakemake.threads)
+        from unlearning_metric.jobs.difficulty import measure_difficulty
 
     measure_difficulty(
         dataset=snakemake.input.dataset,

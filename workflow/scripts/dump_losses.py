@@ -1,12 +1,14 @@
 """A shard of models -> per-example outputs in parquet."""
 
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 from unlearning_metric.shards import shard_models
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    gpu = prepare(snakemake.resources.device, snakemake.threads)
-    from unlearning_metric.jobs.dump_losses import dump_losses
+    with importing():
+        gpu = prepare(snakemake.resources.device, snakemake.threads)
+        from unlearning_metric.jobs.dump_losses import dump_losses
 
     dump_losses(
         dataset=snakemake.input.dataset,

@@ -1,12 +1,14 @@
 """Outputs of models made elsewhere -> a shard of per-example outputs."""
 
 from unlearning_metric.devices import limit_threads
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 from unlearning_metric.shards import shard_models
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    limit_threads(snakemake.threads)
-    from unlearning_metric.jobs.import_dump import import_dump
+    with importing():
+        limit_threads(snakemake.threads)
+        from unlearning_metric.jobs.import_dump import import_dump
 
     import_dump(
         dataset=snakemake.input.dataset,

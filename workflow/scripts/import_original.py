@@ -1,11 +1,13 @@
 """dataset.npz, a checkpoint of the user's -> the original model."""
 
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    prepare("cpu", snakemake.threads)
-    from unlearning_metric.jobs.import_original import import_original
+    with importing():
+        prepare("cpu", snakemake.threads)
+        from unlearning_metric.jobs.import_original import import_original
 
     import_original(
         dataset=snakemake.input.dataset,

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from unlearning_metric.devices import limit_threads
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    limit_threads(snakemake.threads)
-    from unlearning_metric.leaderboard import write_leaderboard
+    with importing():
+        limit_threads(snakemake.threads)
+        from unlearning_metric.leaderboard import write_leaderboard
 
     folder = Path(snakemake.output.document).parent
     keys = snakemake.params.score_keys

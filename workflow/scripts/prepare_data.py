@@ -1,11 +1,13 @@
 """Data source -> dataset.npz."""
 
 from unlearning_metric.devices import limit_threads
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    limit_threads(snakemake.threads)
-    from unlearning_metric.jobs.prepare_data import prepare_data
+    with importing():
+        limit_threads(snakemake.threads)
+        from unlearning_metric.jobs.prepare_data import prepare_data
 
     prepare_data(
         snakemake.output[0],

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from unlearning_metric.devices import limit_threads
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    limit_threads(snakemake.threads)
-    from unlearning_metric.jobs.report import write_report
+    with importing():
+        limit_threads(snakemake.threads)
+        from unlearning_metric.jobs.report import write_report
 
     paths = iter(snakemake.input.dumps)
     write_report(

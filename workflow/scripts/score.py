@@ -1,11 +1,13 @@
 """Dumps of both sides -> score document and per-example table."""
 
 from unlearning_metric.devices import limit_threads
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    limit_threads(snakemake.threads)
-    from unlearning_metric.jobs.score import score_dumps
+    with importing():
+        limit_threads(snakemake.threads)
+        from unlearning_metric.jobs.score import score_dumps
 
     keys = dict(snakemake.params.dump_keys)
     score_dumps(

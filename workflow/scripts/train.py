@@ -1,12 +1,14 @@
 """dataset.npz, split.npz -> a shard of models trained from scratch."""
 
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 from unlearning_metric.shards import shard_models
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    gpu = prepare(snakemake.resources.device, snakemake.threads)
-    from unlearning_metric.jobs.train import train_shard
+    with importing():
+        gpu = prepare(snakemake.resources.device, snakemake.threads)
+        from unlearning_metric.jobs.train import train_shard
 
     train_shard(
         dataset=snakemake.input.dataset,

@@ -3,12 +3,14 @@
 from functools import partial
 
 from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
 from unlearning_metric.progress import abandon, job_log
 from unlearning_metric.shards import shard_models
 
 with job_log(snakemake.log[0], snakemake.params.key):
-    gpu = prepare(snakemake.resources.device, snakemake.threads)
-    from unlearning_metric.jobs.unlearn import unlearn_shard
+    with importing():
+        gpu = prepare(snakemake.resources.device, snakemake.threads)
+        from unlearning_metric.jobs.unlearn import unlearn_shard
 
     unlearn_shard(
         dataset=snakemake.input.dataset,

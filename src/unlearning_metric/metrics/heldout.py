@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from unlearning_metric.metrics import _heldout_kernel as kernel
 from unlearning_metric.metrics._inputs import both_sides
@@ -133,7 +133,7 @@ def largest_bound(models: int, delta: float = DELTA) -> float:
 
 def _upper(errors: NDArray[np.int64], models: int, tail: float) -> NDArray[np.float64]:
     """Clopper-Pearson upper bound of a rate."""
-    return np.where(errors == models, 1.0, beta.ppf(1 - tail, errors + 1, np.maximum(models - errors, 1)))
+    return np.where(errors == models, 1.0, betaincinv(errors + 1, np.maximum(models - errors, 1), 1 - tail))
 
 
 def _kinds(rules: NDArray[np.float64]) -> NDArray[np.str_]:

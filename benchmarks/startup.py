@@ -1,0 +1,62 @@
+"""What a job takes besides its work: processes that do next to nothing, started as the rules' scripts are, and plainly.
+
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/startup.py
+
+CPU time of whole processes, their ends included.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from training import children_seconds, in_turns
+
+ROUNDS = 7
+STEP = """
+parameter = torch.zeros(1, requires_grad=True)
+optimizer = torch.optim.SGD([parameter], lr=0.1)
+parameter.sum().backward()
+optimizer.step()
+"""
+OURS = """
+import sys
+from unlearning_metric.devices import prepare
+from unlearning_metric.importing import importing
+with importing():
+    prepare("cpu", 1)
+    import numpy as np, torch, pyarrow.parquet
+"""
+PLAIN = """
+import sys
+import numpy as np, torch, pyarrow as pa, pyarrow.parquet
+torch.set_num_threads(1)
+"""
+COLUMNS = 'columns = {"loss": np.zeros(9, np.float32), "correct": np.zeros(9, bool)}\n'
+#: Work -> the same in the two ways.
+JOBS = {
+    "one step of SGD": (PLAIN + STEP, OURS + STEP),
+    "outputs of a model to parquet": (
+        PLAIN + COLUMNS + "pyarrow.parquet.write_table(pa.table(columns), sys.argv[1])\n",
+        OURS + COLUMNS + "from unlearning_metric.store import write_parquet\nwrite_parquet(sys.argv[1], columns, {})\n",
+    ),
+}
+
+
+def main() -> None:
+    """Print a line for each kind of work."""
+    print(f"CPU seconds of a process, median of {ROUNDS} rounds in turns:")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "x.parquet")
+        for work, programs in JOBS.items():
+            plain, ours = in_turns(ROUNDS, *(partial(_seconds, program, out) for program in programs))
+            print(f"  {work}: plain {plain:.2f}, ours {ours:.2f} (x{plain / ours:.1f})", flush=True)
+
+
+def _seconds(program: str, out: Path) -> float:
+    return children_seconds(program, out)[0]
+
+
+if __name__ == "__main__":
+    main()
