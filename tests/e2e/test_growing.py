@@ -46,12 +46,12 @@ def test_growing_retrains_nothing_and_gives_the_scores_of_one_large_run(workflow
     workflow.only("finetune").configure(shard_size=32, training={"lr": 0.1, "epochs": 1, "batch_size": 64})
     before = {}
     for copies in (32, 64, 128):
-        run(workflow, "--config", f"copies={copies}")
+        run(workflow, "results/score_finetune.json", "--config", f"copies={copies}")
         now = made(workflow, "*-*.*")
         assert {path: now[path] for path in before} == before
         before = now
     assert score(workflow, "finetune")["copies"] == 128
-    run(workflow, "--config", "copies=128", "results=whole")
+    run(workflow, "whole/score_finetune.json", "--config", "copies=128", "results=whole")
 
     assert canonical(score(workflow, "finetune")) == canonical(score(workflow, "finetune", "whole"))
     for path in before:
@@ -80,7 +80,7 @@ def test_without_checkpoints_only_originals_stay_and_nothing_is_made_again(workf
         "0012-0015",
     }
     # Kept or not, the score is the same.
-    run(workflow, "--config", "keep_checkpoints=true", "results=kept")
+    run(workflow, "kept/score_finetune.json", "--config", "keep_checkpoints=true", "results=kept")
     assert canonical(score(workflow, "finetune", "kept")) == reference
     assert len(made(workflow, "*.safetensors")) == 1
 

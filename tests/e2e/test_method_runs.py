@@ -52,9 +52,9 @@ def score(workflow, method, results="results"):
 
 
 def test_copies_start_from_their_originals_and_several_originals_spread_a_deterministic_method(workflow):
-    workflow.only("identity").write("methods/shrink.py", SHRINK)
+    workflow.only().write("methods/shrink.py", SHRINK)
     workflow.configure(methods={}, originals=3, shard_size=8)
-    run(workflow)
+    run(workflow, "results/score_shrink.json")
 
     originals, copies = states(workflow, "full"), states(workflow, "unlearn/shrink")
     assert (sorted(originals), sorted(copies)) == ([0, 1, 2], list(range(8)))
@@ -66,7 +66,7 @@ def test_copies_start_from_their_originals_and_several_originals_spread_a_determ
     document = score(workflow, "shrink")
     assert document["originals"] == 3
     assert document["challenge"]["n_peaky"] < 40
-    run(workflow, "--config", "originals=1", "results=single")
+    run(workflow, "single/score_shrink.json", "--config", "originals=1", "results=single")
     assert score(workflow, "shrink", "single")["challenge"]["n_peaky"] == 40
     assert score(workflow, "shrink", "single")["challenge"]["forgetting_score"] == 0.0
 

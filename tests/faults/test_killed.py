@@ -183,7 +183,7 @@ def test_a_job_killed_for_memory(small):
     again = small.run("--cores", "2")
     assert again.returncode == 0, again.stdout
     assert "train_retain" not in again.stdout
-    whole = small.run("--cores", "2", "--config", "results=whole")
+    whole = small.run("--cores", "2", f"whole/score_{METHOD}.json", "--config", "results=whole")
     assert whole.returncode == 0, whole.stdout
     assert score(small) == score(small, "whole")
 
