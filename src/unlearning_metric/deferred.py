@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-#: What PyTorch (2.9 to 2.14) puts around methods of optimizers: its name -> the names that its code uses.
+#: What PyTorch (2.14) puts around methods of optimizers: its name -> the names that its code uses.
 _KEEPS_OUT = "_disable_dynamo.<locals>.inner"
 _BREAKS = "_use_grad_for_differentiable.<locals>._use_grad"
 _KNOWN = {
