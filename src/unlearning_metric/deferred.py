@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -31,7 +32,7 @@ _COMPILER = "torch._dynamo"
 
 
 class _TimedFinder:
-    """Finds the compiler as ever, and adds up what loading it takes."""
+    """Finds the compiler as ever, and adds up what loading it takes in the main thread, where models are made."""
 
     seconds = 0.0
 
@@ -48,22 +49,24 @@ class _TimedFinder:
         try:
             load(module)
         finally:
-            cls.seconds += time.perf_counter() - start
+            if threading.current_thread() is threading.main_thread():
+                cls.seconds += time.perf_counter() - start
 
 
 sys.meta_path.insert(0, _TimedFinder)
 
 
 def clock() -> float:
-    """Seconds, as ``time.perf_counter``, on a clock that stands still while the compiler is loaded.
+    """Seconds, as ``time.perf_counter``, on the main thread's clock, which stands still while the compiler is loaded.
 
-    It is loaded once a process: the first model of a job would seem slower than the others.
+    It is loaded once a process: the first model of a job would seem slower than the others. What is compiled
+    then counts.
     """
     return time.perf_counter() - _TimedFinder.seconds
 
 
 def defer_compiler() -> None:
-    """Let PyTorch's optimizers run without the compiler until something loads it; then all is as PyTorch has it.
+    """Let PyTorch's optimizers run without the compiler until something loads it; then their own methods are called.
 
     Called before the first optimizer is made. A version of PyTorch whose optimizers are made in another way is left as
     it is.
@@ -100,4 +103,6 @@ def _deferred(method: Callable[..., Any], around: str) -> Callable[..., Any]:
         with torch.set_grad_enabled(self.defaults["differentiable"]):
             return plain(self, *args, **kwargs)
 
+    # The compiler counts its recompilations by code object: each method has one of its own, as in PyTorch.
+    call.__code__ = call.__code__.replace()
     return call

@@ -107,8 +107,10 @@ def measured_start_seconds() -> float:
     """
     begin = time.perf_counter()
     code = (
-        "import snakemake.script\nfrom unlearning_metric.devices import prepare\nprepare('cpu', 1)\n"
-        "import torch, unlearning_metric.jobs.train\ntorch.optim.SGD([torch.zeros(1)], 0.1)"
+        "import snakemake.script\nfrom unlearning_metric.devices import prepare\n"
+        "from unlearning_metric.importing import importing\n"
+        "with importing():\n    prepare('cpu', 1)\n    import torch, unlearning_metric.jobs.train\n"
+        "torch.optim.SGD([torch.zeros(1)], 0.1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     return time.perf_counter() - begin

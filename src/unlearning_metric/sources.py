@@ -47,7 +47,7 @@ class Source:
 
 
 def read_source(path: Path | str) -> Source:
-    """Fingerprint and imports of a Python file; a file that does not parse has the fingerprint of its bytes."""
+    """Fingerprint and imports of a Python file; of one that does not parse, the fingerprint of its bytes and none."""
     path = Path(path).resolve()
     stat = path.stat()
     return _read_source(path, (stat.st_mtime_ns, stat.st_size))
@@ -58,10 +58,15 @@ def _read_source(path: Path, stamp: tuple[int, int]) -> Source:
     data = path.read_bytes()
     try:
         tree = ast.parse(data)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError):
         # A broken method file must stop the job that runs it, with its own message, not every other rule.
         return Source(_digest(data), ())
-    return Source(tree_fingerprint(tree), tuple(imports(tree)))
+    try:
+        fingerprint = tree_fingerprint(tree)
+    except (ValueError, RecursionError):
+        # An integer beyond Python's limit of digits, which only a hexadecimal one can be, or a very deep expression.
+        fingerprint = _digest(data)
+    return Source(fingerprint, tuple(imports(tree)))
 
 
 def tree_fingerprint(tree: ast.Module) -> str:

@@ -265,7 +265,8 @@ def arrow_array(values: Any) -> Any:
     """
     import pyarrow as pa
 
-    simple = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.isnative
+    # A subclass may hold more, as a mask.
+    simple = type(values) is np.ndarray and values.ndim == 1 and values.dtype.isnative
     if not simple or values.dtype.kind not in "biuf":
         return values
     # Arrow holds eight truths a byte.

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -85,6 +86,46 @@ kept_out = torch.optim.Optimizer.add_param_group.__wrapped__
 print(not torch.equal(before, layer.weight), hasattr(kept_out, "__dynamo_disable"))
 """
     assert run(text) == ["True", "True"]
+
+
+COMPILED_STEPS = """
+import torch
+from unlearning_metric.deferred import defer_compiler
+if {defer}:
+    defer_compiler()
+made = []
+for copy in range(12):
+    parameter = torch.ones(1, requires_grad=True)
+    parameter.grad = torch.ones(1)
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    graphs = []
+
+    def counting(graph, inputs, graphs=graphs):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compile(lambda: (optimizer.step(), optimizer.zero_grad()), backend=counting)()
+    made.append(len(graphs))
+print(*made)
+"""
+
+
+def test_the_compiler_gives_a_step_up_no_earlier_than_without_us():
+    assert run(COMPILED_STEPS, defer=True) == run(COMPILED_STEPS, defer=False)
+
+
+def test_what_another_thread_loads_is_left_out_of_no_time(monkeypatch, tmp_path):
+    now = SimpleNamespace(seconds=5.0)
+    monkeypatch.setattr(deferred.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr(deferred, "_COMPILER", "other_compiler")
+    (tmp_path / "other_compiler.py").write_text("import some_clock\nsome_clock.seconds += 100\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "some_clock", now)
+    before = deferred.clock()
+    loading = threading.Thread(target=importlib.import_module, args=["other_compiler"])
+    loading.start()
+    loading.join()
+    assert deferred.clock() - before == 100
 
 
 def test_loading_the_compiler_is_in_no_models_time(monkeypatch, tmp_path):

@@ -132,3 +132,13 @@ def test_files_in_other_encodings_are_read_as_python_reads_them(tmp_path, data):
     path = tmp_path / "own.py"
     path.write_bytes(data)
     assert read_source(path) == Source(fingerprint("import a"), (Import(0, "a"),))
+
+
+@pytest.mark.parametrize("value", ["0x" + 4000 * "f", "1" + 1500 * " + 1"], ids=["many digits", "very deep"])
+def test_what_has_no_fingerprint_as_code_has_that_of_its_bytes_and_its_imports(tmp_path, value):
+    path = tmp_path / "own.py"
+    path.write_text(f"import a\nMASK = {value}\n")
+    first = read_source(path)
+    assert first.imports == (Import(0, "a"),)
+    path.write_text(f"import a\nMASK = {value}  # the same\n")
+    assert read_source(path).fingerprint != first.fingerprint
