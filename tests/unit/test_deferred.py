@@ -114,33 +114,34 @@ def test_the_compiler_gives_a_step_up_no_earlier_than_without_us():
     assert run(COMPILED_STEPS, defer=True) == run(COMPILED_STEPS, defer=False)
 
 
-def test_what_another_thread_loads_is_left_out_of_no_time(monkeypatch, tmp_path):
-    now = SimpleNamespace(seconds=5.0)
-    monkeypatch.setattr(deferred.time, "perf_counter", lambda: now.seconds)
-    monkeypatch.setattr(deferred, "_COMPILER", "other_compiler")
-    (tmp_path / "other_compiler.py").write_text("import some_clock\nsome_clock.seconds += 100\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sys.modules, "some_clock", now)
-    before = deferred.clock()
-    loading = threading.Thread(target=importlib.import_module, args=["other_compiler"])
-    loading.start()
-    loading.join()
-    assert deferred.clock() - before == 100
-
-
-def test_loading_the_compiler_is_in_no_models_time(monkeypatch, tmp_path):
+@pytest.fixture
+def now(monkeypatch, tmp_path):
+    """The time, which moves by hand; importing ``some_compiler`` takes 100 s."""
     now = SimpleNamespace(seconds=5.0)
     monkeypatch.setattr(deferred.time, "perf_counter", lambda: now.seconds)
     monkeypatch.setattr(deferred, "_COMPILER", "some_compiler")
     (tmp_path / "some_compiler.py").write_text("import some_clock\nsome_clock.seconds += 100\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "some_clock", now)
+    yield now
+    del sys.modules["some_compiler"]
+
+
+def test_loading_the_compiler_is_in_no_models_time(now):
     before = deferred.clock()
     now.seconds += 1
     importlib.import_module("some_compiler")
     now.seconds += 2
     assert now.seconds == 108
     assert deferred.clock() - before == 3
+
+
+def test_what_another_thread_loads_is_left_out_of_no_time(now):
+    before = deferred.clock()
+    loading = threading.Thread(target=importlib.import_module, args=["some_compiler"])
+    loading.start()
+    loading.join()
+    assert deferred.clock() - before == 100
 
 
 @pytest.mark.parametrize("known", [deferred._KEEPS_OUT, deferred._BREAKS])
