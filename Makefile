@@ -47,10 +47,8 @@ lint: .venv/installed-test
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-# The long tests first: what runs side by side ends together.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10 \
-	    tests/e2e tests/dag tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 10
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
