@@ -1,7 +1,9 @@
 """One real run of a small experiment, and what a second run would do."""
 
+import copy
 import json
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -154,49 +156,57 @@ def test_another_folder_and_shard_size_give_the_same_bytes(finished):
     assert after == before
 
 
-def test_failing_method_is_named_and_holds_up_no_other(editable):
-    editable.write(
+@pytest.fixture
+def own_run(finished, tmp_path):
+    """The finished run in a folder of the test's own: what is made there is in nobody's way."""
+    run = copy.copy(finished)
+    run.folder = shutil.copytree(finished.folder, tmp_path / "own")
+    return run
+
+
+def test_failing_method_is_named_and_holds_up_no_other(own_run):
+    own_run.write(
         "methods/broken.py",
         "calls = []\n\n\ndef unlearn(model):\n    calls.append(1)\n    if len(calls) == 3:\n"
         "        raise ArithmeticError('out of luck')  # here\n    return model\n",
     )
-    editable.write("methods/twin.py", IDENTITY)
+    own_run.write("methods/twin.py", IDENTITY)
 
-    answer = editable.run("--cores", "2", "results/score_broken.json", "results/score_twin.json")
+    answer = own_run.run("--cores", "2", "results/score_broken.json", "results/score_twin.json")
 
     assert answer.returncode != 0
-    for copy, shard in ((2, SHARDS[0]), (6, SHARDS[1])):
-        log = editable.path(f"results/logs/unlearn/broken/{shard}.log").read_text()
+    for index, shard in ((2, SHARDS[0]), (6, SHARDS[1])):
+        log = own_run.path(f"results/logs/unlearn/broken/{shard}.log").read_text()
         (message,) = set(re.findall(r"method broken failed on copy .*", log))
         assert re.fullmatch(
-            rf"method broken failed on copy {copy} \(seed \d+\): ArithmeticError: out of luck "
+            rf"method broken failed on copy {index} \(seed \d+\): ArithmeticError: out of luck "
             r"\(methods/broken.py, line 7: raise ArithmeticError\('out of luck'\)  # here\)",
             message,
         )
         assert message in answer.stdout
-    assert not editable.path("results/score_broken.json").exists()
-    assert not list(editable.path("results/models/unlearn").glob("broken/*"))
+    assert not own_run.path("results/score_broken.json").exists()
+    assert not list(own_run.path("results/models/unlearn").glob("broken/*"))
     # The same method under another name: scored, and as the floor.
-    assert document(editable, "twin")["challenge"]["forgetting_score"] == 0.0
+    assert document(own_run, "twin")["challenge"]["forgetting_score"] == 0.0
 
 
-def test_outputs_made_elsewhere_join_the_leaderboard_with_the_score_they_had_here(editable):
+def test_outputs_made_elsewhere_join_the_leaderboard_with_the_score_they_had_here(own_run):
     frames = [
-        pq.read_table(editable.path(f"results/losses/unlearn/finetune/{shard}.parquet")).to_pandas() for shard in SHARDS
+        pq.read_table(own_run.path(f"results/losses/unlearn/finetune/{shard}.parquet")).to_pandas() for shard in SHARDS
     ]
     forget = pd.concat(frames).query("role == 'forget'").pivot(index="model", columns="example", values="confidence")
     order = forget.columns.to_numpy()[::-1]
-    here = document(editable, "finetune")
+    here = document(own_run, "finetune")
     accuracies = {f"{name}_accuracy": here["utility"][name]["unlearned"] for name in ("retain", "test")}
-    np.savez(editable.path("theirs.npz"), confidence=forget[order].to_numpy(), examples=order, **accuracies)
-    editable.configure(methods={**editable.small["methods"], "theirs": {"dump": "theirs.npz"}})
+    np.savez(own_run.path("theirs.npz"), confidence=forget[order].to_numpy(), examples=order, **accuracies)
+    own_run.configure(methods={**own_run.small["methods"], "theirs": {"dump": "theirs.npz"}})
 
-    answer = editable.run("--cores", "2")
+    answer = own_run.run("--cores", "2")
 
     assert answer.returncode == 0, answer.stdout
-    theirs = document(editable, "theirs")
+    theirs = document(own_run, "theirs")
     for name in ("forgetting_score", "epsilon_quantiles", "floor", "ceiling"):
         assert theirs["challenge"][name] == here["challenge"][name]
     assert theirs["challenge"]["final_score"] == pytest.approx(here["challenge"]["final_score"])
     assert theirs["efficiency"]["ratio"] is None
-    assert set(pd.read_csv(editable.path("results/leaderboard.csv"))["method"]) == {"finetune", "identity", "theirs"}
+    assert set(pd.read_csv(own_run.path("results/leaderboard.csv"))["method"]) == {"finetune", "identity", "theirs"}
