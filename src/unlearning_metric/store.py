@@ -29,6 +29,10 @@ class StoreError(RuntimeError):
     """A file is damaged, or does not belong to this run."""
 
 
+class OlderVersionError(StoreError):
+    """A file of results was written by a version of this project that wrote no checksum of the header."""
+
+
 def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
     """Call ``write(temporary path)``, flush to disk, then rename to ``path``.
 
@@ -71,6 +75,12 @@ def rebuild_hint(path: Path | str) -> str:
     return f"To make it anew, and nothing else: snakemake --force {path}"
 
 
+_OLDER = (
+    "{} has no checksum of its header: an older version of this project wrote it, whose results are not read any more. "
+    "Name another results folder (results: ...) to keep them, or delete them to have them made anew."
+)
+
+
 def _header_text(header: Mapping[str, Any]) -> str:
     """Header as text, with a checksum of itself."""
     return json.dumps({**header, "header_checksum": _text_checksum(header)})
@@ -86,9 +96,12 @@ def _opened(path: Path | str, text: str | None) -> dict[str, Any]:
         raise StoreError(f"{path} has no header: it was not written by this workflow. Delete it and run again.")
     try:
         header = json.loads(text)
-        stated = header.pop("header_checksum")
+        older = isinstance(header, dict) and "key" in header and "header_checksum" not in header
+        stated = None if older else header.pop("header_checksum")
     except Exception as error:
         raise _damaged(path, error) from error
+    if older:
+        raise OlderVersionError(_OLDER.format(path))
     if stated != _text_checksum(header) or text != _header_text(header):
         raise StoreError(f"{path} is damaged: its header does not fit the header's checksum. {rebuild_hint(path)}")
     return header
@@ -174,7 +187,8 @@ def _check_seal(path: Path | str) -> None:
 
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
-    payload = {**arrays, HEADER: np.array(_header_text(header))}
+    stated = {**header, "checksum": _array_checksum(arrays)}
+    payload = {**arrays, HEADER: np.array(_header_text(stated))}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
@@ -182,6 +196,16 @@ def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mappin
         _seal(temporary, ".npz")
 
     write_atomically(path, write)
+
+
+def _array_checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """Checksum of named arrays, whatever library compresses them."""
+    content = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        array = np.asarray(array)
+        content.update(f"{name} {array.dtype.str} {list(array.shape)}".encode())
+        content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8) if array.size else b"")
+    return content.hexdigest()[:32]
 
 
 def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -201,6 +225,7 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
     text = arrays.pop(HEADER, None)
     header = _opened(path, None if text is None else str(text))
     _check_key(path, header, key)
+    header.pop("checksum", None)
     return arrays, header
 
 
@@ -351,18 +376,38 @@ def read_header(path: Path | str) -> dict[str, Any]:
     StoreError
         If the header is absent or damaged. The content is not looked at.
     """
+    return read_stamp(path)[0]
+
+
+def read_stamp(path: Path | str) -> tuple[dict[str, Any], str | None]:
+    """Header of a file, as `read_header`, and what tells its content from another made under the same key.
+
+    That is the checksum of the arrays or models, which files made anew from the same things share; of a table, a
+    document or a page, that of the whole file. None where the file states none.
+    """
     path = Path(path)
     if path.suffix == ".json":
-        return _document_header(read_document(path))
+        document = read_document(path)
+        return _document_header(document), _text_checksum(document)
     if path.suffix == ".html":
-        return read_page(path)[1]
+        text, header = read_page(path)
+        return header, hashlib.sha256(text.encode()).hexdigest()[:32]
     try:
         text = _HEADER_TEXTS[path.suffix](path)
     except Exception as error:
         raise _damaged(path, error) from error
     header = _opened(path, text)
-    header.pop("checksum", None)
-    return header
+    checksum = header.pop("checksum", None)
+    return header, _stated_seal(path) if path.suffix == ".parquet" else checksum
+
+
+def _stated_seal(path: Path) -> str:
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, _seal_place(stream, path.suffix, _SEAL_BYTES)))
+            return stream.read(_SEAL_BYTES).decode(errors="replace")
+    except OSError as error:
+        raise _damaged(path, error) from error
 
 
 def stored_key(path: Path | str) -> str | None:
@@ -450,10 +495,15 @@ def _json_text(document: Any) -> str:
 def write_document(path: Path | str, document: Mapping[str, Any]) -> None:
     """Write a JSON document whose ``provenance`` holds ``key``, ``origin`` and ``run``.
 
-    The checksum of all of it is added to ``provenance.run``, which no canonical form contains.
+    What it was made from is kept in ``provenance.run``, which no canonical form contains, and the checksum of all of it
+    is added there.
     """
-    provenance = document["provenance"]
-    run = {**provenance["run"], "checksum": _text_checksum(document)}
+    provenance = dict(document["provenance"])
+    run = dict(provenance["run"])
+    if "made_from" in provenance:
+        run["made_from"] = provenance.pop("made_from")
+    document = {**document, "provenance": {**provenance, "run": run}}
+    run = {**run, "checksum": _text_checksum(document)}
     write_json(path, {**document, "provenance": {**provenance, "run": run}})
 
 
@@ -462,18 +512,19 @@ def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
         document = json.loads(text)
-        if text != _json_text(document):
-            raise ValueError("the text is not as this workflow writes it")
     except FileNotFoundError:
         raise
     except Exception as error:
         raise _damaged(path, error) from error
-    try:
-        stated = document["provenance"]["run"].pop("checksum")
-    except (KeyError, TypeError, AttributeError):
-        raise StoreError(
-            f"{path} has no checksum: it was not written by this workflow, or by an older version. {rebuild_hint(path)}"
-        ) from None
+    provenance = document.get("provenance") if isinstance(document, dict) else None
+    run = provenance.get("run") if isinstance(provenance, dict) else None
+    if not isinstance(run, dict) or "checksum" not in run:
+        if isinstance(provenance, dict) and "key" in provenance:
+            raise OlderVersionError(_OLDER.format(path))
+        raise StoreError(f"{path} has no checksum: it was not written by this workflow. {rebuild_hint(path)}")
+    if text != _json_text(document):
+        raise _damaged(path, ValueError("the text is not as this workflow writes it"))
+    stated = run.pop("checksum")
     if stated != _text_checksum(document):
         raise StoreError(f"{path} is damaged or was edited: it does not fit its checksum. {rebuild_hint(path)}")
     _check_key(path, _document_header(document), key)
@@ -481,4 +532,7 @@ def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
 
 
 def _document_header(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: document["provenance"].get(name) for name in ("key", "origin")}
+    provenance = document["provenance"]
+    header = {name: provenance.get(name) for name in ("key", "origin")}
+    made_from = (provenance.get("run") or {}).get("made_from")
+    return header if made_from is None else {**header, "made_from": made_from}
