@@ -95,6 +95,8 @@ def rebuild():
     """
     found = Rebuild(PLAN, Folder(RESULTS), cache(is_forced), recorded, NAMED_FILES)
     settings = workflow.dag_settings
+    # What the headers say decides, whatever Snakemake recorded and whatever the profile says.
+    settings.rerun_triggers = {RerunTrigger.MTIME, RerunTrigger.SOFTWARE_ENV}
     try:
         found.look_through(found.asked([*settings.targets, *settings.forcerun]))
     except RefusalError as error:
@@ -128,9 +130,11 @@ def needs(rule):
             paths = [f"{RESULTS}/{path}" for path in step.outputs]
             workflow.dag.forcefiles.update(paths)
         return {
-            name: in_results(paths)
-            if isinstance(paths, str)
-            else [in_results(path) for path in paths]
+            name: (
+                in_results(paths)
+                if isinstance(paths, str)
+                else [in_results(path) for path in paths]
+            )
             for name, paths in step.inputs.items()
         }
 
@@ -206,12 +210,6 @@ NAMED_FILES = configuration.configfile_option(workflow.configfiles)
 DEVICE = devices.resolve(CONFIG.device)
 GPUS = 1 if DEVICE == "cuda" else 0
 os.environ[devices.JOBS_PER_GPU] = str(CONFIG.jobs_per_gpu)
-if MAIN:
-    # What the headers say decides, whatever Snakemake recorded and whatever the profile says.
-    workflow.dag_settings.rerun_triggers = {
-        RerunTrigger.MTIME,
-        RerunTrigger.SOFTWARE_ENV,
-    }
 
 
 wildcard_constraints:
