@@ -19,8 +19,9 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from unlearning_metric.contract import BATCHES
-from unlearning_metric.torchvision_names import TORCHVISION_NETS
+from unlearning_metric.errors import UserError
+from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
+from unlearning_metric.user_code.contract import BATCHES
 
 DataSource = Literal[
     "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
@@ -80,7 +81,7 @@ DEFAULT_WIDTH = 32
 BUILD, TRAIN = "build", "train"
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A configuration that cannot be used. `str()` is the whole message, ready to print."""
 
 
