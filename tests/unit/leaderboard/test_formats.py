@@ -2,7 +2,7 @@
 
 import pytest
 from drawn import ensemble, score
-from test_leaderboard import DOCUMENTS, document
+from test_board import DOCUMENTS, document
 
 from unlearning_metric.leaderboard.board import leaderboard
 from unlearning_metric.leaderboard.formats import markdown, ties

@@ -363,7 +363,7 @@ def test_a_failing_method_names_the_copy_and_keeps_its_exception(originals):
 
     with pytest.raises(
         MethodError,
-        match=r"mine failed on copy 5 \(seed \d+\): ZeroDivisionError: oh \(unit/test_unlearning.py, line \d+: raise ",
+        match=r"mine failed on copy 5 \(seed \d+\): ZeroDivisionError: oh \(unlearning/test_copies\.py, line \d+: ",
     ) as caught:
         run(unlearn, originals, [4, 5, 6])
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

@@ -245,8 +245,8 @@ def test_a_copy_that_does_not_end_is_stopped_and_its_line_is_named(small):
     with pytest.raises(
         MethodError,
         match=r"^method mine did not end on copy 4 \(seed \d+\) within max_seconds_per_copy \(0\.2 s\)\. Mend what "
-        r"does not end, or raise max_seconds_per_copy in the configuration; it was here \(unit/test_unlearning_promises"
-        r"\.py, line \d+: time\.sleep\(0\.01\)  # for ever\)\.$",
+        r"does not end, or raise max_seconds_per_copy in the configuration; it was here \("
+        r"unlearning/test_unlearning_promises\.py, line \d+: time\.sleep\(0\.01\)  # for ever\)\.$",
     ):
         small.run(unlearn, (4,), max_seconds=0.2)
 
@@ -259,5 +259,5 @@ def test_a_method_that_ends_the_program_is_a_failed_method(small):
     def unlearn(model):
         raise SystemExit("bye")
 
-    with pytest.raises(MethodError, match=r"mine failed on copy 0 .*SystemExit: bye \(unit/test_unl"):
+    with pytest.raises(MethodError, match=r"mine failed on copy 0 .*SystemExit: bye \(unlearning/test_unl"):
         small.run(unlearn)
