@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.contents import is_stray
 from unlearning_metric.data.files import Skipped, read_images
 from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.keys.folder_content import is_stray
 
 AGE_GROUPS = 10
 #: The order of the examples, before they are divided, is shuffled with this seed whatever the experiment's is.

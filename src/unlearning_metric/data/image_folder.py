@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.contents import is_stray
 from unlearning_metric.data.files import Skipped, find_images, read_images
 from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.data.names import composed, lookalikes
+from unlearning_metric.keys.folder_content import is_stray
 
 
 def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     """Read ``settings["path"]``; the classes are the folders of train/, in the order of their names.
 
-    Folders that no user makes (`contents.is_stray`) are no classes. Names are compared in one Unicode form.
+    Folders that no user makes (`folder_content.is_stray`) are no classes. Names are compared in one Unicode form.
     """
     root, skipped = Path(settings["path"]), Skipped()
     folders = {part: _class_folders(root / part, skipped) for part in ("train", "test")}

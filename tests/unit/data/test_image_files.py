@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from sources import load
 
-from unlearning_metric.contents import folder_fingerprint
 from unlearning_metric.data import memory
 from unlearning_metric.data.images import DataError
+from unlearning_metric.keys.folder_content import folder_fingerprint
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ from unlearning_metric.data.layout import channels_last
 from unlearning_metric.data.statistics import normalisation
 from unlearning_metric.data.units import unit_warnings
 from unlearning_metric.jobs.prepare_data import prepare_data
-from unlearning_metric.store import read_npz
+from unlearning_metric.store.files import read_npz
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(256, size=(60, 6, 6, 3), dtype=np.uint8)
