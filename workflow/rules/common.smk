@@ -23,16 +23,21 @@ except ModuleNotFoundError as error:
     ) from error
 
 from unlearning_metric import config as configuration
-from unlearning_metric import devices, handover
-from unlearning_metric.current import Folder
-from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.rebuild import Rebuild, RefusalError, refuse_other_shard_sizes
+from unlearning_metric.upkeep import handover
+from unlearning_metric.runtime import devices
+from unlearning_metric.upkeep.current import Folder
+from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.upkeep.rebuild import (
+    Rebuild,
+    RefusalError,
+    refuse_other_shard_sizes,
+)
 from unlearning_metric.report.names import figure_names
-from unlearning_metric.shard_size import asked_minutes
-from unlearning_metric.shards import shard_models
-from unlearning_metric.summary import summary
-from unlearning_metric.termination import handle_apart
-from unlearning_metric.unfinished import failed_checks, unfinished_leaderboard
+from unlearning_metric.plan.shard_size import asked_minutes
+from unlearning_metric.store.shards import shard_models
+from unlearning_metric.upkeep.summary import summary
+from unlearning_metric.runtime.termination import handle_apart
+from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow" / "scripts"

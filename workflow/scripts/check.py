@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from unlearning_metric.devices import prepare
-from unlearning_metric.handover import job
-from unlearning_metric.importing import importing
 from unlearning_metric.progress import abandon
+from unlearning_metric.runtime.devices import prepare
+from unlearning_metric.runtime.imports import importing
+from unlearning_metric.upkeep.handover import job
 
 with job(snakemake) as call:
     with importing():

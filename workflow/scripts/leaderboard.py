@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from unlearning_metric.devices import limit_threads
-from unlearning_metric.handover import job
-from unlearning_metric.importing import importing
+from unlearning_metric.runtime.devices import limit_threads
+from unlearning_metric.runtime.imports import importing
+from unlearning_metric.upkeep.handover import job
 
 with job(snakemake) as call:
     with importing():
         limit_threads(snakemake.threads)
-        from unlearning_metric.leaderboard import write_leaderboard
+        from unlearning_metric.leaderboard.board import write_leaderboard
 
     methods = call.told["keys"]
     write_leaderboard(

@@ -1,8 +1,8 @@
 """Dumps of both sides -> score document and per-example table."""
 
-from unlearning_metric.devices import limit_threads
-from unlearning_metric.handover import job
-from unlearning_metric.importing import importing
+from unlearning_metric.runtime.devices import limit_threads
+from unlearning_metric.runtime.imports import importing
+from unlearning_metric.upkeep.handover import job
 
 with job(snakemake) as call:
     with importing():
