@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from unlearning_metric.ensemble import DivergedError, Ensemble, Outputs, refuse_diverged, refuse_mixed
+from unlearning_metric.ensemble import DivergedError, Ensemble, Outputs, refuse_diverged
+from unlearning_metric.independence import refuse_mixed
 from unlearning_metric.store import StoreError
 
 

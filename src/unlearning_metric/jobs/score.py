@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.dumps import load_ensemble
-from unlearning_metric.ensemble import refuse_diverged, refuse_mixed
+from unlearning_metric.ensemble import refuse_diverged
+from unlearning_metric.independence import refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
 from unlearning_metric.score import score_method
 from unlearning_metric.score_intervals import write_replicates
