@@ -27,8 +27,9 @@ PACKAGE_ROOT = Path(__file__).resolve().parent
 #: Modules that cannot change a number: they move bytes, check input or talk to people.
 PLUMBING = frozenset(
     {
-        "__init__", "config", "contents", "contract", "deferred", "devices", "edited", "entries",
-        "importing", "keys", "limits", "own_functions", "plan", "progress", "shards", "splits", "store", "unfinished",
+        "__init__", "config", "contents", "contract", "deferred", "devices", "edited", "entries", "errors",
+        "importing", "keys", "limits", "memory", "own_functions", "plan", "private_folder", "progress", "shards",
+        "splits", "store", "unfinished",
     }
 )  # fmt: skip
 
