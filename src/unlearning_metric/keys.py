@@ -81,12 +81,18 @@ def _imported_package_files(path: Path) -> set[Path]:
     return found
 
 
+def _is_plumbing(path: Path) -> bool:
+    # All of a room that is plumbing, such as config.
+    inside = path.relative_to(PACKAGE_ROOT).with_suffix("").parts if path.is_relative_to(PACKAGE_ROOT) else ()
+    return not (PLUMBING - {"__init__"}).isdisjoint(inside)
+
+
 def reached_modules(entry: Path | str) -> list[Path]:
     """Package files that ``entry`` reaches by imports, less the plumbing, sorted."""
     todo, seen = [Path(entry).resolve()], set()
     while todo:
         path = todo.pop()
-        if path in seen or (path.is_relative_to(PACKAGE_ROOT) and path.stem in PLUMBING - {"__init__"}):
+        if path in seen or _is_plumbing(path):
             continue
         seen.add(path)
         todo.extend(_imported_package_files(path))
