@@ -1,4 +1,4 @@
-"""What a user reads, whatever it was made from."""
+"""The base of every error whose text is for the user."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def plain(text: str) -> str:
 
 def _is_no_text(letter: str) -> bool:
     return letter not in _LEFT and unicodedata.category(letter) in _NO_TEXT
+
+
+class UserError(Exception):
+    """What is wrong, where, and what to do: the text is the whole message, and no traceback is needed beside it."""
+
+    def __str__(self) -> str:
+        return plain(super().__str__())

@@ -8,8 +8,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from unlearning_metric.errors import UserError
 
-class PrivateFolderError(RuntimeError):
+
+class PrivateFolderError(UserError, RuntimeError):
     """The folder that would be this user's own is somebody else's, or a link."""
 
 
