@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unlearning_metric.data.images import DataError
-from unlearning_metric.memory import available_bytes
+from unlearning_metric.host.memory import available_bytes
 
 #: A job holds the stored data set and the examples it selects from it.
 COPIES = 2

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from unlearning_metric.host.private_folder import PrivateFolderError, private_folder
 from unlearning_metric.keys.origin import content_fingerprint, digest
-from unlearning_metric.private_folder import PrivateFolderError, private_folder
 
 #: A file changed within so many nanoseconds may change again without a new time, so it is read each time.
 RECENT = 2_000_000_000

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from unlearning_metric.errors import UserError
-from unlearning_metric.private_folder import PrivateFolderError, private_folder
+from unlearning_metric.host.private_folder import PrivateFolderError, private_folder
 
 #: Where schedulers tell a job its allocation: SLURM, PBS, LSF, Grid Engine.
 ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from unlearning_metric.errors import UserError
-from unlearning_metric.memory import too_large
+from unlearning_metric.host.memory import too_large
 
 HEADER = "unlearning_metric"
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from unlearning_metric import memory
+from unlearning_metric.host import memory
 from unlearning_metric.store import files as store
 from unlearning_metric.store.files import StoreError
 
