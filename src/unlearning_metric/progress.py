@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from unlearning_metric.contract import UserCodeError
+from unlearning_metric.errors import UserError, plain
+from unlearning_metric.user_code.contract import UserCodeError
 
 LOGGER = logging.getLogger("unlearning_metric")
 
 
-class GpuMemoryError(RuntimeError):
+class GpuMemoryError(UserError, RuntimeError):
     """A GPU has too little memory for a job."""
 
 
@@ -43,13 +44,23 @@ def _with_advice(error: BaseException) -> BaseException:
     return advised
 
 
-def _for_the_user(error: BaseException) -> bool:
-    return type(error).__module__.startswith("unlearning_metric.")
-
-
 def _message_alone(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """What the interpreter prints of an exception that ends a job and says itself what is wrong and what to do."""
-    print(f"{kind.__name__}: {error}", file=sys.stderr)
+    print(f"{kind.__name__}: {plain(str(error))}", file=sys.stderr)
+
+
+class _PlainFormatter(logging.Formatter):
+    """Shows what would steer a terminal as text, wherever it comes from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
+def print_anyway() -> None:
+    """Have what this process prints never fail for letters that the terminal's encoding lacks: they are escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -67,9 +78,11 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     record = _failure_record(path)
     record.unlink(missing_ok=True)
-    handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
+    print_anyway()
+    in_file = logging.FileHandler(path, mode="w", encoding="utf-8", errors="backslashreplace")
+    handlers: list[logging.Handler] = [in_file, logging.StreamHandler(sys.stderr)]
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_PlainFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
         LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     try:
@@ -79,7 +92,7 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
         _record_failure(path, key, str(error) or type(error).__name__)
         # The terminal gets its part from the interpreter.
         LOGGER.removeHandler(handlers[1])
-        if _for_the_user(error):
+        if isinstance(error, UserError):
             theirs = error.__cause__ if isinstance(error, (UserCodeError, GpuMemoryError)) else None
             LOGGER.error("failed: %s", error, exc_info=theirs)
             sys.excepthook = _message_alone
@@ -113,11 +126,13 @@ def abandon(log: Path | str, key: str, message: str) -> None:
 
 def failure(log: Path | str, key: str) -> str | None:
     """Why the job of a log failed when it last ran with this key; None if it did not."""
+    record_file = _failure_record(log)
     try:
-        record = json.loads(_failure_record(log).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        # A pipe in its place would be waited for.
+        record = json.loads(record_file.read_text(encoding="utf-8")) if record_file.is_file() else {}
+        return plain(record["message"]) if record.get("key") == key else None
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return None
-    return record["message"] if record["key"] == key else None
 
 
 def _clock(seconds: float) -> str:

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.config import METHOD_NAME
-from unlearning_metric.elsewhere import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
-from unlearning_metric.ensemble import Ensemble
-from unlearning_metric.independence import refuse_mixed
-from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint
-from unlearning_metric.leaderboard import write_leaderboard
+from unlearning_metric.keys.origin import Origin, code_fingerprints, content_fingerprint
+from unlearning_metric.leaderboard.board import write_leaderboard
+from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
+from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import commit, run_record
-from unlearning_metric.score import score_method
-from unlearning_metric.score_intervals import write_replicates
-from unlearning_metric.store import write_document, write_parquet
+from unlearning_metric.scoring.intervals import write_replicates
+from unlearning_metric.scoring.score import score_method
+from unlearning_metric.store.files import write_document, write_parquet
 
 #: Where the data are from, in the document of a score.
 SOURCE = "elsewhere"
@@ -43,7 +43,7 @@ def score_elsewhere(
 
     Parameters
     ----------
-    retrained, unlearned, original, ceiling : files as `elsewhere.ensemble_of` describes them; a method is named after
+    retrained, unlearned, original, ceiling : files as `external.ensemble_of` describes them; a method is named after
         its file
     out : folder for ``score_<name>.json``, ``samples_<name>.parquet``, ``replicates_<name>.npz``, ``leaderboard.*``
 

@@ -1,0 +1,24 @@
+"""Shards: the models that one job handles, and the names of their files."""
+
+from __future__ import annotations
+
+#: Of a shard: a file's name must not have a list of billions made.
+MOST_MODELS = 1_000_000
+
+
+def shard_name(first: int, last: int) -> str:
+    """Name of a shard: its first and last model, so that shards of another size never mix."""
+    return f"{first:04d}-{last:04d}"
+
+
+def shard_names(models: int, shard_size: int) -> list[str]:
+    """Names of the shards of models 0..models-1; ``shard_size`` divides ``models``."""
+    return [shard_name(first, first + shard_size - 1) for first in range(0, models, shard_size)]
+
+
+def shard_models(name: str) -> list[int]:
+    """Model indices of a shard; none where ``name`` is not the name of one, or of more models than a job can hold."""
+    first, dash, last = name.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal()) or int(last) - int(first) >= MOST_MODELS:
+        return []
+    return list(range(int(first), int(last) + 1))
