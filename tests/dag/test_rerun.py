@@ -104,9 +104,9 @@ def package(tmp_path):
     return tmp_path / "src" / "unlearning_metric"
 
 
-def module(package, name):
-    """A module of the package, in whatever room it is."""
-    [path] = package.rglob(f"{name}.py")
+def holding(package, text):
+    """The module of the package that holds a text, in whatever room it is."""
+    [path] = [path for path in package.rglob("*.py") if text in path.read_text()]
     return path
 
 
@@ -172,11 +172,12 @@ def test_raised_version(keys, monkeypatch, step, jobs):
 
 
 def reworded_message(package):
-    edit(module(package, "training"), "Set training.batch_size to", "Please set training.batch_size to")
+    text = "Set training.batch_size to a "
+    edit(holding(package, text), text, f"Please {text}")
 
 
 def renamed_module(package):
-    old = module(package, "recipes")
+    old = holding(package, "def make_optimizer")
     old.rename(old.with_name("recipe_words.py"))
     for file in package.rglob("*.py"):
         file.write_text(re.sub(r"\brecipes\b(?= import)", "recipe_words", file.read_text()))
@@ -192,11 +193,12 @@ def new_names(package):
 
 def new_metric(package):
     text = "def delta(a, b):\n    return a.mean() - b.mean()\n"
-    module(package, "klom").with_name("delta_of_means.py").write_text(text)
+    holding(package, "def klom(").with_name("delta_of_means.py").write_text(text)
 
 
 def refactored_loop(package):
-    edit(module(package, "training"), "step += 1", "step = step + 1")
+    text = "optimizer.step()\n                step += 1"
+    edit(holding(package, text), text, text.replace("+= 1", "= step + 1"))
 
 
 @pytest.mark.parametrize("change", [reworded_message, renamed_module, new_names, new_metric, refactored_loop])
@@ -207,12 +209,12 @@ def test_changed_package(keys, package, change):
 
 
 def test_new_configuration_key_with_its_default(keys, package):
-    [file] = [path for path in package.rglob("*.py") if "    precision: Literal" in path.read_text()]
+    file = holding(package, "    precision: Literal")
     edit(file, "    precision: Literal", '    patience: int = Field(3, description="New.")\n    precision: Literal')
 
     # The trap works: without its neutral value the key would retrain everything.
     assert keys.jobs(keys.with_package(package)) == MODELS
-    [file] = [path for path in package.rglob("*.py") if "NEUTRAL: dict[str, Any] = {" in path.read_text()]
+    file = holding(package, "NEUTRAL: dict[str, Any] = {")
     edit(file, "NEUTRAL: dict[str, Any] = {", 'NEUTRAL: dict[str, Any] = {"training.patience": 3, ')
     assert keys.jobs(keys.with_package(package)) == NOTHING
     for patience, jobs in ((3, NOTHING), (4, MODELS)):
@@ -293,7 +295,7 @@ def test_edited_package_and_scripts(editable, package):
 
 @pytest.mark.slow
 def test_raised_version_of_the_training(finished, package):
-    edit(module(package, "versions"), '"train": Version(', '"train": Version(1 + ')
+    edit(holding(package, "VERSIONS: dict"), '"train": Version(', '"train": Version(1 + ')
 
     assert finished.counts(**using(package)) == {**MODELS, "all": 1}
 

@@ -226,6 +226,40 @@ def test_a_file_of_the_users_must_be_there(tmp_path, raw, changes, key):
         config.load([tmp_path / "config.yaml"], {}, {}, "none")
 
 
+@pytest.mark.parametrize("true", [True, "true", "True", "TRUE"])
+@pytest.mark.parametrize("false", [False, "false", "False"])
+def test_text_for_a_truth_value_means_to_every_rule_what_the_value_means(raw, tmp_path, true, false):
+    compiled = changed(raw, "training", {"engine": "stacked", "compile": true})
+    assert "training.compile: is for training.engine loop" in only_problem(compiled)
+    assert (
+        config.parse(changed(raw, "training", {"engine": "stacked", "compile": false}), KNOWN).training.compile is False
+    )
+    mlp = {**raw, "model": {"name": "mlp"}}
+    assert "training.crop, training.flip: are for nets" in only_problem(changed(mlp, "training.flip", true))
+    assert config.parse(changed(mlp, "training.flip", false), KNOWN).training.flip is False
+    trained = {**raw, **OWN_TRAINING}
+    assert "training.tf32: true has no effect" in only_problem(changed(trained, "training.tf32", true))
+    assert config.parse(changed(trained, "training.tf32", false), KNOWN).training.tf32 is False
+    # As Snakemake hands over what stands within a mapping on the command line.
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(raw))
+    files = {name: tmp_path / f"{name}.py" for name in KNOWN}
+    with pytest.raises(config.ConfigError, match=r"training\.compile: is for training\.engine loop"):
+        config.load([file], {"training": {"engine": "stacked", "compile": str(true)}}, files, file)
+
+
+def test_a_number_as_text_is_a_number_to_every_rule(raw):
+    adam = changed(raw, "training", {"optimizer": "adam", "momentum": "9e-1"})
+    assert config.parse(adam, KNOWN).training.momentum == 0.9
+    assert "training.momentum: 0.5 is only for" in only_problem(changed(adam, "training.momentum", "0.5"))
+
+
+def test_one_wrong_field_hides_no_other_problem(raw):
+    text = message(changed(raw, "training", {"lr": "fast", "engine": "stacked", "compile": "True"}))
+    assert "training.lr: " in text
+    assert "training.compile: is for" in text
+
+
 def test_key_which_is_not_text_is_refused(raw):
     assert "top level: true cannot be a key. Expected text. Put it in quotes." in only_problem({**raw, True: 1})
 
