@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from unlearning_metric import config
-from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.versions import VERSIONS, Version
+from unlearning_metric.keys.versions import VERSIONS, Version
+from unlearning_metric.plan.plan import Plan, find_methods
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 IDENTITY = "def unlearn(model):\n    return model\n"
@@ -51,7 +51,7 @@ import json, sys
 from pathlib import Path
 import yaml
 from unlearning_metric import config
-from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.plan.plan import Plan, find_methods
 
 methods = find_methods("methods")
 plan = Plan(config.parse(yaml.safe_load(Path("config/config.yaml").read_text()), methods), methods)

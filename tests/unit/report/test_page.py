@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from found import NASTY, findings, method
 
-from unlearning_metric.keys import code_fingerprint
+from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.report.figures import drawings, save_all
 from unlearning_metric.report.gather import hardest, rank_agreement, utility_interval
 from unlearning_metric.report.names import figure_names
