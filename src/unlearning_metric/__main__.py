@@ -19,7 +19,7 @@ from unlearning_metric.plan.shard_size import (
     measured_start_seconds,
 )
 from unlearning_metric.store.files import StoreError
-from unlearning_metric.upkeep.doctor import examine
+from unlearning_metric.upkeep.doctor import by_other_code, examine
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -28,7 +28,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     methods = find_methods(root / "methods")
     try:
         settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
-        plan = Plan(settings, methods, root / "workflow" / "scripts")
+        plan = Plan(settings, methods)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -37,6 +37,13 @@ def doctor(arguments: argparse.Namespace) -> int:
     for problem in examine(plan, results):
         print(problem, flush=True)
         problems.append(problem.kind)
+    made_earlier = by_other_code(plan, results)
+    if made_earlier:
+        print(
+            "note: made by other code of the same versions, and as good: "
+            + ", ".join(f"{step} {count} {'file' if count == 1 else 'files'}" for step, count in made_earlier.items())
+            + ". To make some anew all the same: snakemake --forcerun <rule>"
+        )
     counts = Counter(problems)
     files = sum(1 for _ in plan.artifacts())
     print(
@@ -52,7 +59,7 @@ def shard_size(arguments: argparse.Namespace) -> int:
     methods = find_methods(root / "methods")
     try:
         settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
-        plan = Plan(settings, methods, root / "workflow" / "scripts")
+        plan = Plan(settings, methods)
         results = arguments.results or settings.results
         keys = {group: plan.training_origin(group).key for group in ("full", "retain")}
         each = arguments.model_seconds or measured_model_seconds(results, keys)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from unlearning_metric.errors import UserError, plain
+from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.user_code.contract import UserCodeError
 
 LOGGER = logging.getLogger("unlearning_metric")
@@ -177,6 +178,7 @@ def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str
         "host": platform.node(),
         "system": platform.platform(),
         "device": device,
+        "code": code_fingerprint(),
         "versions": versions,
         "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

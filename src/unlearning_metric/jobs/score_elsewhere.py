@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.config import METHOD_NAME
-from unlearning_metric.keys.origin import Origin, code_fingerprints, content_fingerprint
+from unlearning_metric.keys.origin import Origin, content_fingerprint
 from unlearning_metric.leaderboard.board import write_leaderboard
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
@@ -87,7 +87,7 @@ def score_elsewhere(
         }
         files = {"retrained": retrained, "unlearned": path, "originals": original, "ceiling": ceiling}
         keys = {part: content_fingerprint(file) for part, file in files.items() if file is not None}
-        origin = Origin({**settings, "method": name}, code_fingerprints(__file__), keys)
+        origin = Origin("score", {**settings, "method": name}, keys)
         origins[name] = origin.key
         paths[name] = [Path(out, f"score_{name}.json"), Path(out, f"replicates_{name}.npz")]
         score = score_method(
@@ -105,7 +105,7 @@ def score_elsewhere(
         write_parquet(Path(out, f"samples_{name}.parquet"), score.samples, {**origin.header(), "method": name})
         write_replicates(paths[name][1], score.replicates, {**origin.header(), "method": name})
         write_document(paths[name][0], score.document)
-    board = Origin({}, code_fingerprints(__file__), origins)
+    board = Origin("leaderboard", {}, origins)
     write_leaderboard(
         out,
         {name: document for name, (document, _) in paths.items()},

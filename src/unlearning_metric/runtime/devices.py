@@ -15,8 +15,7 @@ from unlearning_metric.host.private_folder import PrivateFolderError, private_fo
 
 #: Where schedulers tell a job its allocation: SLURM, PBS, LSF, Grid Engine.
 ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
-#: The Snakefile tells its jobs ``jobs_per_gpu`` by this variable: an argument would stand in the scripts of the rules,
-#: whose code enters every key, although it can change no number.
+#: The Snakefile tells its jobs ``jobs_per_gpu`` by this variable: it is the process's own affair and no job's argument.
 JOBS_PER_GPU = "UNLEARNING_METRIC_JOBS_PER_GPU"
 
 _GPU_ID = re.compile(r"\d+|(GPU|MIG)-.+")

@@ -53,12 +53,13 @@ class Score:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """The part of a score document that depends on nothing but configuration, code and data, as bytes.
+    """The part of a score document that depends on nothing but configuration, versions and data, as bytes.
 
-    Drops exactly ``efficiency`` and ``provenance.run``; sorted keys, no white space, UTF-8.
+    Drops exactly ``efficiency`` and, of ``provenance``, the records ``code`` and ``run``; sorted keys, no white space,
+    UTF-8.
     """
     kept = {name: value for name, value in document.items() if name != "efficiency"}
-    kept["provenance"] = {name: v for name, v in document["provenance"].items() if name != "run"}
+    kept["provenance"] = {name: v for name, v in document["provenance"].items() if name not in ("code", "run")}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 

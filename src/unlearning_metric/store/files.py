@@ -198,7 +198,7 @@ def _are_numbers(values: Any) -> bool:
 def _check_key(path: Path | str, header: Mapping[str, Any], key: str | None) -> None:
     if key is not None and header.get("key") != key:
         raise StoreError(
-            f"{path} was made from another configuration, code or data: its key is {header.get('key')}, "
+            f"{path} was made from another configuration, version or data: its key is {header.get('key')}, "
             f"this run needs {key}. Delete it, or name another results folder, and run again."
         )
 
@@ -694,7 +694,7 @@ def _json_text(document: Any) -> str:
 
 
 def write_document(path: Path | str, document: Mapping[str, Any]) -> None:
-    """Write a JSON document whose ``provenance`` holds ``key``, ``origin`` and ``run``.
+    """Write a JSON document whose ``provenance`` holds ``key``, ``origin``, ``code`` and ``run``.
 
     The checksum of all of it is added to ``provenance.run``, which no canonical form contains.
     """
@@ -726,4 +726,4 @@ def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
 
 
 def _document_header(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: document["provenance"].get(name) for name in ("key", "origin")}
+    return {name: document["provenance"].get(name) for name in ("key", "origin", "code")}
