@@ -40,7 +40,6 @@ from unlearning_metric.runtime.termination import handle_apart
 from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
 
 ROOT = Path(workflow.basedir)
-SCRIPTS = ROOT / "workflow" / "scripts"
 
 
 def handed():
@@ -55,13 +54,13 @@ def make_plan():
     hyper-parameters would leak into another experiment.
     """
     if handed():
-        return Plan.recorded(config[handover.HANDED], SCRIPTS)
+        return Plan.recorded(config[handover.HANDED])
     try:
         handover.refuse_other_package(ROOT)
         methods = find_methods(ROOT / "methods")
         default = ROOT / "config" / "config.yaml"
         settings = configuration.load(workflow.configfiles, config, methods, default)
-        plan = Plan(settings, methods, SCRIPTS)
+        plan = Plan(settings, methods)
         refuse_other_shard_sizes(plan, settings.results.rstrip("/"))
     except (configuration.ConfigError, RefusalError) as error:
         raise WorkflowError(str(error)) from None
@@ -70,7 +69,7 @@ def make_plan():
 
 def hand_over():
     """Write the plan for the jobs, and have those of a cluster read it in place of the configuration."""
-    handover.write_plan(PLAN_FILE, PLAN)
+    handover.write_plan(PLAN_FILE, PLAN, ROOT / "workflow" / "scripts")
     workflow.config_settings.configfiles = [PLAN_FILE.absolute()]
     workflow.config_settings.config_args = ""
 

@@ -6,17 +6,15 @@ what they held then. File times and Snakemake's records say nothing of that.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from unlearning_metric.keys.origin import Origin
-from unlearning_metric.store.files import OlderVersionError, StoreError, read_stamp
+from unlearning_metric.store.files import OlderVersionError, StoreError, is_there, older_version, read_stamp
 
-Kind = Literal["current", "stale", "foreign", "damaged", "absent"]
+Kind = Literal["current", "stale", "foreign", "damaged", "unreadable", "absent"]
 
 #: Key of a leaderboard and a report that lack methods: they are never what a run needs.
 PARTIAL = "partial"
@@ -29,7 +27,7 @@ class State:
     Attributes
     ----------
     kind : ``current``; ``stale``, made from something else; ``foreign``, not of this experiment or not of this version;
-        ``damaged``; ``absent``
+        ``damaged``; ``unreadable``, here and now; ``absent``
     text : what differs or is wrong, in words; empty where nothing is
     older : whether an older version of the project wrote it
     """
@@ -128,22 +126,15 @@ def _replaced_text(differs: Mapping[str, tuple[str, str]]) -> str:
 
 
 def _stamp(path: Path) -> Stamp:
-    try:
-        mode = os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    if not is_there(path):
         return Stamp(None, None, State("absent", "not there; the next run makes it"))
-    except OSError as error:
-        return Stamp(None, None, State("damaged", f"cannot be read ({error.strerror})"))
-    if not stat.S_ISREG(mode):
-        return Stamp(None, None, State("foreign", "no regular file"))
     try:
         header, identity = read_stamp(path)
-    except OlderVersionError as error:
-        return Stamp(None, None, State("foreign", without_name(error, path), older=True))
-    except FileNotFoundError:
-        return Stamp(None, None, State("absent", "not there; the next run makes it"))
+        if isinstance(header.get("origin"), dict) and "version" not in header["origin"]:
+            raise older_version(path, "was made before steps had versions")
     except StoreError as error:
-        return Stamp(None, None, State("damaged", without_name(error, path)))
+        older = isinstance(error, OlderVersionError)
+        return Stamp(None, None, State(error.kind, without_name(error, path), older))  # type: ignore[arg-type]
     return Stamp(header, identity)
 
 

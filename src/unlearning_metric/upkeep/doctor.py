@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.report.names import FORMATS, figure_names
 from unlearning_metric.store.files import StoreError, verify
@@ -22,7 +24,7 @@ COMPANIONS = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One file that is not as it should be: ``kind`` is stale, damaged, missing or foreign."""
+    """One file that is not as it should be: ``kind`` is stale, damaged, unreadable, missing or foreign."""
 
     kind: str
     path: Path
@@ -61,7 +63,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
             try:
                 verify(path)
             except StoreError as error:
-                yield Problem("damaged", path, without_name(error, path))
+                yield Problem(error.kind, path, without_name(error, path))
     if older:
         yield Problem("stale", older[0], f"and {len(older) - 1} more: an older version of this project wrote them")
     known |= {results / name for name in COMPANIONS}
@@ -69,6 +71,20 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
         results / "figures" / f"{name}.{suffix}" for name in figure_names(plan.scored_methods) for suffix in FORMATS
     }
     yield from _foreign(results, known)
+
+
+def by_other_code(plan: Plan, results: Path | str) -> Counter[str]:
+    """Step -> how many of its files are current, and were made by other code of this package than runs now.
+
+    That code gave the same version to the step, which is to say the same numbers: nothing is made anew for it.
+    """
+    found: Counter[str] = Counter()
+    folder = Folder(results)
+    for artifact in chain(plan.artifacts(), plan.on_demand(results)):
+        code = (folder.stamp(artifact.path).header or {}).get("code")
+        if folder.key(artifact.path) == artifact.origin.key and code not in (None, code_fingerprint()):
+            found[artifact.origin.step] += 1
+    return found
 
 
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:

@@ -87,10 +87,10 @@ def plan_file(results: str) -> Path:
     return Path(results, FOLDER, f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.json")
 
 
-def write_plan(path: Path, plan: Plan) -> None:
+def write_plan(path: Path, plan: Plan, scripts: Path) -> None:
     """Write what the jobs of a run keep to."""
-    code = code_record(plan.scripts)
-    write_json(path, {HANDED: plan.record(), "code": code, "scripts": str(plan.scripts.resolve())})
+    code = code_record(scripts)
+    write_json(path, {HANDED: plan.record(), "code": code, "scripts": str(scripts.resolve())})
 
 
 def refuse_other_package(checkout: Path | str) -> None:

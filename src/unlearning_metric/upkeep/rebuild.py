@@ -10,7 +10,6 @@ from unlearning_metric.errors import UserError
 from unlearning_metric.keys.origin import Origin
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.steps import DATASET, DIFFICULTY, SPLIT, Step
-from unlearning_metric.store.files import rebuild_hint
 from unlearning_metric.upkeep.current import PARTIAL, Folder, State
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
@@ -107,8 +106,8 @@ class Rebuild:
                 state = self.folder.state(path, step.origin)
                 if state.older:
                     older.append(path)
-                elif state.kind in ("damaged", "foreign"):
-                    raise RefusalError(self._unusable(path, state))
+                elif state.kind in ("damaged", "foreign", "unreadable"):
+                    raise RefusalError(f"{self.shown(path)} {state.text}")
                 elif state.kind == "stale" and self.is_foreign(path, step):
                     raise RefusalError(self._foreign(path, state))
                 elif state:
@@ -131,14 +130,9 @@ class Rebuild:
             return False
         return not step.derived if params is None else repr(step.origin.key) in params
 
-    def _unusable(self, path: str, state: State) -> str:
-        return f"{self.shown(path)} {state.text}" if "snakemake --force" in state.text else (
-            f"{self.shown(path)}: {state.text}. {rebuild_hint(self.shown(path))}{self.options}"
-        )  # fmt: skip
-
     def _foreign(self, path: str, state: State) -> str:
         return (
-            f"{self.shown(path)} was made from something else than this configuration and code, and not by a run that "
+            f"{self.shown(path)} was made from something else than this run needs, and not by a run that "
             f"Snakemake has recorded here. Found -> needed: {state.text}. Nothing was changed. Set back what differs, "
             "name another results folder (results: ...), or delete the file to have it made anew. `make doctor` lists "
             "every file that does not fit."

@@ -12,7 +12,7 @@ MODELS, DUMP, DOCUMENT = "models/retain/0000-0000.safetensors", "losses/retain/0
 
 
 def origin(**settings):
-    return Origin({"lr": 0.1, **settings}, {})
+    return Origin("train", {"lr": 0.1, **settings})
 
 
 def put_models(results, weight=1.0, **header):
@@ -111,3 +111,8 @@ def test_a_file_of_an_older_version_is_told_from_a_damaged_one(tmp_path, suffix)
     path.write_bytes(path.read_bytes()[:-20])
     state = Folder(tmp_path).state(path.name, origin())
     assert (state.kind, state.older) == ("damaged", False)
+
+
+def test_a_file_made_before_steps_had_versions_is_of_an_older_version(tmp_path):
+    write_npz(tmp_path / "old.npz", {}, {"key": "k", "origin": {"settings": {"lr": 0.1}, "code": {}, "inputs": {}}})
+    assert Folder(tmp_path).state("old.npz", origin()).older

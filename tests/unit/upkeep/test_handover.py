@@ -32,11 +32,11 @@ def test_jobs_get_the_very_plan_of_the_run(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     methods = find_methods(ROOT / "methods")
     try:
-        plan = Plan(config.load([f"config/{name}"], {}, methods, ""), methods, ROOT / "workflow" / "scripts")
+        plan = Plan(config.load([f"config/{name}"], {}, methods, ""), methods)
     except config.ConfigError as error:
         pytest.skip(f"its data are not here: {error}")
     record = plan.record()
-    same = Plan.recorded(record, plan.scripts)
+    same = Plan.recorded(record)
     assert same.config == plan.config
     assert list(same.steps()) == list(plan.steps())
     assert same.record() == record
@@ -49,13 +49,16 @@ def test_the_plan_outlives_edits_of_the_configuration_and_of_methods(make_plan, 
     (tmp_path / "methods" / "mine.py").write_text("def unlearn(model, retain_loader, lr=1):\n    return None\n")
     (tmp_path / "methods" / "fresh.py").write_text("def unlearn(model):\n    return None\n")
     assert list(make_plan().steps()) != steps
-    assert list(Plan.recorded(record, plan.scripts).steps()) == steps
+    assert list(Plan.recorded(record).steps()) == steps
 
 
-def handed(plan, results, snakemake_input=(), names=None):
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+
+def handed(plan, results, snakemake_input=(), names=None, scripts=SCRIPTS):
     """What Snakemake hands to a script, with a plan of the run."""
     file = results / "plan.json"
-    write_plan(file, plan)
+    write_plan(file, plan, scripts)
     step = {"arguments": {"a": 1}, "provenance": plan.data_origin.header(), "results": str(results), "plan": str(file)}
 
     class Files(list):
@@ -77,7 +80,8 @@ def test_a_job_is_told_what_it_reads_and_what_that_holds(make_plan, tmp_path):
 
 
 def test_a_job_whose_package_was_edited_since_the_run_began_stops(make_plan, tmp_path, package):
-    snakemake = handed(make_plan(), tmp_path / "results")
+    scripts = shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    snakemake = handed(make_plan(), tmp_path / "results", scripts=scripts)
     with job(snakemake):
         pass
     file = package / "outputs" / "signals.py"
@@ -88,23 +92,22 @@ def test_a_job_whose_package_was_edited_since_the_run_began_stops(make_plan, tmp
     file.write_text(text)
     with job(snakemake):
         pass
-    (make_plan().scripts / "train.py").write_text("print()\n")
+    (scripts / "train.py").write_text("print()\n")
     with pytest.raises(EditedError, match=r"scripts/train\.py"), job(snakemake):
         raise AssertionError("the job began")
 
 
-def test_what_says_nothing_of_the_code_stops_no_job(make_plan, package):
-    scripts = make_plan().scripts
-    record = code_record(scripts)
+def test_what_says_nothing_of_the_code_stops_no_job(package):
+    record = code_record(SCRIPTS)
     file = package / "outputs" / "signals.py"
     file.write_text(f"# A comment.\n{file.read_text()}")
     file.touch()
     for name in ("signals.py.orig", ".#signals.py", "__pycache__/signals.cpython-311.pyc"):
         (file.parent / name).parent.mkdir(exist_ok=True)
         (file.parent / name).write_text("x")
-    assert edited_code(record, scripts) == []
+    assert edited_code(record, SCRIPTS) == []
     file.unlink()
-    assert edited_code(record, scripts) == ["unlearning_metric/outputs/signals.py"]
+    assert edited_code(record, SCRIPTS) == ["unlearning_metric/outputs/signals.py"]
 
 
 def test_a_checkout_must_be_that_of_the_package_that_runs(tmp_path):

@@ -141,7 +141,7 @@ def test_copied_models_of_another_recipe_stop_the_run(make_plan, finished):
 
 def test_a_foreign_file_that_a_target_is_not_made_from_stops_nothing(make_plan, finished):
     step = make_plan().maker(COPIES)
-    put(finished, step, Origin({"other": 1}, {}))
+    put(finished, step, Origin("unlearn", {"other": 1}))
     assert COPIES in refusal(make_plan(), finished)
     found = rebuild(make_plan(), finished)
     found.look_through(found.asked([f"{finished}/losses/retain/0000-0001.parquet"]))
@@ -150,7 +150,7 @@ def test_a_foreign_file_that_a_target_is_not_made_from_stops_nothing(make_plan, 
 
 def test_a_file_in_the_place_of_one_that_was_made_here_stops_the_run(make_plan, finished):
     step = make_plan().step("score", method="mine")
-    put(finished, step, Origin({"other": 1}, {}))
+    put(finished, step, Origin("unlearn", {"other": 1}))
     records = by_key(make_plan())
     assert "score_mine.json was made from something else" in refusal(make_plan(), finished, recorded=records)
 
