@@ -36,6 +36,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 RETRAINED, UNLEARNED, ACCENT = SERIES[0], SERIES[1], "#8a8a8a"
 #: Above this epsilon a picture tells nothing more: an example is then told apart almost without error.
 SHOWN_EPSILON = 8.0
+EPSILON_STEP = 0.25
 #: How many methods, the first of the ranking, a figure of all of them names; more names than this are read by nobody.
 NAMED = 40
 WIDTH = 3.4  # inches, a paper's column
@@ -61,19 +62,24 @@ def forgetting_against_utility(found: Findings) -> Figure:
         if value is not None:
             axes.axhline(value, color=ACCENT, linestyle="--", linewidth=0.8)
             axes.annotate(name, (0.01, value), xycoords=("axes fraction", "data"), va="bottom", fontsize=6)
-    listed = []
+    listed, values, scores, across, along = [], [], [], [], []
     for number, method in enumerate(found.methods, 1):
         if method.utility is None:
             continue
         value, low, high = method.utility
         score = method.document["challenge"]["forgetting_score"]
         interval = method.document["challenge"]["interval"]["forgetting_score"]
-        below, above = (0.0, 0.0) if interval is None else interval["models"]
-        error = None if interval is None else [[score - below], [above - score]]
-        axes.errorbar(value, score, error, [[value - low], [high - value]], color=UNLEARNED, linewidth=0.7, zorder=2)
-        axes.plot(value, score, "o", color=UNLEARNED, markersize=3, zorder=3, clip_on=False)
+        below, above = (score, score) if interval is None else interval["models"]
+        values.append(value)
+        scores.append(score)
+        along.append((score - below, above - score))
+        across.append((value - low, high - value))
         axes.annotate(str(number), (value, score), (2, 2), textcoords="offset points", fontsize=6, color=ink)
         listed.append(f"{number} {method.name}")
+    if listed:
+        errors = np.transpose(along), np.transpose(across)
+        axes.errorbar(values, scores, *errors, fmt="none", color=UNLEARNED, linewidth=0.7, zorder=2)
+        axes.plot(values, scores, "o", color=UNLEARNED, markersize=3, zorder=3, clip_on=False)
     # Most methods score low: a root spreads them, and shows 0 where a logarithm could not.
     axes.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
     axes.set_ylim(0)
@@ -120,7 +126,8 @@ def badly_forgotten(found: Findings) -> Figure:
     matrix = epsilon_matrix(found.methods)
     height = min(0.7 + 0.16 * len(matrix), 12)
     figure, axes = plt.subplots(figsize=(WIDTH * 1.6, height))
-    values = np.clip(matrix.to_numpy(), 0, SHOWN_EPSILON)
+    # In steps that no eye tells apart, which make the picture of many methods much smaller.
+    values = np.round(np.clip(matrix.to_numpy(), 0, SHOWN_EPSILON) / EPSILON_STEP) * EPSILON_STEP
     image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=SHOWN_EPSILON, interpolation="nearest")
     if len(matrix) <= NAMED:
         axes.set_yticks(range(len(matrix)), matrix.index, fontsize=6)
@@ -157,12 +164,13 @@ def epsilon_histogram(method: Method) -> Figure:
     above = axes.secondary_xaxis("top")
     starts = edges[:-1:2]
     worth = challenge_points(starts + BUCKET_WIDTH / 2, method.document["copies"])
-    above.set_xticks(starts + BUCKET_WIDTH / 2, [_fraction(value) for value in worth], fontsize=5.5)
+    above.set_xticks(starts + BUCKET_WIDTH / 2, [points_text(value) for value in worth], fontsize=5.5)
     above.set_xlabel("points", fontsize=7)
     return figure
 
 
-def _fraction(value: float) -> str:
+def points_text(value: float) -> str:
+    """Bucket points as a fraction."""
     return "0" if value == 0 else "1" if value == 1 else f"1/{round(1 / value)}"
 
 
@@ -185,14 +193,6 @@ def score_of_method_by_models(method: Method) -> Figure:
     axes.set_ylim(0)
     axes.set_xticks(models, [str(number) for number in models])
     axes.minorticks_off()
-    return figure
-
-
-def confidence_of_example(example: Example) -> Figure:
-    """The two laws of one example's confidence: retrained and unlearned models."""
-    figure, axes = plt.subplots(figsize=(WIDTH * 0.7, WIDTH * 0.6))
-    _two_laws(axes, example)
-    axes.legend(fontsize=6, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncol=2, borderpad=0)
     return figure
 
 
@@ -277,7 +277,8 @@ def inline_svg(draw: Callable[[], Figure], name: str, text: str) -> str:
     with _style(INK):
         figure = draw()
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+        # Of lines and text the resolution says nothing; a heat map of many methods weighs by it.
+        figure.savefig(buffer, format="svg", dpi=120, transparent=True, bbox_inches="tight", metadata={"Date": None})
         plt.close(figure)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")

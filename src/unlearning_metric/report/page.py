@@ -7,7 +7,6 @@ import base64
 import io
 import math
 from collections.abc import Mapping
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
-from unlearning_metric.report import figures
+from unlearning_metric.report import figures, panels
 from unlearning_metric.report.gather import Example, Findings, Method, hardest
 from unlearning_metric.report.names import OF_ALL
 
@@ -83,35 +82,25 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
 def _method(method: Method, found: Findings, description: str) -> dict[str, Any]:
     challenge = method.document["challenge"]
     final = "no final score" if challenge["final_score"] is None else f"final score {challenge['final_score']:.4f}"
-    text = f"Histogram of epsilon under {escape(method.name)}"
     return {
         "name": method.name,
         "summary": f"{final}, forgetting score {challenge['forgetting_score']:.4f}",
         "description": description,
         "warnings": method.document["warnings"],
-        "histogram": Markup(figures.inline_svg(lambda: figures.epsilon_histogram(method), f"h-{method.name}", text)),
-        "by_models": Markup(
-            figures.inline_svg(
-                lambda: figures.score_of_method_by_models(method),
-                f"n-{method.name}",
-                f"Line plot of the forgetting score of {escape(method.name)} against the number of models",
-            )
-        ),
+        "histogram": panels.epsilon_histogram(method),
+        "by_models": panels.score_by_models(method),
         "examples": [_example(method, example, found) for example in method.examples],
     }
 
 
 def _example(method: Method, example: Example, found: Findings) -> dict[str, Any]:
-    models = f"retrained and under {escape(method.name)} models"
-    text = f"Histograms of the confidence of example {example.index} under {models}"
-    name = f"{example.kind}-{method.name}"
     return {
         "kind": example.kind,
         "index": example.index,
         "label": found.class_text(example.label),
         "epsilon": "undefined" if math.isnan(example.epsilon) else f"{example.epsilon:.2f}",
         "picture": _picture_of(example.index, example.label, found),
-        "figure": Markup(figures.inline_svg(lambda: figures.confidence_of_example(example), name, text)),
+        "figure": panels.two_laws(method, example),
     }
 
 
