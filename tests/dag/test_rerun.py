@@ -153,12 +153,19 @@ def test_formatting_of_every_module_and_script(editable, package):
 
 
 def test_new_configuration_key_with_its_default(editable, package):
-    module = package / "config.py"
-    edit(module, "    precision: Literal", '    patience: int = Field(3, description="New.")\n    precision: Literal')
+    edit(
+        package / "config" / "training.py",
+        "    precision: Literal",
+        '    patience: int = Field(3, description="New.")\n    precision: Literal',
+    )
 
     # The trap works: without its neutral value the key would retrain everything.
     assert editable.counts(**using(package)) == MODELS
-    edit(module, "NEUTRAL: dict[str, Any] = {", 'NEUTRAL: dict[str, Any] = {"training.patience": 3, ')
+    edit(
+        package / "config" / "neutral.py",
+        "NEUTRAL: dict[str, Any] = {",
+        'NEUTRAL: dict[str, Any] = {"training.patience": 3, ',
+    )
     assert editable.counts(**using(package)) == NOTHING
     editable.configure(training={**editable.small["training"], "patience": 3})
     assert editable.counts(**using(package)) == NOTHING
