@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.batches.loaders import ImageDataset
 from unlearning_metric.config import Training
-from unlearning_metric.loaders import ImageDataset
-from unlearning_metric.models import build_model
-from unlearning_metric.unlearning import run_copies
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.unlearning.copies import run_copies
 
 torch.set_num_threads(1)
 

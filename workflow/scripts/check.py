@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from unlearning_metric.devices import prepare
-from unlearning_metric.importing import importing
 from unlearning_metric.progress import abandon, job_log
+from unlearning_metric.runtime.devices import prepare
+from unlearning_metric.runtime.imports import importing
 
 with job_log(snakemake.log[0], snakemake.params.key):
     with importing():

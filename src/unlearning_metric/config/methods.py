@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from unlearning_metric.config.text import closest, shown
-from unlearning_metric.contract import BATCHES
+from unlearning_metric.user_code.contract import BATCHES
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]

@@ -14,7 +14,7 @@ from unlearning_metric.config.values import (
     Section,
     function_needs_file,
 )
-from unlearning_metric.torchvision_names import TORCHVISION_NETS
+from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 
 ModelName = Literal[("digits_cnn", "cnn_small", "resnet18_cifar", "mlp", *TORCHVISION_NETS)]
 MODELS: tuple[str, ...] = get_args(ModelName)

@@ -5,8 +5,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from unlearning_metric.errors import UserError
 
-class ConfigError(ValueError):
+
+class ConfigError(UserError, ValueError):
     """A configuration that cannot be used. `str()` is the whole message, ready to print."""
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearning_metric.contents import files_below
 from unlearning_metric.data.images import DataError
 from unlearning_metric.data.memory import require_memory
+from unlearning_metric.keys.folder_content import files_below
 
 #: What `torchvision.datasets.ImageFolder` takes for an image.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")

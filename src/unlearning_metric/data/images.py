@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unlearning_metric.errors import UserError
 
-class DataError(ValueError):
+
+class DataError(UserError, ValueError):
     """The user's data do not fit: says what, where and what to do."""
 
 

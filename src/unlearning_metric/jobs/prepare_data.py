@@ -7,10 +7,10 @@ from typing import Any
 
 from unlearning_metric.data import load_data
 from unlearning_metric.data.statistics import normalisation
-from unlearning_metric.edited import refuse_edited
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.seeds import Streams
-from unlearning_metric.store import write_npz
+from unlearning_metric.store.files import write_npz
+from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def prepare_data(out: Path | str, settings: dict[str, Any], experiment_seed: int, provenance: dict[str, Any]) -> None:

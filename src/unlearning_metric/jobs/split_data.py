@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.edited import refuse_edited
-from unlearning_metric.forget import count_duplicates, make_split
+from unlearning_metric.forget.split import count_duplicates, make_split
 from unlearning_metric.progress import LOGGER
-from unlearning_metric.store import read_npz, write_npz
+from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def split_data(

@@ -8,7 +8,7 @@ from unlearning_metric.data import memory
 from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.data.statistics import normalisation
 from unlearning_metric.jobs.prepare_data import prepare_data
-from unlearning_metric.store import read_npz
+from unlearning_metric.store.files import read_npz
 
 RNG = np.random.default_rng(0)
 
