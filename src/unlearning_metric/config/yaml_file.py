@@ -123,25 +123,32 @@ def read_yaml(path: str | Path) -> dict:
 
 def number_traps(path: str | Path) -> list[str]:
     """What is wrong with numbers of a file that `read_yaml` reads: those that are not what they look like."""
-    node = yaml.compose(_text(path), Loader=_Loader)
-    return [f"{path}, line {line}: {problem}" for line, problem in _traps(node)]
+    nodes = _plain_scalars(yaml.compose(_text(path), Loader=_Loader), set())
+    return [f"{path}, line {node.start_mark.line + 1}: {trap}" for node in nodes if (trap := _trap(node))]
 
 
-def _traps(node: yaml.Node) -> Iterator[tuple[int, str]]:
-    for part in _parts(node):
-        yield from _traps(part)
-    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+def _plain_scalars(node: yaml.Node, seen: set[yaml.Node]) -> Iterator[yaml.ScalarNode]:
+    """Scalars without quotes, each once however many aliases there are."""
+    if node in seen:
         return
-    text, line = node.value, node.start_mark.line + 1
+    seen.add(node)
+    for part in _parts(node):
+        yield from _plain_scalars(part, seen)
+    if isinstance(node, yaml.ScalarNode) and node.style is None:
+        yield node
+
+
+def _trap(node: yaml.ScalarNode) -> str | None:
+    text = node.value
     if node.tag == "tag:yaml.org,2002:int" and _OCTAL.fullmatch(text):
-        octal, decimal = int(text.replace("_", ""), 8), int(text.replace("_", ""))
+        digits = text.replace("_", "")
+        octal, decimal = int(digits, 8), int(digits)
         if octal != decimal:
-            yield line, (
-                f"{text} begins with 0, which makes it the octal number {octal} to YAML. Write {decimal} or {octal}, "
-                f'whichever is meant; text in quotes: "{text}".'
-            )
+            choice = f'Write {decimal} or {octal}, whichever is meant, or put text in quotes: "{text}".'
+            return f"{text} begins with 0, which makes it the octal number {octal} to YAML. {choice}"
     elif node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and _BASE_60.fullmatch(text):
-        yield line, f'{text} is a number to base 60 to YAML. If text is meant, put it in quotes: "{text}".'
+        return f'{text} is a number to base 60 to YAML. If text is meant, put it in quotes: "{text}".'
+    return None
 
 
 def _text(path: str | Path) -> str:
@@ -161,16 +168,14 @@ def _yaml_slip(path: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
     hint = next((hint for part, hint in _YAML_HINTS.items() if part in words), _YAML_GENERAL_HINT)
     lines = text.splitlines()
     offending = lines[mark.line] if mark.line < len(lines) else ""
-    visible = offending.replace("\t", " ")
-    shown_part, column = visible, mark.column
-    if len(visible) > 200:
-        start = max(0, column - 60)
-        shown_part, column = visible[start : start + 120], column - start
+    # Of a long line the part about the place.
+    start = max(0, mark.column - 60) if len(offending) > 160 else 0
+    visible = offending.replace("\t", " ")[start : start + 160]
     return "\n".join(
         [
             f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}",
-            f"    {shown_part}",
-            f"    {' ' * column}^",
+            f"    {visible}",
+            f"    {' ' * (mark.column - start)}^",
             f"Hint: {hint}.",
         ]
     )
