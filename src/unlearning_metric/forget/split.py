@@ -12,8 +12,8 @@ import numpy as np
 from unlearning_metric.data.images import DataError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.strategies import STRATEGIES
-from unlearning_metric.strategies.by_index import read_indices
 from unlearning_metric.strategies.candidates import Candidates, stratified
+from unlearning_metric.strategies.index_file import Warn, log_warning, read_indices
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def make_split(
     groups: np.ndarray | None = None,
     set_aside: np.ndarray | None = None,
     difficulty: np.ndarray | None = None,
+    warn: Warn = log_warning,
 ) -> Split:
     """Choose training, validation, forget, probe and test examples.
 
@@ -147,6 +148,7 @@ def make_split(
     groups : int64 [images], groups of the training pool
     set_aside : indices into the training pool that the source itself sets aside for validation
     difficulty : float64 [training examples], in ascending order of the examples; see `jobs.difficulty`
+    warn : is told what in the user's list may mean something else
 
     Raises
     ------
@@ -155,7 +157,7 @@ def make_split(
     """
     streams = Streams(experiment_seed, "split")
     wanted = settings["forget"]
-    listed = read_indices(wanted["path"], len(y_train)) if wanted.get("path") else None
+    listed = read_indices(wanted["path"], len(y_train), warn) if wanted.get("path") else None
     train, validation = training_set(y_train, settings, experiment_seed, set_aside, listed)
     test_size = settings["test_size"] or len(y_test)
     if test_size > len(y_test):

@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from unlearning_metric.keys.origin import content_fingerprint, digest
@@ -19,25 +20,49 @@ from unlearning_metric.keys.origin import content_fingerprint, digest
 RECENT = 2_000_000_000
 
 
-def files_below(folder: Path | str) -> list[Path]:
-    """Every file below a folder, sorted; none where there is no folder. Links are followed, but never back up.
+#: Folders that file managers, notebooks, archives and NAS systems put beside data. What begins with a dot is no data
+#: either: notebook checkpoints, .DS_Store, ._image.png, .Trash.
+STRAY = frozenset(
+    {"@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "__MACOSX", "__pycache__", "$RECYCLE.BIN",
+     "System Volume Information", "lost+found"}
+)  # fmt: skip
 
-    What is read from a folder must be what its fingerprint covers, so both ask here. `Path.rglob` passes over linked
-    folders, of which subsets of large data sets are often made.
+
+def is_stray(name: str) -> bool:
+    """Whether a file or folder of this name is none of the user's data."""
+    return name.startswith(".") or name in STRAY
+
+
+def files_below(folder: Path | str, skipped: Callable[[str, Path], None] | None = None) -> list[Path]:
+    """Every file of the user's below a folder, sorted; none where there is no folder.
+
+    Links are followed, but never back up. What is read from a folder must be what its fingerprint covers, so both ask
+    here. `Path.rglob` passes over linked folders, of which subsets of large data sets are often made.
+
+    Parameters
+    ----------
+    skipped : is told of everything that is passed over: why, and its path
     """
     found: list[Path] = []
-    above = {os.path.realpath(folder)}
+    tell = skipped or (lambda why, path: None)
 
     def walk(place: Path, seen: set[str]) -> None:
         for entry in os.scandir(place):
-            if not entry.is_dir():
-                if entry.is_file():
-                    found.append(Path(entry.path))
-            elif (real := os.path.realpath(entry.path)) not in seen:
-                walk(Path(entry.path), seen | {real})
+            path = Path(entry.path)
+            if is_stray(entry.name):
+                tell("no data of the user's by its name", path)
+            elif entry.is_dir():
+                if (real := os.path.realpath(path)) in seen:
+                    tell("link to a folder above it", path)
+                else:
+                    walk(path, seen | {real})
+            elif entry.is_file():
+                found.append(path)
+            else:
+                tell("link to nothing" if entry.is_symlink() else "neither file nor folder", path)
 
     if Path(folder).is_dir():
-        walk(Path(folder), above)
+        walk(Path(folder), {os.path.realpath(folder)})
     return sorted(found)
 
 

@@ -149,9 +149,9 @@ def test_listed_examples_are_the_forget_set_whatever_else_is_trained_on(tmp_path
         ("a.npy", lambda path: np.save(path, np.array([{}], dtype=object)), "cannot be read"),
         ("a.npz", lambda path: np.savez(path, a=[1], b=[2]), "holds a, b: call the array of indices index"),
         ("a.csv", lambda path: path.write_text("a,b\n1,2\n"), "has the columns a, b"),
-        ("a.csv", lambda path: path.write_text(""), r"\[0\]; needed"),
-        ("a.txt", lambda path: path.write_text("1 two"), "cannot be read .*two"),
-        ("a.txt", lambda path: path.write_text(""), r"\[0\]; needed"),
+        ("a.csv", lambda path: path.write_text(""), "is empty"),
+        ("a.txt", lambda path: path.write_text("1 two"), "'two' cannot be read"),
+        ("a.txt", lambda path: path.write_text(""), "is empty"),
         ("a.txt", lambda path: path.write_text(" ".join(map(str, range(200)))), "200 examples, and 200 are trained on"),
     ],
 )
