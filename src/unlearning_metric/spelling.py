@@ -1,29 +1,32 @@
-"""Names that look the same and are not: an accented letter is one character (composed, NFC) or two (decomposed, NFD).
-
-A Mac writes the names of files decomposed; what is typed is composed.
-"""
+"""Names of classes: one word is one class, however its letters are put together."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 
 
 def composed(name: str) -> str:
-    """A name in the form in which names that look the same are the same."""
+    """A name in the form NFC of Unicode.
+
+    A Mac writes the names of folders with accents as characters of their own (NFD), keyboards type one character (NFC):
+    the two show the same word and differ in every comparison.
+    """
     return unicodedata.normalize("NFC", name)
 
 
-def told_apart(names: Iterable[str]) -> list[str]:
-    """Names as a message shows them: behind those that look like another one it says how they are spelled."""
-    names = list(names)
-    alike = Counter(map(composed, dict.fromkeys(names)))
-    return [f"{name} ({_form(name)})" if alike[composed(name)] > 1 else name for name in names]
+def looks_of(name: str) -> str:
+    """What a name looks like: equal for names that differ in blanks, invisible characters or forms of letters."""
+    shown = (one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) not in ("Cf", "Cc"))
+    return " ".join("".join(shown).split())
 
 
-def _form(name: str) -> str:
-    for form, words in (("NFC", "composed, NFC"), ("NFD", "decomposed, NFD")):
-        if unicodedata.is_normalized(form, name):
-            return words
-    return "partly composed"
+def lookalikes(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of different names that look alike, each with characters that cannot be seen written out."""
+    first: dict[str, str] = {}
+    pairs = []
+    for name in names:
+        known = first.setdefault(looks_of(name), name)
+        if known != name:
+            pairs.append((ascii(known), ascii(name)))
+    return pairs
