@@ -28,8 +28,8 @@ def test_numbers(tmp_path, step, case):
     other = moved(stored, found)
     after = f", if no number of `{FOLLOWS[step]}` moved, whose results it reads" if step in FOLLOWS else ""
     assert not other, (
-        f"numbers of `{step}` moved ({', '.join(other[:5])}{', ...' if len(other) > 5 else ''}). If that is meant, raise "
-        f"the version of `{step}`{after}, then `make pin`. For example: {stored[other[0]]} -> {found.get(other[0])}"
+        f"numbers of `{step}` moved: {len(other)}, the first is {other[0]}, {stored[other[0]]} -> {found.get(other[0])}. "
+        f"If that is meant, raise the version of `{step}`{after}, then `make pin`"
     )
     new = found.keys() - stored.keys()
     assert not new, f"`{step}` has new numbers ({', '.join(sorted(new)[:5])}): `make pin` stores them, no version rises"
