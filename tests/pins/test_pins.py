@@ -28,7 +28,7 @@ def test_numbers(tmp_path, step, case):
     other = moved(stored, found)
     after = f", if no number of `{FOLLOWS[step]}` moved, whose results it reads" if step in FOLLOWS else ""
     assert not other, (
-        f"numbers of `{step}` moved: {len(other)}, the first is {other[0]}, {stored[other[0]]} -> {found.get(other[0])}. "
+        f"{len(other)} numbers of `{step}` moved, first {other[0]}: {stored[other[0]]} -> {found.get(other[0])}. "
         f"If that is meant, raise the version of `{step}`{after}, then `make pin`"
     )
     new = found.keys() - stored.keys()
