@@ -15,7 +15,6 @@ from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_parquet
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
-
 #: Classes that a message lists.
 SHOWN_CLASSES = 10
 
@@ -118,8 +117,8 @@ def _in_order(
         first = int(np.argmax(given != labels))
         numbered = ", ".join(f"{number}: {name}" for number, name in enumerate(classes[:SHOWN_CLASSES]))
         raise DumpError(
-            f"{source}: {role} example {wanted[first]} has the label {given[first]}, in the data it has {labels[first]} "
-            f"(the class {classes[labels[first]]}). Labels are the numbers of the classes, in the order of the data: "
+            f"{source}: {role} example {wanted[first]} has the label {given[first]}, in the data it has "
+            f"{labels[first]} (the class {classes[labels[first]]}). Labels number the classes of the data: "
             f"{numbered}{', ...' if len(classes) > SHOWN_CLASSES else ''}"
         )
     correct = None if outputs.correct is None else outputs.correct[:, order]
