@@ -1,6 +1,7 @@
 """Reads and checks the configuration; everything the rules share. No rule stands here."""
 
 import os
+import shlex
 import signal
 import sys
 from functools import cache
@@ -33,6 +34,8 @@ from unlearning_metric.upkeep.unfinished import (
     unfinished_leaderboard,
 )
 
+# Snakemake puts the interpreter into shell commands as it is: a blank or a quote in its path would end the name there.
+sys.executable = shlex.quote(sys.executable)
 ROOT = Path(workflow.basedir)
 
 

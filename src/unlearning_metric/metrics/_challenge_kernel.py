@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from unlearning_metric.metrics._compiled import compiled
 
 FINITE, PEAKY, INFINITE, UNDEFINED = 0, 1, 2, 3
 
@@ -23,7 +24,7 @@ _NOTHING_YET = np.float32(-1.0)
 _ZERO = np.float32(0.0)
 
 
-@njit(cache=True)
+@compiled
 def _larger(best, fp, fn, log_room, log_rate):
     """The larger of `best` and the epsilon of one threshold with `fp` and `fn` errors, both at least 1."""
     first = log_room[fp] - log_rate[fn]
@@ -38,7 +39,7 @@ def _larger(best, fp, fn, log_room, log_rate):
     return best
 
 
-@njit(cache=True)
+@compiled
 def single_threshold(low, high, step, count, index):
     """Point `index` of ``torch.linspace(low, high, count)``; `low`, `high` and `step` are float32.
 
@@ -51,7 +52,7 @@ def single_threshold(low, high, step, count, index):
     return np.float32(np.float64(high) - np.float64(step) * (count - 1 - index))
 
 
-@njit(cache=True)
+@compiled
 def _best_single(best, positive, negative, log_room, log_rate):
     """Largest epsilon over the rules "positive iff confidence >= threshold", and whether one separates."""
     n = positive.size
@@ -82,7 +83,7 @@ def _best_single(best, positive, negative, log_room, log_rate):
     return best, False
 
 
-@njit(cache=True)
+@compiled
 def _bound(narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, last_left, log_room, log_rate):
     """Largest epsilon over the intervals with one right end and any left end up to `last_left`, on the grid or not.
 
@@ -111,7 +112,7 @@ def _bound(narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_belo
             wide_below += 1
 
 
-@njit(cache=True)
+@compiled
 def _scan_row(best, narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, first_left, last_left,
               log_room, log_rate):  # fmt: skip
     """Largest epsilon over the grid's left ends of one right end, and whether one separates."""
@@ -141,7 +142,7 @@ def _scan_row(best, narrow, wide, narrow_to_right, wide_to_right, narrow_below, 
     return best, False
 
 
-@njit(cache=True)
+@compiled
 def _best_interval(best, narrow, wide, width, log_room, log_rate):
     """Largest epsilon over the rules "narrow iff left <= confidence <= right", and whether one separates.
 
@@ -194,7 +195,7 @@ def _best_interval(best, narrow, wide, width, log_room, log_rate):
     return best, False
 
 
-@njit(cache=True)
+@compiled
 def grid_epsilons(retrained, unlearned, retrained_is_positive, log_room, log_rate, cap, epsilons, kinds):
     """Fill `epsilons` and `kinds` for every example.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from unlearning_metric.errors import UserError
+from unlearning_metric.host.memory import too_large
 from unlearning_metric.metrics._inputs import model_values, real, refuse
 from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
 from unlearning_metric.outputs.signals import confidence_of_loss, loss_of_confidence, signals
@@ -51,19 +53,33 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     DumpError
         If the file cannot be read, or holds an array of an unknown name.
     """
+    if not os.path.exists(path):
+        raise DumpError(f"{path}: no such file; it is relative to {Path.cwd()}.")
+    if not os.path.isfile(path):
+        raise DumpError(f"{path} is no file. Name an npz file, as numpy.savez writes it.")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise DumpError(f"{path}: no such file; it is relative to {Path.cwd()}.") from None
+            # Before any of it is read: a small file can unpack to more than there is memory.
+            _refuse_unread(path, archive)
+            return {name: archive[name] for name in archive.files}
+    except DumpError:
+        raise
     except Exception as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise DumpError(f"{path} cannot be read here ({type(error).__name__}: {error}).") from error
         raise DumpError(
             f"{path} cannot be read as npz ({error}). Write it with numpy.savez(path, confidence=...)."
         ) from error
-    unknown = sorted(set(arrays) - set(known_arrays()))
+
+
+def _refuse_unread(path: Path | str, archive: np.lib.npyio.NpzFile) -> None:
+    unknown = sorted(set(archive.files) - set(known_arrays()))
     if unknown:
         raise DumpError(f"{path} holds {', '.join(unknown)}, which nobody reads. Known: {', '.join(known_arrays())}.")
-    return arrays
+    needed = sum(item.file_size for item in archive.zip.infolist())
+    reason = too_large(path, needed, needed)
+    if reason is not None:
+        raise DumpError(f"{path} is not read: {reason}. If it is right, write it with numpy.savez, uncompressed.")
 
 
 def ensemble_of(arrays: Mapping[str, np.ndarray], source: str) -> Ensemble:

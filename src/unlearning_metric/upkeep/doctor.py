@@ -1,17 +1,19 @@
-"""Looks through an existing results folder: what is stale, damaged, missing or foreign."""
+"""Looks through an existing results folder: what is stale, damaged, unreadable, missing or foreign."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from unlearning_metric.errors import plain
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.report.names import FORMATS, figure_names
-from unlearning_metric.store.files import StoreError, read_header, verify
+from unlearning_metric.store.files import StoreError, is_there, read_header, verify
 
 #: What belongs to a results folder beside its artifacts.
 COMPANIONS = (
@@ -23,14 +25,14 @@ COMPANIONS = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One file that is not as it should be: ``kind`` is stale, damaged, missing or foreign."""
+    """One file that is not as it should be: ``kind`` is stale, damaged, unreadable, missing or foreign."""
 
     kind: str
     path: Path
     text: str
 
     def __str__(self) -> str:
-        return f"{self.kind:8} {self.path}: {self.text}"
+        return plain(f"{self.kind:8} {self.path}: {self.text}")
 
 
 def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
@@ -46,7 +48,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
     for artifact in chain(plan.artifacts(), plan.on_demand(results)):
         path = results / artifact.path
         known.add(path)
-        if not path.exists():
+        if not is_there(path):
             spared = not plan.config.keep_checkpoints and artifact.path.startswith(("models/retain", "models/unlearn"))
             dump = results / artifact.path.replace("models/", "losses/", 1).replace(".safetensors", ".parquet")
             if not (spared and dump.exists()):
@@ -55,7 +57,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
         try:
             header = read_header(path)
         except StoreError as error:
-            yield Problem("damaged", path, _without_name(error, path))
+            yield Problem(error.kind, path, _without_name(error, path))
             continue
         if header["key"] != artifact.origin.key:
             yield Problem("stale", path, artifact.origin.difference(header.get("origin")))
@@ -63,7 +65,7 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
         try:
             verify(path)
         except StoreError as error:
-            yield Problem("damaged", path, _without_name(error, path))
+            yield Problem(error.kind, path, _without_name(error, path))
     known |= {results / name for name in COMPANIONS}
     known |= {
         results / "figures" / f"{name}.{suffix}" for name in figure_names(plan.scored_methods) for suffix in FORMATS
@@ -89,10 +91,10 @@ def by_other_code(plan: Plan, results: Path | str) -> Counter[str]:
 
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
     for path in sorted(results.rglob("*")):
-        if not path.is_file() or path in known or path.relative_to(results).parts[0] == "logs":
+        if os.path.isdir(path) or path in known or path.relative_to(results).parts[0] == "logs":
             continue
         if path.name.startswith(".") and path.name.endswith(".tmp"):
-            yield Problem("foreign", path, "left behind by a killed job; delete it")
+            yield Problem("foreign", path, "left behind by a killed job; delete it, unless a run is going on")
         else:
             yield Problem("foreign", path, "not a file of this configuration (other copies, or a method under skip)")
 

@@ -96,7 +96,7 @@ def test_the_command_counts_and_its_status_tells_missing_from_wrong(tmp_path, ca
     monkeypatch.chdir(root)
     results = tmp_path / "results"
     assert main(["doctor", "--results", str(results)]) == 0
-    assert ", 0 stale, 0 damaged, 0 foreign" in capsys.readouterr().out
+    assert ", 0 stale, 0 damaged, 0 unreadable, 0 foreign" in capsys.readouterr().out
     results.mkdir()
     shutil.copyfile(root / "README.md", results / "notes.npz")
     assert main(["doctor", "--results", str(results)]) == 1
