@@ -145,6 +145,13 @@ def _finite(text: str) -> float:
     return value
 
 
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0.0 < value < 1.0:
@@ -187,8 +194,8 @@ def main(argv: list[str] | None = None) -> int:
     outside.add_argument("--ceiling", metavar="NPZ", help="a second set of retrained models; default: half-splits")
     outside.add_argument("--out", default=".", metavar="FOLDER", help="where the files go; default: here")
     outside.add_argument("--delta", type=_share, default=1e-5, help="of (epsilon, delta)-unlearning; default: 1e-5")
-    outside.add_argument("--seed", type=int, default=0, help="of splits and subsets; default: 0")
-    outside.add_argument("--efficiency-limit", type=float, default=0.2, help="share of a retraining; default: 0.2")
+    outside.add_argument("--seed", type=_whole, default=0, help="of splits and subsets; default: 0")
+    outside.add_argument("--efficiency-limit", type=_finite, default=0.2, help="share of a retraining; default: 0.2")
     outside.set_defaults(run=score)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
