@@ -217,33 +217,3 @@ def commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None if answer.returncode == 0 else None
-
-
-def summary(results: Path | str, lines: int = 12) -> str:
-    """What a finished run shows: scores that the leaderboard does not hold yet, then where it is and its first lines.
-
-    Parameters
-    ----------
-    results : the results folder
-    lines : how many lines of the leaderboard to show
-    """
-    results = Path(results)
-    board = results / "leaderboard.md"
-    listed = results / "leaderboard.json"
-    held = json.loads(listed.read_text(encoding="utf-8"))["scores"] if listed.exists() else {}
-    shown = []
-    for path in sorted(results.glob("score_*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if held.get(document["method"]) != document["provenance"]["key"]:
-            challenge = document["challenge"]
-            shown.append(
-                f"{path}: forgetting score {challenge['forgetting_score']:.4f} "
-                f"(floor {challenge['floor']:.4f}, ceiling {challenge['ceiling']:.4f})"
-            )
-    if shown:
-        shown.append("Not in the leaderboard yet: run `snakemake` to build it.")
-    if board.exists():
-        text = board.read_text(encoding="utf-8").splitlines()
-        more = [f"... and {len(text) - lines} more lines"] if len(text) > lines else []
-        shown += ["", f"Leaderboard: {board}", "", *text[:lines], *more]
-    return "\n".join(shown)
