@@ -20,10 +20,10 @@ def test_a_kernel_is_compiled_whatever_can_be_written(tmp_path, monkeypatch, pla
     private = tmp_path / f"unlearning-metric-numba-{os.getuid()}"
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path if place == "temporary" else tmp_path / "absent"))
 
-    def njit(*functions, cache=False):
+    def njit(cache=False, **options):
         if cache and place != "beside the source" and str(private) != numba.config.CACHE_DIR:
             raise RuntimeError("cannot cache function: no locator available")
-        return real(*functions, cache=cache)
+        return real(cache=cache, **options)
 
     monkeypatch.setattr(numba, "njit", njit)
     assert compiled(plus_one)(1) == 2
