@@ -109,7 +109,11 @@ def _temporary(path: Path) -> Path:
 def _process_space() -> str:
     """What tells whose process numbers these are: of this host since it started, and of this container."""
     known = [os.uname().nodename]
-    for read in (Path("/proc/sys/kernel/random/boot_id").read_text, lambda: os.readlink("/proc/self/ns/pid")):
+    reads: tuple[Callable[[], str], ...] = (
+        Path("/proc/sys/kernel/random/boot_id").read_text,
+        lambda: os.readlink("/proc/self/ns/pid"),
+    )
+    for read in reads:
         try:
             known.append(read())
         except OSError:
@@ -350,7 +354,7 @@ def _check_seal(path: Path | str) -> None:
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
     stated = {**header, "checksum": _array_checksum(arrays)}
-    payload = {**arrays, HEADER: np.array(_header_text(stated))}
+    payload: dict[str, Any] = {**arrays, HEADER: np.array(_header_text(stated))}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
@@ -366,7 +370,8 @@ def _array_checksum(arrays: Mapping[str, np.ndarray]) -> str:
     for name, values in sorted(arrays.items()):
         array = np.asarray(values)
         content.update(f"{name} {array.dtype.str} {list(array.shape)}".encode())
-        content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8) if array.size else b"")
+        if array.size:
+            content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return content.hexdigest()[:32]
 
 
@@ -540,7 +545,7 @@ def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[
     write_atomically(path, write)
 
 
-def read_parquet(path: Path | str, key: str | None = None):
+def read_parquet(path: Path | str, key: str | None = None) -> tuple[Any, dict[str, Any]]:
     """A pandas frame, with categories for texts, and the header of a parquet file. Raises as `read_npz` does."""
     read, names, header = open_parquet(path, key)
     import pyarrow as pa
@@ -650,7 +655,12 @@ def verify(path: Path | str, key: str | None = None) -> None:
         _check_seal(path)
         _check_key(path, read_header(path), key)
     else:
-        {".safetensors": _verify_models, ".json": read_document, ".html": read_page}[path.suffix](path, key)
+        whole: dict[str, Callable[..., Any]] = {
+            ".safetensors": _verify_models,
+            ".json": read_document,
+            ".html": read_page,
+        }
+        whole[path.suffix](path, key)
 
 
 def _npz_header(path: Path, stream: BinaryIO) -> str | None:
@@ -693,7 +703,11 @@ _HEADER_TEXTS: dict[str, Callable[[Path, BinaryIO], str | None]] = {
 
 def write_text(path: Path | str, text: str) -> None:
     """Write text as UTF-8."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)
 
 
 def write_page(path: Path | str, text: str, header: Mapping[str, Any]) -> None:
