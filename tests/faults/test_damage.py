@@ -357,8 +357,17 @@ def test_forget_examples_among_the_retained_are_refused(jobs):
             getattr(jobs, reader)()
 
 
-@pytest.mark.parametrize("name", [DATA, SPLIT, FULL, RETAIN[0], DUMPS["unlearned"][1], DOCUMENT])
-@pytest.mark.parametrize("damage", ["empty", "a bit in the middle"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        (DATA, "empty"),
+        (SPLIT, "a bit in the middle"),
+        (FULL, "empty"),
+        (RETAIN[0], "a bit in the middle"),
+        (DUMPS["unlearned"][1], "empty"),
+        (DOCUMENT, "a bit in the middle"),
+    ],
+)
 def test_the_advice_mends_the_file_and_nothing_else_is_made(finished, tmp_path, name, damage):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     sound = folder.joinpath("results", name).read_bytes()
