@@ -239,6 +239,8 @@ def _per_example(arrays: Mapping[str, np.ndarray], name: str, examples: int) -> 
     values = np.asarray(arrays[name])
     if values.shape != (examples,) or values.dtype.kind not in "iu":
         raise ValueError(f"{name} is {values.dtype} {list(values.shape)}: needed are {examples} whole numbers")
+    if examples and values.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} holds {values.max()}, beyond 64 bits with a sign: number them anew, by numpy.unique")
     return values.astype(np.int64)
 
 

@@ -117,10 +117,10 @@ def _example(method: Method, example: Example, found: Findings) -> dict[str, Any
 
 def _picture_of(index: int, label: int, found: Findings) -> Markup | str:
     """The picture of an example, nothing where the data are no images."""
-    return picture(found.images[index], index, label) if index in found.images else ""
+    return picture(found.images[index], index, found.class_text(label)) if index in found.images else ""
 
 
-def picture(image: np.ndarray, index: int, label: int) -> Markup:
+def picture(image: np.ndarray, index: int, label: str) -> Markup:
     """An image uint8 [height, width, channels] as an element that holds it, with a text alternative.
 
     One larger than `PICTURE_SIDE` is made smaller: the page shows a stamp, and has to stay small.
@@ -137,7 +137,7 @@ def picture(image: np.ndarray, index: int, label: int) -> Markup:
     data = base64.b64encode(buffer.getvalue()).decode()
     return Markup(
         f'<img class="picture" src="data:image/png;base64,{data}" '
-        f'alt="forget example {int(index)}, label {int(label)}">'
+        f'alt="forget example {int(index)}, label {escape(label)}">'
     )
 
 

@@ -82,6 +82,7 @@ def test_correct_groups_examples_and_seconds_are_kept():
         ({"logits": LOGITS[:, :, :1], "labels": LABELS}, "at least 2 classes"),
         ({"logits": with_one(LOGITS, (2, 1, 0), np.inf), "labels": LABELS}, "model 2, example 1 is not"),
         ({"confidence": CONFIDENCE, "labels": LABELS[:3]}, r"labels is int64 \[3\]: needed are 4 whole numbers"),
+        ({"confidence": CONFIDENCE, "groups": np.full(4, 2**63 + 5, np.uint64)}, "groups holds 922337203685477581"),
         ({"confidence": CONFIDENCE, "examples": [1, 2, 2, 3]}, "names an example twice"),
         ({"confidence": CONFIDENCE, "test_loss": LOSS[:2]}, "test has 2 models, forget has 3"),
         ({"confidence": CONFIDENCE, "retain_accuracy": 97.0}, "an accuracy is a share, at most 1"),
