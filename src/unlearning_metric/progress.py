@@ -136,7 +136,8 @@ def failure(log: Path | str, key: str) -> str | None:
         return None
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
@@ -157,7 +158,7 @@ class Progress:
         if self._done in (1, self.total) or now - self._last >= self.interval:
             self._last = now
             each = (now - self._start) / self._done
-            left = _clock(each * (self.total - self._done))
+            left = clock(each * (self.total - self._done))
             LOGGER.info("%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left)
 
 
