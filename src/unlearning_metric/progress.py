@@ -65,8 +65,7 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
         In place of an exception from a GPU's memory.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    record = _failure_record(path)
-    record.unlink(missing_ok=True)
+    forget_failure(path)
     handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -103,12 +102,17 @@ def _record_failure(log: Path | str, key: str, message: str) -> None:
     _failure_record(log).write_text(json.dumps({"key": key, "message": message}), encoding="utf-8")
 
 
-def abandon(log: Path | str, key: str, message: str) -> None:
-    """End this process at once, as a job that failed with a message; for what cannot be interrupted."""
+def report_failure(log: Path | str, key: str, message: str) -> None:
+    """Say in log, terminal and the record for `failure` why a job failed that could not say it itself."""
     _record_failure(log, key, message)
-    LOGGER.error("failed: %s", message)
-    logging.shutdown()
-    os._exit(1)
+    print(f"failed: {message}", file=sys.stderr, flush=True)
+    with open(log, "a", encoding="utf-8") as lines:
+        print(f"{time.strftime('%H:%M:%S')} failed: {message}", file=lines)
+
+
+def forget_failure(log: Path | str) -> None:
+    """Drop the record of a failure, such as that of a job that was told to end."""
+    _failure_record(log).unlink(missing_ok=True)
 
 
 def failure(log: Path | str, key: str) -> str | None:

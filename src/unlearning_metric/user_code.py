@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import inspect
 import linecache
+import os
 import re
 import sys
 import traceback
@@ -25,8 +26,10 @@ from typing import Any
 
 from unlearning_metric.contract import REQUIRED, EditedError, UserCodeError, converted, unfillable, unknown_option
 from unlearning_metric.keys import file_fingerprint
+from unlearning_metric.limits import OutOfTime
 from unlearning_metric.own_files import find_in, imported_files, own_module, own_names
 from unlearning_metric.sources import imports
+from unlearning_metric.supervision import end_twin, is_order, under_way
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ _PREFIX = "unlearning_own_"
 
 #: File -> fingerprint that it had when it was held against the key of what this job makes.
 _CHECKED: dict[str, str] = {}
+#: File -> what it was compiled to when it was imported first; `run_anew` runs that again, whatever the file holds then.
+_COMPILED: dict[str, CodeType] = {}
 
 
 def expect_as_now(path: Path) -> None:
@@ -100,15 +105,17 @@ class _OwnLoader(SourceFileLoader):
     """
 
     def get_code(self, fullname: str) -> CodeType:
+        if self.path in _COMPILED:
+            return _COMPILED[self.path]
         tree = ast.parse(self.get_data(self.path), self.path)
         package = fullname.partition(".")[0]
         (folder,) = sys.modules[package].__path__
-        return compile(
-            _OwnImports(package, own_names(imports(tree), folder)).visit(tree), self.path, "exec", dont_inherit=True
-        )
+        tree = _OwnImports(package, own_names(imports(tree), folder)).visit(tree)
+        return _COMPILED.setdefault(self.path, compile(tree, self.path, "exec", dont_inherit=True))
 
     def exec_module(self, module: ModuleType) -> None:
-        if _CHECKED.get(self.path, found := file_fingerprint(self.path)) != found:
+        known = self.path in _COMPILED
+        if not known and _CHECKED.get(self.path, found := file_fingerprint(self.path)) != found:
             raise EditedError(
                 f"{Path(self.path).name} was edited since this job began, before it was imported. Run again."
             )
@@ -141,14 +148,19 @@ def _package_name(folder: Path) -> str:
     return _PREFIX + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
 
 
-def _package(folder: Path) -> str:
-    """Name of the package that holds a folder's modules; a new, empty one where one of them was edited since."""
+def _drop_edited(folder: Path) -> None:
+    """Have a folder's modules imported anew where one of them was edited since."""
     name = _package_name(folder)
     held = {one: module for one, module in sys.modules.items() if one.partition(".")[0] == name}
     stamps = ((getattr(module, "__own_stamp__", None), module) for module in held.values())
     if any(stamp is not None and stamp != _stamp(module.__file__) for stamp, module in stamps):
         for one in held:
-            del sys.modules[one]
+            _COMPILED.pop(getattr(sys.modules.pop(one), "__file__", None), None)
+
+
+def _package(folder: Path) -> str:
+    """Name of the package that holds a folder's modules."""
+    name = _package_name(folder)
     if name not in sys.modules:
         package = ModuleType(name)
         package.__path__ = [str(folder)]
@@ -157,7 +169,7 @@ def _package(folder: Path) -> str:
 
 
 def _load(path: Path) -> ModuleType:
-    """The module of a file, run unless it is loaded already and nothing of its folder's modules was edited since."""
+    """The module of a file, run unless it is loaded already."""
     stem = path.stem.replace(".", "_")
     found = find_in(path.parent, stem)
     # A package beside the file may have its name, and is what importing the name means.
@@ -175,6 +187,28 @@ def _load(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
+def loaded_modules() -> frozenset[str]:
+    """Names of the user's modules that are imported."""
+    return frozenset(name for name in sys.modules if name.startswith(_PREFIX))
+
+
+def run_anew(path: Path | str, function: str, kept: frozenset[str]) -> Callable[..., Any]:
+    """The same function as `load_function` gave, its file and those that it imports run once more as they were then.
+
+    What they keep in variables, defaults and caches starts afresh.
+
+    Parameters
+    ----------
+    kept : names of modules that stay, such as those of a net, whose classes must remain what they are
+    """
+    for name in loaded_modules() - kept:
+        del sys.modules[name]
+        package, _, module = name.rpartition(".")
+        # Where `from . import module` looks first.
+        vars(sys.modules.get(package, ModuleType(name))).pop(module, None)
+    return getattr(_load(Path(path).resolve()), function)
+
+
 def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., Any]:
     """Import a file and return one of its functions.
 
@@ -186,11 +220,19 @@ def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., 
     path = Path(path).resolve()
     if _is_empty(path):
         raise kind.error(f"{kind.noun} file {path.name} is empty. Write a function into it, such as: {kind.example}")
+    _drop_edited(path.parent)
+    title = f"{kind.noun} file {path.name} cannot be imported"
+    pid = os.getpid()
     try:
-        module = _load(path)
-    except (Exception, SystemExit) as error:
+        with under_way(title, path.parent):
+            module = _load(path)
+        end_twin(pid)
+    except BaseException as error:
+        end_twin(pid)
+        if not is_of_the_code(error):
+            raise
         raise kind.error(
-            f"{kind.noun} file {path.name} cannot be imported: {type(error).__name__}: {first_line(error)}"
+            f"{title}: {type(error).__name__}: {first_line(error)}"
             f"{_place(path.parent, error)}. {_import_advice(path, error)}"
         ) from error
     finally:
@@ -219,6 +261,11 @@ def _reset_default_dtype() -> Any:
         return None
     torch.set_default_dtype(torch.float32)
     return dtype
+
+
+def is_of_the_code(error: BaseException) -> bool:
+    """Whether an exception is a failure of the code that raised it, and no order to end from outside."""
+    return not isinstance(error, OutOfTime) and not is_order(error)
 
 
 def _is_empty(path: Path) -> bool:
@@ -281,17 +328,22 @@ def _line(folder: Path, file: str, number: int | None, text: str) -> str:
     return f" ({shown}, line {number}: {text})"
 
 
-def own_line(function: Callable[..., Any], error: BaseException) -> str:
-    """The last line of a function's own files that an exception passed, as text; empty where it passed none."""
+def folder_of(function: Callable[..., Any]) -> Path | None:
+    """Folder of a function's own files; None for one of no file, such as one made by functools.partial."""
     try:
         function = inspect.unwrap(function)
         package = sys.modules.get(function.__module__.partition(".")[0])
         if package is not None and package.__name__.startswith(_PREFIX):
-            return _place(Path(package.__path__[0]), error)
-        return _place(Path(inspect.getsourcefile(function)).parent, error)
+            return Path(package.__path__[0])
+        return Path(inspect.getsourcefile(function)).parent
     except (TypeError, AttributeError):
-        # No function of a file, such as one made by functools.partial.
-        return ""
+        return None
+
+
+def own_line(function: Callable[..., Any], error: BaseException) -> str:
+    """The last line of a function's own files that an exception passed, as text; empty where it passed none."""
+    folder = folder_of(function)
+    return "" if folder is None else _place(folder, error)
 
 
 def bind(

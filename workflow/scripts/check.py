@@ -1,12 +1,11 @@
 """The first original model, a method file -> check_<method>.json."""
 
-from functools import partial
-
 from unlearning_metric.devices import prepare
 from unlearning_metric.importing import importing
-from unlearning_metric.progress import abandon, job_log
+from unlearning_metric.progress import job_log
+from unlearning_metric.supervision import supervised
 
-with job_log(snakemake.log[0], snakemake.params.key):
+with supervised(snakemake.log[0], snakemake.params.key), job_log(snakemake.log[0], snakemake.params.key):
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.check import check_method
@@ -26,7 +25,6 @@ with job_log(snakemake.log[0], snakemake.params.key):
         method=snakemake.wildcards.method,
         settings=snakemake.params.settings,
         max_seconds=snakemake.params.max_seconds,
-        give_up=partial(abandon, snakemake.log[0], snakemake.params.key),
         device=snakemake.resources.device,
         copies=snakemake.params.copies,
         limit=snakemake.params.limit,

@@ -3,8 +3,9 @@
 from unlearning_metric.devices import prepare
 from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
+from unlearning_metric.supervision import supervised
 
-with job_log(snakemake.log[0], snakemake.params.key):
+with supervised(snakemake.log[0], snakemake.params.key), job_log(snakemake.log[0], snakemake.params.key):
     with importing():
         prepare("cpu", snakemake.threads)
         from unlearning_metric.jobs.import_original import import_original

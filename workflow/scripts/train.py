@@ -4,8 +4,9 @@ from unlearning_metric.devices import prepare
 from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
 from unlearning_metric.shards import shard_models
+from unlearning_metric.supervision import supervised
 
-with job_log(snakemake.log[0], snakemake.params.key):
+with supervised(snakemake.log[0], snakemake.params.key), job_log(snakemake.log[0], snakemake.params.key):
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.train import train_shard

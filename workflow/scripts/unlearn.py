@@ -1,13 +1,12 @@
 """Original models, a method file -> a shard of unlearned models."""
 
-from functools import partial
-
 from unlearning_metric.devices import prepare
 from unlearning_metric.importing import importing
-from unlearning_metric.progress import abandon, job_log
+from unlearning_metric.progress import job_log
 from unlearning_metric.shards import shard_models
+from unlearning_metric.supervision import supervised
 
-with job_log(snakemake.log[0], snakemake.params.key):
+with supervised(snakemake.log[0], snakemake.params.key), job_log(snakemake.log[0], snakemake.params.key):
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.unlearn import unlearn_shard
@@ -27,7 +26,6 @@ with job_log(snakemake.log[0], snakemake.params.key):
         models=shard_models(snakemake.wildcards.shard),
         settings=snakemake.params.settings,
         max_seconds=snakemake.params.max_seconds,
-        give_up=partial(abandon, snakemake.log[0], snakemake.params.key),
         device=snakemake.resources.device,
         provenance=snakemake.params.provenance,
     )
