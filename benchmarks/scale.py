@@ -69,9 +69,9 @@ def plan() -> None:
 
 def write(folder: Path) -> None:
     """Outputs of both sides and of one original, as the rule dump_losses writes them, shard by shard."""
-    from unlearning_metric.dumps import rows
-    from unlearning_metric.signals import signals
-    from unlearning_metric.store import write_parquet
+    from unlearning_metric.outputs.dumps import rows
+    from unlearning_metric.outputs.signals import signals
+    from unlearning_metric.store.files import write_parquet
 
     rng = np.random.default_rng(0)
     starts = np.cumsum([0, *SIZES.values()])

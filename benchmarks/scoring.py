@@ -22,14 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearning_metric.ensemble import ACCURACIES, Ensemble, Outputs
 from unlearning_metric.metrics.challenge import challenge, split_ceiling
 from unlearning_metric.metrics.heldout import heldout
 from unlearning_metric.metrics.klom import klom
 from unlearning_metric.metrics.two_sample import gaussian_mu, ks_p_values
 from unlearning_metric.metrics.ulira import ulira
-from unlearning_metric.score_intervals import by_models, intervals_section, score_replicates, strata
-from unlearning_metric.score_sections import (
+from unlearning_metric.outputs.ensemble import ACCURACIES, Ensemble, Outputs
+from unlearning_metric.outputs.signals import loss_of_confidence
+from unlearning_metric.scoring.intervals import by_models, intervals_section, score_replicates, strata
+from unlearning_metric.scoring.sections import (
     Sides,
     heldout_section,
     klom_section,
@@ -38,7 +39,6 @@ from unlearning_metric.score_sections import (
     two_sample_section,
     ulira_section,
 )
-from unlearning_metric.signals import loss_of_confidence
 
 SPREAD = 2.0  # standard deviation of the confidences
 GROWTH = (128, 256, 512, 1024, 2048)

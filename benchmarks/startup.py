@@ -22,8 +22,8 @@ optimizer.step()
 """
 OURS = """
 import sys
-from unlearning_metric.devices import prepare
-from unlearning_metric.importing import importing
+from unlearning_metric.runtime.devices import prepare
+from unlearning_metric.runtime.imports import importing
 with importing():
     prepare("cpu", 1)
     import numpy as np, torch, pyarrow.parquet
@@ -39,7 +39,9 @@ JOBS = {
     "one step of SGD": (PLAIN + STEP, OURS + STEP),
     "outputs of a model to parquet": (
         PLAIN + COLUMNS + "pyarrow.parquet.write_table(pa.table(columns), sys.argv[1])\n",
-        OURS + COLUMNS + "from unlearning_metric.store import write_parquet\nwrite_parquet(sys.argv[1], columns, {})\n",
+        OURS
+        + COLUMNS
+        + "from unlearning_metric.store.files import write_parquet\nwrite_parquet(sys.argv[1], columns, {})\n",
     ),
 }
 

@@ -24,7 +24,7 @@ from statistics import median
 
 import numpy as np
 
-from unlearning_metric.devices import prepare
+from unlearning_metric.runtime.devices import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,15 +97,15 @@ print(last)
 #: What a job of the rule train does, without its file of data.
 OURS = """
 import json, sys
-from unlearning_metric.devices import prepare
-from unlearning_metric.importing import importing
+from unlearning_metric.runtime.devices import prepare
+from unlearning_metric.runtime.imports import importing
 arguments = json.loads(sys.argv[1])
 with importing():
     prepare("cpu", 1)
     import numpy as np
-    from unlearning_metric.loaders import ImageDataset
-    from unlearning_metric.store import write_models
-    from unlearning_metric.training import train_models
+    from unlearning_metric.batches.loaders import ImageDataset
+    from unlearning_metric.store.files import write_models
+    from unlearning_metric.training.train import train_models
 data = np.load(arguments["folder"] + "/plain.npz")
 dataset = ImageDataset(data["images"], data["labels"], data["mean"], data["std"])
 models = list(range(arguments["models"]))
@@ -147,7 +147,7 @@ def write_images(folder: Path, count: int, side: int, channels: int) -> None:
 
 def stored_images(folder: Path):
     """The same images as a data set of this package."""
-    from unlearning_metric.loaders import ImageDataset
+    from unlearning_metric.batches.loaders import ImageDataset
 
     data = np.load(folder / "plain.npz")
     return ImageDataset(data["images"], data["labels"], data["mean"], data["std"])
@@ -162,7 +162,7 @@ def recipe(**settings: object) -> dict[str, object]:
 
 def precisions() -> tuple[str, ...]:
     """What this processor computes in; the last one is the fastest."""
-    from unlearning_metric.precision import PrecisionError, refuse_unsupported
+    from unlearning_metric.training.precision import PrecisionError, refuse_unsupported
 
     try:
         refuse_unsupported({"precision": "bf16"}, "cpu")
@@ -196,7 +196,7 @@ def digits(folder: Path) -> None:
 def epoch(folder: Path) -> None:
     """An epoch of cnn_small on 9,500 images of 32x32 with crop and flip, batches of 128, imports left out."""
     from unlearning_metric.seeds import Streams
-    from unlearning_metric.training import train_model
+    from unlearning_metric.training.train import train_model
 
     write_images(folder, 9500, 32, 3)
     dataset = stored_images(folder)
@@ -255,8 +255,8 @@ def steps_of_loop(dataset, precision: str, channels_last: bool, compiled: bool =
     import torch
     from torch import nn
 
-    from unlearning_metric import training
     from unlearning_metric.seeds import Streams
+    from unlearning_metric.training import train as training
 
     built = training.build_model
     settings = recipe(epochs=1, batch_size=128, precision=precision, crop=4, flip=True, compile=compiled)
@@ -282,8 +282,8 @@ def resnet(folder: Path) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from unlearning_metric.models import build_model
-    from unlearning_metric.precision import autocast
+    from unlearning_metric.nets.by_name import build_model
+    from unlearning_metric.training.precision import autocast
 
     model = build_model({"name": "resnet18_cifar"}, (32, 32, 3), 10, 0)
     images = torch.randn(64, 3, 32, 32).contiguous(memory_format=torch.channels_last)
@@ -323,8 +323,8 @@ def augmentation(folder: Path) -> None:
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
 
-    from unlearning_metric.augmentation import Augmentation
-    from unlearning_metric.loaders import ImageLoader
+    from unlearning_metric.batches.augmentation import Augmentation
+    from unlearning_metric.batches.loaders import ImageLoader
 
     write_images(folder, 2000, 32, 3)
     dataset = stored_images(folder)
@@ -355,9 +355,9 @@ def dump(folder: Path) -> None:
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
-    from unlearning_metric.models import build_model
-    from unlearning_metric.outputs import predict
-    from unlearning_metric.store import read_models, write_models
+    from unlearning_metric.nets.by_name import build_model
+    from unlearning_metric.outputs.of_model import predict
+    from unlearning_metric.store.files import read_models, write_models
 
     cases = {
         "digits_cnn": ({"name": "digits_cnn", "width": 32}, (8, 8, 1), 32, 256),

@@ -17,16 +17,16 @@ import tempfile
 from pathlib import Path
 
 from unlearning_metric import config
-from unlearning_metric.devices import prepare
-from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.runtime.devices import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 
 #: What the workflow's script of the rule does, with its arguments as JSON.
 JOB = """
 import json, sys
-from unlearning_metric.devices import prepare
-from unlearning_metric.importing import importing
+from unlearning_metric.runtime.devices import prepare
+from unlearning_metric.runtime.imports import importing
 arguments = json.loads(sys.argv[1])
 with importing():
     prepare("cpu", 1)
@@ -87,7 +87,7 @@ def make_inputs(plan: Plan, folder: Path) -> dict[str, object]:
     from unlearning_metric.jobs.prepare_data import prepare_data
     from unlearning_metric.jobs.split_data import split_data
     from unlearning_metric.jobs.train import train_shard
-    from unlearning_metric.store import read_models, read_npz
+    from unlearning_metric.store.files import read_models, read_npz
 
     seed, full = plan.config.experiment_seed, plan.training_origin("full")
     data, split, original = (str(folder / name) for name in ("dataset.npz", "split.npz", "original.safetensors"))

@@ -20,8 +20,8 @@ from pathlib import Path
 import yaml
 
 from unlearning_metric import config
-from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.sweep import outdated, read_sweep, share, write_comparison
+from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.upkeep.sweep import outdated, read_sweep, share, write_comparison
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERRUPTED = 130

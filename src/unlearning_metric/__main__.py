@@ -10,10 +10,16 @@ from collections import Counter
 from pathlib import Path
 
 from unlearning_metric import config
-from unlearning_metric.doctor import examine
-from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.shard_size import USED, advise, asked_minutes, measured_model_seconds, measured_start_seconds
-from unlearning_metric.store import StoreError
+from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.shard_size import (
+    USED,
+    advise,
+    asked_minutes,
+    measured_model_seconds,
+    measured_start_seconds,
+)
+from unlearning_metric.store.files import StoreError
+from unlearning_metric.upkeep.doctor import examine
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -97,8 +103,8 @@ def shard_size(arguments: argparse.Namespace) -> int:
 def score(arguments: argparse.Namespace) -> int:
     """Score arrays of models trained elsewhere and print the leaderboard; 2 where a file does not fit."""
     # Here: the doctor needs no numba.
-    from unlearning_metric.elsewhere import DumpError
     from unlearning_metric.jobs.score_elsewhere import score_elsewhere
+    from unlearning_metric.outputs.external import DumpError
 
     try:
         text = score_elsewhere(

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from unlearning_metric.contract import UserCodeError
+from unlearning_metric.errors import UserCodeError, UserError
 
 LOGGER = logging.getLogger("unlearning_metric")
 
 
-class GpuMemoryError(RuntimeError):
+class GpuMemoryError(UserError, RuntimeError):
     """A GPU has too little memory for a job."""
 
 
@@ -41,10 +41,6 @@ def _with_advice(error: BaseException) -> BaseException:
     )
     advised.__cause__ = error
     return advised
-
-
-def _for_the_user(error: BaseException) -> bool:
-    return type(error).__module__.startswith("unlearning_metric.")
 
 
 def _message_alone(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -78,7 +74,7 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
         _record_failure(path, key, str(error) or type(error).__name__)
         # The terminal gets its part from the interpreter.
         LOGGER.removeHandler(handlers[1])
-        if _for_the_user(error):
+        if isinstance(error, UserError):
             theirs = error.__cause__ if isinstance(error, (UserCodeError, GpuMemoryError)) else None
             LOGGER.error("failed: %s", error, exc_info=theirs)
             sys.excepthook = _message_alone

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
-from unlearning_metric.models import build_model
+from unlearning_metric.nets.by_name import build_model
 
 NET = """
 from torch import nn

@@ -114,7 +114,7 @@ def test_module_of_a_metric(finished, package):
 
 
 def test_training_module(finished, package):
-    file = package / "training.py"
+    file = package / "training" / "train.py"
     file.write_text(f"{file.read_text()}\nEXTRA = 1\n")
 
     assert finished.counts(**using(package)) == MODELS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from unlearning_metric.precision import _cpu_has_bf16
-from unlearning_metric.store import read_document, read_header
+from unlearning_metric.store.files import read_document, read_header
+from unlearning_metric.training.precision import _cpu_has_bf16
 
 pytestmark = pytest.mark.slow
 

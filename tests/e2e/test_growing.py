@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from unlearning_metric.models import build_model
-from unlearning_metric.score import canonical
-from unlearning_metric.store import read_document
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.scoring.score import canonical
+from unlearning_metric.store.files import read_document
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from unlearning_metric import config
-from unlearning_metric.contract import ARGUMENTS
+from unlearning_metric.user_code.contract import ARGUMENTS
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "writing-a-method.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

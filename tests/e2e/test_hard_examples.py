@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from unlearning_metric.store import read_document, read_npz
+from unlearning_metric.store.files import read_document, read_npz
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from unlearning_metric.store import read_document, read_header, read_models
+from unlearning_metric.store.files import read_document, read_header, read_models
 
 pytestmark = pytest.mark.slow
 

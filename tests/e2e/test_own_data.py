@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unlearning_metric.store import read_document, read_npz
+from unlearning_metric.store.files import read_document, read_npz
 
 pytestmark = pytest.mark.slow
 

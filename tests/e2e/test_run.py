@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from unlearning_metric.score import canonical
-from unlearning_metric.score_schema import ScoreDocument
+from unlearning_metric.scoring.schema import ScoreDocument
+from unlearning_metric.scoring.score import canonical
 
 pytestmark = pytest.mark.slow
 

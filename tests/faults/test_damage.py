@@ -16,11 +16,10 @@ from unlearning_metric.jobs.score import score_dumps
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.jobs.unlearn import unlearn_shard
-from unlearning_metric.keys import Origin
-from unlearning_metric.leaderboard import write_leaderboard
-from unlearning_metric.plan import Plan, find_methods
-from unlearning_metric.shards import shard_models
-from unlearning_metric.store import (
+from unlearning_metric.keys.origin import Origin
+from unlearning_metric.leaderboard.board import write_leaderboard
+from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.store.files import (
     StoreError,
     read_document,
     read_models,
@@ -31,6 +30,7 @@ from unlearning_metric.store import (
     write_npz,
     write_parquet,
 )
+from unlearning_metric.store.shards import shard_models
 
 pytestmark = pytest.mark.slow
 

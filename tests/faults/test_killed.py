@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from unlearning_metric.score import canonical
-from unlearning_metric.store import read_document
+from unlearning_metric.scoring.score import canonical
+from unlearning_metric.store.files import read_document
 
 pytestmark = pytest.mark.slow
 

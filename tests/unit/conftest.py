@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.batches.loaders import ImageDataset
 from unlearning_metric.config import Training
-from unlearning_metric.loaders import ImageDataset
-from unlearning_metric.models import build_model
-from unlearning_metric.offer import Start
-from unlearning_metric.unlearning import Method, run_copies
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.unlearning.copies import Method, run_copies
+from unlearning_metric.unlearning.offer import Start
 
 torch.set_num_threads(1)
 

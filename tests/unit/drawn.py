@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from unlearning_metric.ensemble import ACCURACIES, Ensemble, Outputs
-from unlearning_metric.score import score_method
+from unlearning_metric.outputs.ensemble import ACCURACIES, Ensemble, Outputs
+from unlearning_metric.scoring.score import score_method
 
 N, EXAMPLES = 16, 30
 SETTINGS = {

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from unlearning_metric.contract import MethodError
 from unlearning_metric.progress import GpuMemoryError, Progress, failure, job_log, summary
+from unlearning_metric.user_code.contract import MethodError
 
 CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
 
@@ -33,7 +33,7 @@ def test_an_exception_stands_in_the_log_and_reaches_the_caller(tmp_path):
 
 ENDING_JOB = """
 import sys
-from unlearning_metric.contract import MethodError
+from unlearning_metric.user_code.contract import MethodError
 from unlearning_metric.data.images import DataError
 from unlearning_metric.progress import job_log
 

@@ -18,16 +18,16 @@ except ModuleNotFoundError as error:
     ) from error
 
 from unlearning_metric import config as configuration
-from unlearning_metric import devices
-from unlearning_metric.contract import ORACLE_METHOD
-from unlearning_metric.plan import Plan, find_methods
+from unlearning_metric.runtime import devices
+from unlearning_metric.user_code.contract import ORACLE_METHOD
+from unlearning_metric.plan.plan import Plan, find_methods
 from unlearning_metric.progress import summary
 from unlearning_metric.report.names import figure_names
-from unlearning_metric.shard_size import asked_minutes
-from unlearning_metric.shards import shard_models
-from unlearning_metric.store import StoreError, read_header
-from unlearning_metric.termination import handle_apart
-from unlearning_metric.unfinished import (
+from unlearning_metric.plan.shard_size import asked_minutes
+from unlearning_metric.store.shards import shard_models
+from unlearning_metric.store.files import StoreError, read_header
+from unlearning_metric.runtime.termination import handle_apart
+from unlearning_metric.upkeep.unfinished import (
     PARTIAL,
     failed_checks,
     unfinished_leaderboard,

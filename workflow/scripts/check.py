@@ -1,9 +1,9 @@
 """The first original model, a method file -> check_<method>.json."""
 
-from unlearning_metric.devices import prepare
-from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
-from unlearning_metric.supervision import supervised
+from unlearning_metric.runtime.devices import prepare
+from unlearning_metric.runtime.imports import importing
+from unlearning_metric.runtime.supervision import supervised
 
 with supervised(snakemake.log[0], snakemake.params.key), job_log(snakemake.log[0], snakemake.params.key):
     with importing():

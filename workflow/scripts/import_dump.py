@@ -1,9 +1,9 @@
 """Outputs of models made elsewhere -> a shard of per-example outputs."""
 
-from unlearning_metric.devices import limit_threads
-from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
-from unlearning_metric.shards import shard_models
+from unlearning_metric.runtime.devices import limit_threads
+from unlearning_metric.runtime.imports import importing
+from unlearning_metric.store.shards import shard_models
 
 with job_log(snakemake.log[0], snakemake.params.key):
     with importing():

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from unlearning_metric.devices import limit_threads
-from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
+from unlearning_metric.runtime.devices import limit_threads
+from unlearning_metric.runtime.imports import importing
 
 with job_log(snakemake.log[0], snakemake.params.key):
     with importing():
         limit_threads(snakemake.threads)
-        from unlearning_metric.leaderboard import write_leaderboard
+        from unlearning_metric.leaderboard.board import write_leaderboard
 
     folder = Path(snakemake.output.document).parent
     keys = snakemake.params.score_keys

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from unlearning_metric.devices import limit_threads
-from unlearning_metric.importing import importing
 from unlearning_metric.progress import job_log
+from unlearning_metric.runtime.devices import limit_threads
+from unlearning_metric.runtime.imports import importing
 
 with job_log(snakemake.log[0], snakemake.params.key):
     with importing():

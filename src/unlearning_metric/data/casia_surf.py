@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.data.files import read_images
+from unlearning_metric.data.files import Skipped, read_images
 from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.keys.folder_content import is_stray
 
 AGE_GROUPS = 10
 #: The order of the examples, before they are divided, is shuffled with this seed whatever the experiment's is.
@@ -34,9 +35,12 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     ages = _read_ages(root / "Age_Gender.txt")
     persons = _person_numbers(ages)
     edges = np.linspace(min(ages.values()), max(ages.values()) + 1, AGE_GROUPS + 1)
-    examples = []
+    examples, skipped = [], Skipped()
     for folder in sorted((root / "WBackground").glob("*/*")):
-        images = sorted(folder.glob("real.rssdk/color/*.jpg"))
+        if is_stray(folder.name) or is_stray(folder.parent.name):
+            skipped.add("no data of the user's by its name", folder)
+            continue
+        images = _images_of(folder, skipped)
         if images and folder.name not in ages:
             raise DataError(f"{folder} holds images of a person whom {root / 'Age_Gender.txt'} does not name.")
         examples += [(path, folder.name) for path in images]
@@ -44,6 +48,7 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
         raise DataError(
             f"{root} holds no image of CASIA-SURF. Needed: {root}/WBackground/*/<person>/real.rssdk/color/*.jpg"
         )
+    warnings, notes = skipped.lines(root)
     random.Random(SHUFFLE_SEED).shuffle(examples)
     trained, pool = int(0.8 * len(examples)), int(0.9 * len(examples))
     images = read_images([path for path, _ in examples], settings["image_size"] or IMAGE_SIZE, f"data.path {root}")
@@ -57,13 +62,35 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
         groups[:pool],
         classes=tuple(f"{low:.1f} to {high:.1f}" for low, high in pairwise(edges)),
         validation=np.arange(trained, pool),
+        warnings=tuple(warnings),
+        notes=tuple(notes),
     )
+
+
+def _images_of(folder: Path, skipped: Skipped) -> list[Path]:
+    """Images of a person, sorted, as the challenge took them: files .jpg of real.rssdk/color alone."""
+    place, images = folder / "real.rssdk" / "color", []
+    if not place.is_dir():
+        skipped.add("without real.rssdk/color", folder)
+        return images
+    for path in sorted(place.iterdir()):
+        if is_stray(path.name):
+            skipped.add("no data of the user's by its name", path)
+        elif path.suffix != ".jpg":
+            skipped.add("not called .jpg, as those of the challenge are", path)
+        elif not path.exists():
+            skipped.add("link to nothing", path)
+        else:
+            images.append(path)
+    return images
 
 
 def _person_numbers(persons: Iterable[str]) -> dict[str, int]:
     ordered = sorted(persons)
-    if all(person.isdecimal() for person in ordered) and len({int(person) for person in ordered}) == len(ordered):
-        return {person: int(person) for person in ordered}
+    if all(person.isdecimal() for person in ordered):
+        numbers = {person: int(person) for person in ordered}
+        if len(set(numbers.values())) == len(ordered) and max(numbers.values()) <= np.iinfo(np.int64).max:
+            return numbers
     return {person: number for number, person in enumerate(ordered)}
 
 

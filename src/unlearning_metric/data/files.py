@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from unlearning_metric.contents import files_below
 from unlearning_metric.data.images import DataError
 from unlearning_metric.data.memory import require_memory
+from unlearning_metric.keys.folder_content import files_below
 
 #: What `torchvision.datasets.ImageFolder` takes for an image.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+#: Endings of further formats of images, which `ImageFolder` passes over too.
+OTHER_IMAGES = frozenset(
+    {".gif", ".jfif", ".jpe", ".jp2", ".j2k", ".jxl", ".heic", ".heif", ".hif", ".avif", ".apng", ".tga", ".dds",
+     ".ico", ".svg", ".psd", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw", ".dcm", ".nii",
+     ".npy", ".npz", ".pt", ".pkl", ".zip", ".tar", ".gz", ".tgz"}
+)  # fmt: skip
+OTHER_FORMAT = f"not in a format that is read ({' '.join(EXTENSIONS)}): convert it"
+NO_IMAGE = "no image by its ending"
+#: Reasons that speak for an example which the user takes to be there.
+MISSED = frozenset({OTHER_FORMAT, "link to nothing", "neither file nor folder", "in no folder of a class"})
 _GREY = ("1", "L")
 #: Modes of more than eight bits; conversion would cut them off at 255.
 _DEEP = ("I", "F")
 
 
-def find_images(folder: Path) -> list[Path]:
-    """Image files below a folder, sorted."""
-    return [path for path in files_below(folder) if path.suffix.lower() in EXTENSIONS]
+@dataclass
+class Skipped:
+    """What a reader of folders passes over, to be told in a few lines however much it is."""
+
+    found: dict[str, list[Path]] = field(default_factory=dict)
+
+    def add(self, why: str, path: Path) -> None:
+        """Note a file or folder."""
+        self.found.setdefault(why, []).append(path)
+
+    def lines(self, root: Path) -> tuple[list[str], list[str]]:
+        """Sentences: those of what may be missed, as pictures in another format, and those of the rest."""
+        warnings, notes = [], []
+        for why, paths in sorted(self.found.items()):
+            count = "1 entry" if len(paths) == 1 else f"{len(paths)} entries"
+            first = min(paths)
+            place = first.relative_to(root) if first.is_relative_to(root) else first
+            (warnings if why in MISSED else notes).append(
+                f"{count} of {root} skipped, {why}: {place}{' and others' if len(paths) > 1 else ''}"
+            )
+        return warnings, notes
+
+
+def find_images(folder: Path, skipped: Skipped) -> list[Path]:
+    """Image files below a folder, sorted; what is none goes to ``skipped``."""
+    images = []
+    for path in files_below(folder, skipped.add):
+        suffix = path.suffix.lower()
+        if suffix in EXTENSIONS:
+            images.append(path)
+        else:
+            skipped.add(OTHER_FORMAT if suffix in OTHER_IMAGES else NO_IMAGE, path)
+    return images
 
 
 def read_images(paths: Sequence[Path], size: int | None, what: str) -> np.ndarray:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unlearning_metric.errors import UserError
 
-class DataError(ValueError):
+
+class DataError(UserError, ValueError):
     """The user's data do not fit: says what, where and what to do."""
 
 
@@ -23,6 +25,8 @@ class ImageData:
     groups_train : int64 [examples], optional; examples of one group belong together, such as those of one person
     classes : what the source calls class 0, 1, ...; None where the labels are all that is known
     validation : int64, optional; indices into the training pool that the source itself sets aside for validation
+    warnings : what may be meant otherwise than it was read, a sentence each
+    notes : what was read and what was passed over, a sentence each
     """
 
     x_train: np.ndarray
@@ -32,6 +36,8 @@ class ImageData:
     groups_train: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     validation: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -48,7 +54,7 @@ class ImageData:
         if groups is not None and (groups.shape != (len(self.x_train),) or not np.issubdtype(groups.dtype, np.integer)):
             raise DataError(
                 f"groups_train is {groups.dtype} {list(groups.shape)}; needed: one integer for each of the "
-                f"{len(self.x_train)} images of x_train."
+                f"{len(self.x_train)} images of x_train. numpy.unique(names, return_inverse=True)[1] numbers names."
             )
         if self.x_train.shape[1:] != self.x_test.shape[1:] or self.x_train.dtype != self.x_test.dtype:
             raise DataError(

@@ -9,8 +9,11 @@ import numpy as np
 
 from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.data.labels import encode_labels
+from unlearning_metric.data.layout import channels_last
 from unlearning_metric.data.memory import require_memory
+from unlearning_metric.data.names import lookalikes
 
+GROUPS = "groups_train"
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -19,8 +22,8 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     """Read ``settings["path"]``.
 
     ``x`` may have any shape [examples, ...], uint8 or float: grey images [images, height, width] get a channel axis,
-    and what is not [images, height, width, channels] is taken as feature vectors. Labels may be integers or text,
-    [examples] or [examples, 1].
+    images with their channels first get them last, and what is not [images, height, width, channels] is taken as
+    feature vectors. Labels may be integers or text, [examples] or [examples, 1].
     """
     path = settings["path"]
     try:
@@ -34,8 +37,9 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
                     f"data.path {path} lacks {', '.join(missing)}; it holds {', '.join(archive.files)}. "
                     f"Needed: {', '.join(ARRAYS)}."
                 )
-            names = [name for name in (*ARRAYS, "groups_train") if name in archive.files]
+            names = [name for name in (*ARRAYS, GROUPS) if name in archive.files]
             arrays = {name: _read(archive, name, path) for name in names}
+            warnings, notes = _not_read(archive.files, path)
     except DataError:
         raise
     except Exception as error:
@@ -44,15 +48,49 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
             "y_train=..., x_test=..., y_test=...)."
         ) from error
     for name in ("x_train", "x_test"):
-        arrays[name] = _examples(arrays[name], name)
-    for name in ("y_train", "y_test", "groups_train"):
+        arrays[name], turned = channels_last(_examples(arrays[name], name), name)
+        warnings += [turned] if turned else []
+    for name in ("y_train", "y_test", GROUPS):
         if name in arrays and arrays[name].ndim == 2 and arrays[name].shape[1] == 1:
             arrays[name] = arrays[name][:, 0]
     y_train, y_test, classes = encode_labels(arrays["y_train"], arrays["y_test"])
-    groups = arrays.get("groups_train")
-    if groups is not None and groups.dtype.kind in "iu":
-        groups = groups.astype(np.int64)
-    return ImageData(arrays["x_train"], y_train, arrays["x_test"], y_test, groups, classes)
+    warnings += [
+        f"the labels {one} and {other} look alike and are two classes; if one is meant, write both alike"
+        for one, other in lookalikes(classes)
+    ]
+    return ImageData(
+        arrays["x_train"],
+        y_train,
+        arrays["x_test"],
+        y_test,
+        _groups(arrays.get(GROUPS)),
+        classes,
+        warnings=tuple(warnings),
+        notes=tuple(notes),
+    )
+
+
+def _not_read(names: list[str], path: str) -> tuple[list[str], list[str]]:
+    """Of arrays that are not read: warnings for names close to one that is, and a note of the others."""
+    known = (*ARRAYS, GROUPS)
+    others = [name for name in names if name not in known]
+    # x_val is none of the arrays misspelt.
+    close = {name: GROUPS for name in others if name.lower().startswith("group") and name != "groups_test"}
+    close = close if GROUPS not in names else {}
+    warnings = [f"data.path {path}: the array {name} is not read. Call it {right}" for name, right in close.items()]
+    rest = [name for name in others if name not in close]
+    return warnings, [f"data.path {path}: not read: {', '.join(rest)}"] if rest else []
+
+
+def _groups(groups: np.ndarray | None) -> np.ndarray | None:
+    if groups is None or groups.dtype.kind not in "iu":
+        return groups
+    if groups.dtype.kind == "u" and len(groups) and groups.max() > np.iinfo(np.int64).max:
+        raise DataError(
+            f"{GROUPS} holds {groups.max()}, beyond 64 bits with a sign. Number the groups anew: "
+            f"numpy.unique({GROUPS}, return_inverse=True)[1]."
+        )
+    return groups.astype(np.int64)
 
 
 def _read(archive: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
@@ -71,6 +109,9 @@ def _read(archive: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
 
 
 def _examples(x: np.ndarray, name: str) -> np.ndarray:
+    if x.ndim and not len(x):
+        # Before the labels, which then are of no kind.
+        raise DataError(f"{name} holds no image.")
     if x.dtype.kind == "f":
         if x.dtype.itemsize <= 4 or x.ndim == 0:
             return x.astype(np.float32, copy=False)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from unlearning_metric.data.images import DataError
 
-#: Examples summed at once, in double precision.
-CHUNK = 4096
+#: Examples summed at once, in double precision, and the most values.
+CHUNK, VALUES = 4096, 2**24
+#: Values of float32 that lie no more steps apart differ by rounding alone.
+ROUNDING = 8
 
 
 def normalisation(x: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -43,14 +46,41 @@ def normalisation(x: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, 
     return tuple(np.array([unit * value for value in settings[name]], np.float32) for name in ("mean", "std"))
 
 
+def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel, float64 [channels].
+
+    Parameters
+    ----------
+    x : [examples, ..., channels]
+    """
+    values = x.size // x.shape[-1]
+    mean = sum(part.sum(axis=0) for part in chunks(x)) / values
+    return mean, np.sqrt(sum(((part - mean) ** 2).sum(axis=0) for part in chunks(x)) / values)
+
+
+def chunks(x: np.ndarray) -> Iterator[np.ndarray]:
+    """Float64 [values, channels], some examples at a time."""
+    yield from (part.astype(np.float64) for part in _parts(x))
+
+
+def _parts(x: np.ndarray) -> Iterator[np.ndarray]:
+    size = max(1, min(CHUNK, VALUES * len(x) // x.size))
+    return (x[start : start + size].reshape(-1, x.shape[-1]) for start in range(0, len(x), size))
+
+
+def constant(x: np.ndarray) -> np.ndarray:
+    """Which channels have one value but for rounding: bool [channels].
+
+    Float32 has that many steps between a channel's smallest and largest value, whatever its unit is.
+    """
+    low = np.min([part.min(axis=0) for part in _parts(x)], axis=0).astype(np.float32)
+    high = np.max([part.max(axis=0) for part in _parts(x)], axis=0).astype(np.float32)
+    step = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    steps = ROUNDING if x.dtype.kind == "f" else 0
+    return (high - low) <= steps * step
+
+
 def _pool_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Those of the data themselves; a channel without any variation gets std 1."""
-    values = x.size // x.shape[-1]
-
-    def total(of: Any) -> np.ndarray:
-        chunks = (x[start : start + CHUNK] for start in range(0, len(x), CHUNK))
-        return sum(of(chunk.reshape(-1, x.shape[-1]).astype(np.float64)).sum(axis=0) for chunk in chunks)
-
-    mean = total(lambda part: part) / values
-    std = np.sqrt(total(lambda part: (part - mean) ** 2) / values)
-    return mean.astype(np.float32), np.where(std > 0, std, 1.0).astype(np.float32)
+    mean, std = moments(x)
+    return mean.astype(np.float32), np.where(constant(x), 1.0, std).astype(np.float32)

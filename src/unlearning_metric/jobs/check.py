@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from unlearning_metric.edited import refuse_edited, user_files
 from unlearning_metric.jobs.unlearn import Bench, prepare_bench
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
-from unlearning_metric.models import build_model
-from unlearning_metric.outputs import model_outputs
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, one_by_one, run_record
 from unlearning_metric.seeds import Streams
-from unlearning_metric.store import read_header, stored_key, write_document
-from unlearning_metric.training import make_dataset
-from unlearning_metric.unlearning import Copies, method_of_file, run_copies
+from unlearning_metric.store.files import read_header, stored_key, write_document
+from unlearning_metric.training.train import make_dataset
+from unlearning_metric.unlearning.copies import Copies, method_of_file, run_copies
+from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 SCHEMA_VERSION = 1
 #: Sets whose accuracy is shown.

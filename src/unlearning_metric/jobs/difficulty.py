@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.edited import refuse_edited, user_files
-from unlearning_metric.forget import training_set
-from unlearning_metric.outputs import model_outputs
+from unlearning_metric.forget.split import training_set
+from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, Progress, one_by_one, run_record
 from unlearning_metric.seeds import Streams
-from unlearning_metric.store import read_npz, write_npz
-from unlearning_metric.training import make_dataset, refuse_untrainable, train_model
+from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.training.train import make_dataset, refuse_untrainable, train_model
+from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: Role of the models; none of their random streams is any other model's.
 ROLE = "difficulty"

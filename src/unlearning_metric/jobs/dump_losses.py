@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.dumps import rows
-from unlearning_metric.edited import refuse_edited
-from unlearning_metric.ensemble import ACCURACIES, ROLES, refuse_diverged
-from unlearning_metric.models import build_model
-from unlearning_metric.outputs import model_outputs
-from unlearning_metric.own_nets import own_line_of
+from unlearning_metric.forget.split_file import read_split
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.nets.user_nets import own_line_of
+from unlearning_metric.outputs.dumps import rows
+from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, refuse_diverged
+from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
-from unlearning_metric.splits import read_split
-from unlearning_metric.store import StoreError, read_models, read_npz, rebuild_hint, write_parquet
-from unlearning_metric.training import make_dataset
+from unlearning_metric.store.files import StoreError, read_models, read_npz, rebuild_hint, write_parquet
+from unlearning_metric.training.train import make_dataset
+from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def dump_losses(

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.dumps import rows
-from unlearning_metric.edited import refuse_edited
-from unlearning_metric.elsewhere import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
-from unlearning_metric.ensemble import Outputs
+from unlearning_metric.forget.split_file import read_split
+from unlearning_metric.outputs.dumps import rows
+from unlearning_metric.outputs.ensemble import Outputs
+from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
 from unlearning_metric.progress import LOGGER
-from unlearning_metric.splits import read_split
-from unlearning_metric.store import read_npz, write_parquet
+from unlearning_metric.store.files import read_npz, write_parquet
+from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def import_dump(
@@ -32,7 +32,7 @@ def import_dump(
 
     Parameters
     ----------
-    dump : npz as `elsewhere.ensemble_of` describes it, with ``examples`` (and ``test_examples`` and the like for the
+    dump : npz as `external.ensemble_of` describes it, with ``examples`` (and ``test_examples`` and the like for the
         other roles it holds): indices as in split.npz, in any order
     models : model indices of the shard
     copies : models that the file must hold

@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 
-from unlearning_metric.edited import refuse_edited
-from unlearning_metric.models import build_model
-from unlearning_metric.own_nets import model_title
+from unlearning_metric.errors import UserError
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.nets.user_nets import model_title
 from unlearning_metric.progress import LOGGER, run_record
-from unlearning_metric.returned import plain_names
-from unlearning_metric.store import read_npz, write_models
+from unlearning_metric.store.files import read_npz, write_models
+from unlearning_metric.user_code.returned_values import plain_names
+from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """A checkpoint that is not of the configured model."""
 
 

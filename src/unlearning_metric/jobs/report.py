@@ -10,7 +10,7 @@ from unlearning_metric.progress import LOGGER
 from unlearning_metric.report.figures import save_all
 from unlearning_metric.report.gather import gather
 from unlearning_metric.report.page import first_sentence, report_html
-from unlearning_metric.store import write_page
+from unlearning_metric.store.files import write_page
 
 
 def write_report(

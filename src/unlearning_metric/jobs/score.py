@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.dumps import load_ensemble
-from unlearning_metric.ensemble import refuse_diverged, refuse_mixed
+from unlearning_metric.outputs.dumps import load_ensemble
+from unlearning_metric.outputs.ensemble import refuse_diverged, refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
-from unlearning_metric.score import score_method
-from unlearning_metric.score_intervals import write_replicates
-from unlearning_metric.store import write_document, write_parquet
+from unlearning_metric.scoring.intervals import write_replicates
+from unlearning_metric.scoring.score import score_method
+from unlearning_metric.store.files import write_document, write_parquet
 
 
 def score_dumps(

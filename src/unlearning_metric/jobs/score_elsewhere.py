@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import METHOD_NAME
-from unlearning_metric.elsewhere import DumpError, ensemble_of, read_arrays
-from unlearning_metric.ensemble import Ensemble, refuse_mixed
-from unlearning_metric.keys import Origin, code_fingerprints, content_fingerprint
-from unlearning_metric.leaderboard import write_leaderboard
+from unlearning_metric.keys.origin import Origin, code_fingerprints, content_fingerprint
+from unlearning_metric.leaderboard.board import write_leaderboard
+from unlearning_metric.outputs.ensemble import Ensemble, refuse_mixed
+from unlearning_metric.outputs.external import DumpError, ensemble_of, read_arrays
 from unlearning_metric.progress import commit, run_record
-from unlearning_metric.score import score_method
-from unlearning_metric.score_intervals import write_replicates
-from unlearning_metric.store import write_document, write_parquet
+from unlearning_metric.scoring.intervals import write_replicates
+from unlearning_metric.scoring.score import score_method
+from unlearning_metric.store.files import write_document, write_parquet
 
 #: Fewest models a side: two halves of two for the ceiling.
 LEAST_MODELS = 4
@@ -35,7 +35,7 @@ def score_elsewhere(
 
     Parameters
     ----------
-    retrained, unlearned, original, ceiling : files as `elsewhere.ensemble_of` describes them; a method is named after
+    retrained, unlearned, original, ceiling : files as `external.ensemble_of` describes them; a method is named after
         its file
     out : folder for ``score_<name>.json``, ``samples_<name>.parquet``, ``replicates_<name>.npz``, ``leaderboard.*``
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.edited import refuse_edited
-from unlearning_metric.forget import count_duplicates, make_split
+from unlearning_metric.forget.split import count_duplicates, make_split
 from unlearning_metric.progress import LOGGER
-from unlearning_metric.store import read_npz, write_npz
+from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def split_data(
@@ -26,7 +26,7 @@ def split_data(
     """Choose the index sets of the experiment and store them with the hash of their order.
 
     ``provenance`` (key and origin) begins the header, which also says how many forget examples have a duplicate among
-    the retain examples.
+    the retain examples, and what is doubtful about data and list (``warnings``).
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ def split_data(
     """
     refuse_edited(provenance, {"forget.path": settings["forget"].get("path")})
     data, header = read_npz(dataset, dataset_key)
+    warnings: list[str] = []
     split = make_split(
         data["y_train"],
         data["y_test"],
@@ -43,9 +44,21 @@ def split_data(
         groups=data.get("groups_train"),
         set_aside=data.get("validation"),
         difficulty=None if difficulty is None else read_npz(difficulty, difficulty_key)[0]["loss"],
+        warn=warnings.append,
     )
     duplicates = count_duplicates(data["x_train"], split)
-    write_npz(out, split.arrays(), {**provenance, "order": split.order_hash(), "duplicates": duplicates})
+    write_npz(
+        out,
+        split.arrays(),
+        {
+            **provenance,
+            "order": split.order_hash(),
+            "duplicates": duplicates,
+            "warnings": [*header.get("warnings", ()), *warnings],
+        },
+    )
+    for warning in warnings:
+        LOGGER.warning("warning: %s", warning)
     LOGGER.info("%s", ", ".join(f"{len(part)} {name}" for name, part in split.arrays().items()))
     if duplicates:
         LOGGER.warning(

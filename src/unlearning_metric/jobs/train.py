@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.edited import refuse_edited, user_files
-from unlearning_metric.outputs import is_finite
-from unlearning_metric.own_nets import model_title, start_is_fixed
+from unlearning_metric.forget.split_file import read_split
+from unlearning_metric.nets.user_nets import model_title, start_is_fixed
+from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
-from unlearning_metric.splits import read_split
-from unlearning_metric.store import read_npz, write_models
-from unlearning_metric.training import make_dataset, train_models
+from unlearning_metric.store.files import read_npz, write_models
+from unlearning_metric.training.train import make_dataset, train_models
+from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: role -> the index sets its models are trained on
 TRAINING_SETS = {"full": ("retain", "forget"), "retain": ("retain",)}

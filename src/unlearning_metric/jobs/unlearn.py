@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearning_metric.edited import refuse_edited, user_files
-from unlearning_metric.models import build_model
-from unlearning_metric.offer import Start
+from unlearning_metric.forget.split_file import read_split
+from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.progress import Progress, one_by_one, run_record
-from unlearning_metric.recipes import class_weights
-from unlearning_metric.splits import read_split
-from unlearning_metric.store import read_models, read_npz, write_models
-from unlearning_metric.training import make_dataset, synchronize
-from unlearning_metric.unlearning import method_of_file, run_copies
+from unlearning_metric.store.files import read_models, read_npz, write_models
+from unlearning_metric.training.recipe import class_weights
+from unlearning_metric.training.train import make_dataset, synchronize
+from unlearning_metric.unlearning.copies import method_of_file, run_copies
+from unlearning_metric.unlearning.offer import Start
+from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: Sets that a method reads.
 READ = ("retain", "forget", "validation")

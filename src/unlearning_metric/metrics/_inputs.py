@@ -31,19 +31,40 @@ def model_values(values: ArrayLike, side: str, least: int = 2) -> NDArray[np.flo
         raise ValueError(f"{side} has {models} models: at least {least} are needed, train more of them")
     if examples < 1:
         raise ValueError(f"{side} has no examples: pass the values of at least 1 example")
-    refuse(~np.isfinite(array), array, side, "is not finite: look for a diverged model and leave it out")
+    refuse(np.isnan(array), array, side, "is not finite: look for a diverged model and leave it out")
+    refuse(
+        np.isinf(array),
+        array,
+        side,
+        "is not finite: a logarithm saturates where p = 1 or p = 0 after rounding. Compute it in float64 from logits, "
+        "or cut it at +-103.6, where the challenge's published code saturates",
+    )
     return array
 
 
 def real(values: ArrayLike, side: str) -> NDArray[np.float64]:
-    """`values` as a float64 array; what is ragged, complex or text is refused."""
+    """`values` as a float64 array; what is ragged, complex, text or hidden by a mask is refused."""
+    if _is_masked(values):
+        raise ValueError(
+            f"{side} is a masked array that hides some of its values, and no metric can do without them: leave out the "
+            "models or examples that are not known"
+        )
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"it holds {array.dtype}")
         return np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{side} is no array of real numbers ({error}): pass [models, examples]") from error
+    # RuntimeError: a tensor of PyTorch that requires a gradient.
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{side} is no array of real numbers ({error})") from error
+
+
+def _is_masked(values: ArrayLike) -> bool:
+    """Whether a mask hides any of the values: numpy's conversion would drop the mask and keep what it hides."""
+    if isinstance(values, list | tuple):
+        # Lists of numbers hold no masks; only what may be a row is looked into.
+        return any(_is_masked(row) for row in values if isinstance(row, list | tuple | np.ndarray))
+    return bool(np.ma.is_masked(values))
 
 
 def refuse(bad: NDArray[np.bool_], array: NDArray[np.float64], side: str, problem: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics import _challenge_kernel as kernel
-from unlearning_metric.metrics._inputs import both_sides, model_values, refuse
+from unlearning_metric.metrics._inputs import both_sides, model_values, real, refuse
 
 DELTA = 1e-5
 EPSILON_CAP = 50.0
@@ -176,7 +176,7 @@ def challenge_points(epsilons: ArrayLike, copies: int) -> NDArray[np.float64]:
     if copies < 2:
         raise ValueError(f"copies is {copies}: the bucket points need at least 2 models a side")
     buckets = int(math.ceil(math.log(copies - 1)) / BUCKET_WIDTH)
-    bucket = np.maximum(np.floor(np.asarray(epsilons, dtype=np.float64) / BUCKET_WIDTH), 0.0)
+    bucket = np.maximum(np.floor(real(epsilons, "epsilons") / BUCKET_WIDTH), 0.0)
     # A comparison with NaN is false, so an undefined epsilon lands in no bucket.
     return np.where(bucket < buckets, np.exp2(-np.where(bucket < buckets, bucket, 0.0)), 0.0)
 

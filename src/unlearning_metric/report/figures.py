@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from unlearning_metric.metrics.challenge import BUCKET_WIDTH, challenge_points
 from unlearning_metric.report.gather import Example, Findings, Method, epsilon_matrix, rank_agreement
 from unlearning_metric.report.names import FORMATS, figure_names
-from unlearning_metric.store import write_atomically
+from unlearning_metric.store.files import write_atomically
 
 #: Stands for the page's text colour in figures for the page.
 INK = "#010203"

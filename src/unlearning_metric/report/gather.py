@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unlearning_metric.dumps import load_ensemble
-from unlearning_metric.ensemble import Ensemble
-from unlearning_metric.store import read_document, read_npz, read_parquet
+from unlearning_metric.outputs.dumps import load_ensemble
+from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.store.files import read_document, read_npz, read_parquet
 
 #: How many of the forget examples that all methods forget badly are shown by themselves.
 HARDEST = 6
@@ -177,7 +177,7 @@ def image_of(example: np.ndarray) -> np.ndarray | None:
 
 
 def _models(paths: list[str]) -> int:
-    from unlearning_metric.shards import shard_models
+    from unlearning_metric.store.shards import shard_models
 
     return sum(len(shard_models(Path(path).stem)) for path in paths)
 

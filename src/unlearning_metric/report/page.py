@@ -17,11 +17,11 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from unlearning_metric.config import NEUTRAL
-from unlearning_metric.leaderboard_text import head_line, originals_text, others_line
+from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line
+from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
 from unlearning_metric.report import figures
 from unlearning_metric.report.gather import Example, Findings, Method, hardest
 from unlearning_metric.report.names import OF_ALL
-from unlearning_metric.report.tables import SORTING, leaderboard_html, others_html
 
 #: Largest height and width of an example's picture, in pixels.
 PICTURE_SIDE = 96

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.data.images import DataError
+from unlearning_metric.data.names import composed, looks_of
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,16 @@ class Candidates:
         DataError
             If no training example has it.
         """
-        name = str(label)
-        numbers = {str(one): number for number, one in enumerate(self.classes)}
+        name = composed(str(label))
+        numbers = {composed(str(one)): number for number, one in enumerate(self.classes)}
         number = numbers.get(name, int(name) if name.isdecimal() and not _are_numbers(self.classes) else -1)
         present = np.unique(self.labels)
         if number not in present:
+            there = [str(self.classes[one]) for one in present]
+            similar = [ascii(one) for one in there if looks_of(one) == looks_of(name)]
+            hint = f" {name!a} looks like {similar[0]}, and is another text." if similar else ""
             raise DataError(
-                f"{key} {name} has 0 of {len(self)} training examples; labels present: "
-                f"{', '.join(str(self.classes[one]) for one in present)}."
+                f"{key} {name} has 0 of {len(self)} training examples; labels present: {', '.join(there)}.{hint}"
             )
         return number
 

@@ -1,5 +1,7 @@
 """The user's own arrays: any shape, any labels; and what examples are normalised by."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from sources import load, settings
@@ -8,7 +10,7 @@ from unlearning_metric.data import memory
 from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.data.statistics import normalisation
 from unlearning_metric.jobs.prepare_data import prepare_data
-from unlearning_metric.store import read_npz
+from unlearning_metric.store.files import read_npz
 
 RNG = np.random.default_rng(0)
 
@@ -59,6 +61,33 @@ def test_labels_of_any_kind_are_numbered_and_remembered(tmp_path, labels, tested
         assert [classes[number] for number in numbers] == [str(label) for label in given]
 
 
+def test_one_word_in_two_unicode_forms_is_one_class(tmp_path):
+    words = {form: unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD")}
+    data = saved(tmp_path, arrays(y_train=np.array([words["NFD"], "cat"] * 3), y_test=np.array([words["NFC"]] * 3)))
+    assert data.classes == (words["NFC"], "cat")
+    assert data.y_test.tolist() == [0, 0, 0]
+
+
+def test_labels_that_look_alike_are_warned_of(tmp_path):
+    data = saved(tmp_path, arrays(y_train=np.array(["cat", "cat ", "Cat"] * 2), y_test=np.array(["cat"] * 3)))
+    assert data.classes == ("Cat", "cat", "cat ")
+    assert data.warnings == (
+        "the labels 'cat' and 'cat ' look alike and are two classes; if one is meant, write both alike",
+    )
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path):
+    data = saved(tmp_path, arrays(x_val=np.zeros(3), groups=np.zeros(6, int)))
+    assert "x_val" in data.notes[0]
+    assert "the array groups is not read. Call it groups_train" in data.warnings[0]
+    assert data.groups_train is None
+
+
+def test_groups_keep_all_their_digits(tmp_path):
+    groups = np.array([10_000_000_001, 14_294_967_297, -5, 1, 2, 2**62])
+    assert saved(tmp_path, arrays(groups_train=groups)).groups_train.tolist() == groups.tolist()
+
+
 def test_the_mapping_of_the_labels_is_stored(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays(y_train=np.array([10, 20, 30] * 2), y_test=np.array([10, 10, 20])))
     prepare_data(tmp_path / "out.npz", settings("npz", path=str(tmp_path / "a.npz")), 0, {"key": "k", "origin": {}})
@@ -85,7 +114,12 @@ def test_the_mapping_of_the_labels_is_stored(tmp_path):
         ({"x_train": np.zeros((6, 0), np.uint8), "x_test": np.zeros((3, 0), np.uint8)}, "hold no value"),
         ({"x_test": np.zeros((0, 4, 5, 3))}, "x_test holds no image"),
         ({"x_train": np.zeros(())}, r"x_train is float32 \[\]"),
-        ({"groups_train": np.array(list("abcdef"))}, "groups_train is <U1"),
+        ({"x_test": np.zeros((0, 4, 5, 3)), "y_test": np.array([])}, "x_test holds no image"),
+        ({"groups_train": np.array(list("abcdef"))}, r"groups_train is <U1 .* numpy\.unique\(names"),
+        ({"groups_train": np.full(6, 2**63, np.uint64)}, "groups_train holds 9223372036854775808, beyond 64 bits"),
+        ({"y_train": np.array([0.0, 1, 2] * 2)}, r"whole numbers stored as floats: store y_train\.astype\('int64'\)"),
+        ({"y_train": np.array([b"a", b"b"] * 3)}, r"numpy\.char\.decode\(y_train"),
+        ({"y_train": np.eye(3)[[0, 1, 2] * 2]}, r"one-hot rows: store y_train\.argmax\(axis=1\)"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, said):

@@ -1,6 +1,8 @@
 """Folders of image files: the layout of ImageFolder and that of CASIA-SURF."""
 
 import random
+import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sources import load
 
 from unlearning_metric.data import memory
 from unlearning_metric.data.images import DataError
+from unlearning_metric.keys.folder_content import folder_fingerprint
 
 RNG = np.random.default_rng(0)
 
@@ -80,6 +83,69 @@ def test_linked_folders_are_read_too(tmp_path):
         (tmp_path / "train" / name).symlink_to(tmp_path / "kept" / "train" / name)
     (tmp_path / "kept" / "train" / "ant" / "back").symlink_to(tmp_path / "kept" / "train" / "ant")
     assert np.array_equal(load("image_folder", path=str(tmp_path)).x_train, made["train"])
+
+
+def stray(root):
+    """Images that no user takes for examples, and what is no image."""
+    for place in (".ipynb_checkpoints", "@eaDir", "__MACOSX"):
+        save(root / "train" / place / "0.png")
+        save(root / "train" / "ant" / place / "0.png")
+    save(root / "test" / "bee" / "._0.png")
+    (root / "train" / "ant" / "Thumbs.db").write_text("")
+
+
+def test_what_programs_leave_beside_images_is_no_class_and_no_example(tmp_path):
+    made = folder_of(tmp_path)
+    before = folder_fingerprint(tmp_path)
+    stray(tmp_path)
+    data = load("image_folder", path=str(tmp_path))
+    assert data.classes == ("ant", "bee")
+    assert np.array_equal(data.x_train, made["train"])
+    assert len(data.x_test) == 4
+    assert data.warnings == ()
+    assert any(text.startswith("7 entries") and "no data of the user's" in text for text in data.notes)
+    assert any("no image by its ending: train/ant/Thumbs.db" in text for text in data.notes)
+    # Thumbs.db alone could be read.
+    (tmp_path / "train" / "ant" / "Thumbs.db").unlink()
+    assert folder_fingerprint(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (
+            lambda root: Image.new("P", (8, 8)).save(root / "train/ant/9.gif"),
+            r"not in a format that is read .*: train/ant/9\.gif",
+        ),
+        (
+            lambda root: (root / "test/bee/9.HEIC").write_bytes(b""),
+            r"not in a format that is read .*: test/bee/9\.HEIC",
+        ),
+        (lambda root: (root / "train/ant/9.png").symlink_to(root / "gone.png"), r"link to nothing: train/ant/9\.png"),
+        (lambda root: (root / "train/cat").symlink_to(root / "gone"), "link to nothing: train/cat"),
+        (lambda root: save(root / "train/9.png"), r"in no folder of a class: train/9\.png"),
+    ],
+    ids=["gif", "heic", "dangling", "dangling class", "beside the classes"],
+)
+def test_examples_that_may_be_missed_are_warned_of(tmp_path, spoil, said):
+    folder_of(tmp_path)
+    spoil(tmp_path)
+    data = load("image_folder", path=str(tmp_path))
+    assert len(data.x_train) == 6
+    (warning,) = data.warnings
+    assert re.search(said, warning)
+
+
+def test_class_folders_of_one_word_in_two_unicode_forms_are_one_class(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
+    folder_of(tmp_path, counts=[("train", 2)], classes=[decomposed, "cat"])
+    folder_of(tmp_path, counts=[("test", 2)], classes=[composed, "cat"])
+    data = load("image_folder", path=str(tmp_path))
+    assert data.classes == (composed, "cat")
+    assert data.y_test.tolist() == [0, 0, 1, 1]
+    save(tmp_path / "train" / composed / "0.png")
+    with pytest.raises(DataError, match=r"two folders called .*NFC and NFD"):
+        load("image_folder", path=str(tmp_path))
 
 
 def test_images_of_sixteen_bits_are_not_cut_off(tmp_path):
@@ -165,6 +231,19 @@ def test_casia_surf_is_divided_and_labelled_as_published(tmp_path):
     assert data.groups_train.tolist() == [int(person) for person in order[:90]]
 
 
+def test_what_is_not_read_of_casia_surf_is_told(tmp_path):
+    casia(tmp_path, {"001": 20, "002": 69})
+    color = tmp_path / "WBackground" / "a" / "001" / "real.rssdk" / "color"
+    (color / "._0.jpg").write_bytes(b"")
+    (color / "9.JPG").write_bytes(b"")
+    (tmp_path / "WBackground" / "a" / "@eaDir").mkdir()
+    (tmp_path / "WBackground" / "a" / "003").mkdir()
+    data = load("casia_surf", path=str(tmp_path))
+    assert len(data.x_train) + len(data.x_test) == 8
+    said = " ".join(data.notes)
+    assert all(part in said for part in ("2 entries", "9.JPG", "without real.rssdk/color: WBackground/a/003"))
+
+
 def test_persons_without_numbers_are_groups_by_their_place(tmp_path):
     order = casia(tmp_path, {"B7": 20, "A12": 30, "C1": 69}, grey=50)
     assert load("casia_surf", path=str(tmp_path)).groups_train.tolist() == [
@@ -177,6 +256,11 @@ def test_casia_surf_may_have_age_groups_that_no_image_shows(tmp_path):
     data = load("casia_surf", path=str(tmp_path))
     assert data.num_classes == 10
     assert sorted(set(data.y_train) | set(data.y_test)) == [0, 9]
+
+
+def test_persons_beyond_64_bits_are_groups_by_their_place(tmp_path):
+    casia(tmp_path, {"1": 20, "99999999999999999999": 69}, grey=50)
+    assert set(load("casia_surf", path=str(tmp_path)).groups_train.tolist()) <= {0, 1}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from method_files import FOLDER, Meter, arguments, load, network, run
 from torch import nn
 
-from unlearning_metric.catalogue import read_entries
+from unlearning_metric.pages import read_entries
 
 ENTRIES = {entry.name: entry for entry in read_entries(FOLDER)}
 NAMES = sorted(ENTRIES)

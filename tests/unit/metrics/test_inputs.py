@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 import unlearning_metric
-from unlearning_metric import challenge_epsilons, gaussian_mu, heldout, klom, ks_p_values, seed_scores, ulira
+from unlearning_metric import (
+    challenge_epsilons,
+    gaussian_mu,
+    heldout,
+    klom,
+    ks_p_values,
+    seed_scores,
+    simple_mia,
+    told_apart,
+    ulira,
+)
+from unlearning_metric.metrics.challenge import challenge_points
 
 
 def flat(value):
@@ -71,6 +82,38 @@ def test_inputs_stay_as_they_were(metric):
 def test_what_is_no_such_array_is_refused_with_the_side_and_the_reason(metric, retrained, unlearned, message):
     with pytest.raises(ValueError, match=message):
         metric(retrained, unlearned)
+
+
+def masked(hidden):
+    values = np.ma.array(np.random.default_rng(0).normal(size=(6, 3)))
+    values[hidden] = np.ma.masked
+    return values
+
+
+@PAIRS
+def test_what_a_mask_hides_is_not_computed_with(metric):
+    plain = np.random.default_rng(1).normal(size=(6, 3))
+    for sides in ((plain, masked((2, 1))), (masked((2, 1)), plain), (plain, list(masked((2, 1))))):
+        with pytest.raises(ValueError, match="masked array that hides some of its values"):
+            metric(*sides)
+    # A mask that hides nothing changes nothing.
+    whole = masked((slice(0, 0), 0))
+    np.testing.assert_array_equal(flat(metric(plain, whole)), flat(metric(plain, whole.data)))
+
+
+def test_masked_points_and_p_values_are_refused_too():
+    hidden = np.ma.masked_greater([0.1, 0.2, 0.9], 0.5)
+    for function in (told_apart, lambda epsilons: challenge_points(epsilons, 16)):
+        with pytest.raises(ValueError, match="masked array"):
+            function(hidden)
+    with pytest.raises(ValueError, match="masked array"):
+        simple_mia(np.ma.masked_less(np.eye(12), 0.5), np.eye(12), 0)
+
+
+def test_a_tensor_with_a_gradient_is_refused_as_any_other_input():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=r"retrained is no array of real numbers \(.*detach"):
+        klom(torch.zeros((4, 2), requires_grad=True), np.zeros((4, 2)))
 
 
 def test_every_metric_of_the_package_loads_without_torch_or_snakemake():

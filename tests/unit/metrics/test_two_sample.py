@@ -1,5 +1,7 @@
 """Two-sample tests: calibrated for equal laws, sure of different ones."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,10 @@ def test_mu_of_equal_laws_is_as_small_as_chance_allows():
 def test_mu_of_constants():
     found = gaussian_mu(np.full((7, 2), 0.1), np.full((10, 2), [0.1, 0.3]))
     assert found.tolist() == [0.0, np.inf]
+
+
+def test_where_the_exact_test_rounds_past_1_nothing_is_warned_of():
+    values = np.arange(14.0)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ks_p_values(values, values + 1)[0] > 0.99

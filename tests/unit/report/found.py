@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from drawn import ensemble, score
 
-from unlearning_metric.leaderboard import leaderboard
+from unlearning_metric.leaderboard.board import leaderboard
 from unlearning_metric.report.gather import Findings, Method, _examples, utility_interval
 
 NASTY = "<b>&_evil"

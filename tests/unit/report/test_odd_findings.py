@@ -12,10 +12,10 @@ from found import NASTY, findings, many
 from PIL import Image
 from test_page import Page
 
+from unlearning_metric.leaderboard.tables import leaderboard_tex
 from unlearning_metric.report.figures import save_all
 from unlearning_metric.report.gather import image_of
 from unlearning_metric.report.page import picture, report_html
-from unlearning_metric.report.tables import leaderboard_tex
 
 
 def whole(text):

@@ -4,7 +4,13 @@ import re
 
 from found import NASTY, findings
 
-from unlearning_metric.report.tables import leaderboard_html, leaderboard_tex, others_html, page_of_leaderboard, status
+from unlearning_metric.leaderboard.tables import (
+    leaderboard_html,
+    leaderboard_tex,
+    others_html,
+    page_of_leaderboard,
+    status,
+)
 
 FOUND = findings(reasons={NASTY: "out of luck"})
 

@@ -1,0 +1,27 @@
+"""The configuration: what may stand in it, its defaults, and messages for what may not.
+
+A file here for each section; `yaml_file` reads, `command_line` says what was given there, `load` checks all of it and
+raises one `ConfigError` that lists every problem. The Snakefile imports this while it is parsed, so nothing heavy is
+imported here. `python -m unlearning_metric.config` prints the JSON schema.
+"""
+
+from unlearning_metric.config.command_line import configfile_option, from_command_line
+from unlearning_metric.config.data import DATA_SOURCES, DOWNLOADED, IMAGE_FILES, USER_DATA, Data
+from unlearning_metric.config.efficiency import Efficiency
+from unlearning_metric.config.experiment import Config
+from unlearning_metric.config.forget import BY_DIFFICULTY, FORGET_STRATEGIES, INDEX_FILES, Forget
+from unlearning_metric.config.load import load, parse
+from unlearning_metric.config.methods import METHOD_NAME, RESERVED, unknown_method_message
+from unlearning_metric.config.model import BUILD, DEFAULT_WIDTH, MODELS, Model
+from unlearning_metric.config.neutral import NEUTRAL
+from unlearning_metric.config.schema import field_keys, json_schema
+from unlearning_metric.config.text import ConfigError, listed
+from unlearning_metric.config.training import TRAIN, Training
+from unlearning_metric.config.yaml_file import merge, read_yaml
+
+__all__ = [
+    "BUILD", "BY_DIFFICULTY", "DATA_SOURCES", "DEFAULT_WIDTH", "DOWNLOADED", "FORGET_STRATEGIES", "IMAGE_FILES",
+    "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL", "RESERVED", "TRAIN", "USER_DATA", "Config", "ConfigError",
+    "Data", "Efficiency", "Forget", "Model", "Training", "configfile_option", "field_keys", "from_command_line",
+    "json_schema", "listed", "load", "merge", "parse", "read_yaml", "unknown_method_message",
+]  # fmt: skip

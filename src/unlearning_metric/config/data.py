@@ -1,0 +1,101 @@
+"""The section ``data``: where the images come from."""
+
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from unlearning_metric.config.text import shown
+from unlearning_metric.config.values import Number, PositiveInt, PositiveNumber, Rule, Section
+
+DataSource = Literal[
+    "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
+]
+DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
+#: Sources whose data are what lies under ``data.path``, and what that is.
+USER_DATA: dict[str, str] = {"npz": "file", "image_folder": "folder", "casia_surf": "folder"}
+#: Sources that need no ``data.path`` and use it, where it is given, as the folder to download to.
+DOWNLOADED = ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist")
+#: Sources of image files, which can be brought to another size.
+IMAGE_FILES = ("image_folder", "casia_surf")
+WANTED = {
+    "npz": "a npz file with x_train, y_train, x_test and y_test",
+    "image_folder": "a folder with train/<class>/ and test/<class>/",
+    "casia_surf": "the folder with Age_Gender.txt and WBackground/",
+}
+
+
+class Data(Section):
+    """Where the images come from and how many of them are used."""
+
+    source: DataSource = Field(description="Data set to load.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="File (npz) or folder (image_folder, casia_surf) to read; for a downloaded source the folder it is "
+        "kept in, data if it is null.",
+    )
+    image_size: PositiveInt | None = Field(
+        None,
+        description="Height and width to bring image files to; null keeps the size of image_folder and takes 32 for "
+        "casia_surf.",
+    )
+    normalize: Literal["pool", "given", "none"] = Field(
+        "pool",
+        description="What a net's input is normalised by: mean and standard deviation of each channel of the training "
+        "pool, those given in mean and std, or nothing (0..255).",
+    )
+    mean: list[Number] | None = Field(
+        None, min_length=1, description="Mean of each channel on the scale 0..1 of pixels; for normalize given."
+    )
+    std: list[PositiveNumber] | None = Field(
+        None, min_length=1, description="Standard deviation of each channel on that scale; for normalize given."
+    )
+    train_size: PositiveInt | None = Field(None, description="Training images to use; null uses all of them.")
+    test_size: PositiveInt | None = Field(None, description="Test images to use; null uses all of them.")
+    validation_size: int = Field(0, ge=0, description="Validation images to set aside; 0 sets none aside.")
+
+
+def _path_fits_source(source: str, path: str | None) -> str | None:
+    if source in USER_DATA and path is None:
+        example = "data/mine.npz" if source == "npz" else f"data/{source}"
+        return f"data.path: missing; data.source {source} needs the {USER_DATA[source]} to read, e.g. path: {example}"
+    if source not in (*USER_DATA, *DOWNLOADED) and path is not None:
+        return f"data.path: {shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
+    return None
+
+
+def _image_size_fits_source(source: str, image_size: int | None) -> str | None:
+    if image_size is not None and source not in IMAGE_FILES:
+        return (
+            f"data.image_size: {image_size} is only for the sources {' and '.join(IMAGE_FILES)}, and data.source is "
+            f"{source}. Remove it."
+        )
+    return None
+
+
+def _statistics_fit_normalize(normalize: str, mean: list[float] | None, std: list[float] | None) -> str | None:
+    given = [name for name, value in (("mean", mean), ("std", std)) if value is not None]
+    if normalize == "given" and len(given) < 2:
+        return "data.normalize: given needs data.mean and data.std, a number for each channel."
+    if normalize != "given" and given:
+        return f"data.{given[0]}: is not used with data.normalize {normalize}. Remove it, or set normalize: given."
+    if normalize == "given" and len(mean) != len(std):
+        return f"data.mean: has {len(mean)} values and data.std has {len(std)}. Give one of each for each channel."
+    return None
+
+
+def _validation_fits_source(source: str, validation_size: int) -> str | None:
+    if source == "casia_surf" and validation_size:
+        return (
+            f"data.validation_size: {validation_size} is not used by data.source casia_surf, which has validation "
+            "examples of its own. Remove it."
+        )
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    (("data.source", "data.path"), _path_fits_source),
+    (("data.source", "data.image_size"), _image_size_fits_source),
+    (("data.normalize", "data.mean", "data.std"), _statistics_fit_normalize),
+    (("data.source", "data.validation_size"), _validation_fits_source),
+)

@@ -1,0 +1,156 @@
+"""The whole configuration of one experiment, and the rules between its fields."""
+
+from collections.abc import Set
+from operator import attrgetter
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from unlearning_metric.config.data import RULES as DATA_RULES
+from unlearning_metric.config.data import Data
+from unlearning_metric.config.efficiency import Efficiency
+from unlearning_metric.config.forget import RULES as FORGET_RULES
+from unlearning_metric.config.forget import Forget
+from unlearning_metric.config.methods import MethodName
+from unlearning_metric.config.model import RULES as MODEL_RULES
+from unlearning_metric.config.model import Model
+from unlearning_metric.config.training import RULES as TRAINING_RULES
+from unlearning_metric.config.training import Training
+from unlearning_metric.config.values import (
+    Hyperparameters,
+    Number,
+    PositiveNumber,
+    Rule,
+    SafetensorsFile,
+    Section,
+    Truth,
+    empty_list_for_none,
+    empty_mapping_for_none,
+)
+
+
+class Config(Section):
+    """Configuration of one experiment."""
+
+    experiment_seed: int = Field(0, ge=0, description="Seed from which every random stream is derived.")
+    copies: int = Field(64, ge=4, description="Retrained models, and unlearned copies per method.")
+    shard_size: int = Field(32, ge=1, description="Models handled by one job; divides copies.")
+    originals: int = Field(
+        1, ge=1, description="Original models; copy i of a method starts from original i % originals."
+    )
+    original: SafetensorsFile | None = Field(
+        None, description="File with the weights of an original model trained elsewhere; null: it is trained here."
+    )
+    results: str = Field("results", min_length=1, description="Folder for everything the workflow writes.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
+    jobs_per_gpu: int = Field(1, ge=1, description="Jobs that share a GPU, where no scheduler hands GPUs out.")
+    ceiling: Literal["split", "retrain"] = Field(
+        "split",
+        description="Source of the ceiling: half-splits of the retrained models, or the method retrain.",
+    )
+    data: Data = Field(description="Where the images come from and how many of them are used.")
+    forget: Forget = Field(description="Which training examples are to be forgotten.")
+    probe_size: int = Field(100, ge=1, description="Retain examples whose outputs are dumped.")
+    model: Model = Field(description="The classifier.")
+    training: Training = Field(description="The recipe which trains the original and the retrained models.")
+    delta: Number = Field(1e-5, gt=0, lt=1, description="Delta of (epsilon, delta)-unlearning.")
+    on_diverged: Literal["keep", "fail"] = Field(
+        "keep",
+        description="Copies with non-finite parameters or outputs: keep counts them as wrong everywhere and says so, "
+        "fail stops.",
+    )
+    keep_checkpoints: Truth = Field(
+        True,
+        description="Keep retrained and unlearned models once their outputs are dumped; originals are always kept.",
+    )
+    efficiency: Efficiency = Field(
+        default_factory=Efficiency, description="What is accepted of a method's time, and what follows."
+    )
+    max_seconds_per_copy: PositiveNumber | None = Field(
+        None,
+        description="Seconds after which a copy of a method is stopped as one that does not end; null: never.",
+    )
+    methods: Annotated[
+        dict[MethodName, Hyperparameters],
+        BeforeValidator(empty_mapping_for_none, json_schema_input_type=dict[MethodName, Hyperparameters] | None),
+    ] = Field(
+        default_factory=dict,
+        description="Methods by name: hyper-parameters, what is left out keeps the default in the method's file; and "
+        "file, function, batches, which say where the function is and what its loaders give; or dump alone, outputs of "
+        "models made elsewhere.",
+    )
+    skip: Annotated[list[str], BeforeValidator(empty_list_for_none, json_schema_input_type=list[str] | None)] = Field(
+        default_factory=list, description="Methods which are not run unless asked for by name."
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> "Config":
+        problems = rule_problems(self)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def _shards_divide_copies(copies: int, shard_size: int) -> str | None:
+    if copies % shard_size == 0:
+        return None
+    below, above = copies // shard_size * shard_size, (copies // shard_size + 1) * shard_size
+    choices = f"{below} or {above}" if below >= 4 else str(above)
+    return (
+        f"copies: {copies} is not a multiple of shard_size ({shard_size}). Set copies to {choices}, "
+        f"or shard_size to a divisor of {copies}."
+    )
+
+
+def _half_splits_are_equal(copies: int, shard_size: int, ceiling: str) -> str | None:
+    if ceiling == "split" and copies % 2 and copies % shard_size == 0:
+        return (
+            f"copies: {copies} is odd, and ceiling: split compares two equal halves of the retrained models. "
+            "Choose an even multiple of shard_size, or set ceiling: retrain."
+        )
+    return None
+
+
+def _originals_fit_copies(originals: int, copies: int) -> str | None:
+    if originals > copies:
+        return f"originals: {originals} is more than copies ({copies}); the surplus would never be used."
+    return None
+
+
+def _original_is_single(original: str | None, originals: int) -> str | None:
+    if original is not None and originals != 1:
+        return f"originals: {originals} does not go with original: {original}, which holds one model. Set originals: 1."
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    (("copies", "shard_size"), _shards_divide_copies),
+    (("copies", "shard_size", "ceiling"), _half_splits_are_equal),
+    (("originals", "copies"), _originals_fit_copies),
+    *DATA_RULES,
+    *FORGET_RULES,
+    *MODEL_RULES,
+    *TRAINING_RULES,
+    (("original", "originals"), _original_is_single),
+)
+
+
+def rule_problems(config: Config, bad_keys: Set[str] = frozenset()) -> list[str]:
+    """Apply each rule whose fields are all sound, so that one wrong field does not hide other problems.
+
+    Parameters
+    ----------
+    config : values in their types; what is under ``bad_keys`` may be absent
+    bad_keys : dotted keys
+    """
+    problems = []
+    for keys, rule in RULES:
+        if not any(_overlap(key, bad) for key in keys for bad in bad_keys):
+            problem = rule(*(attrgetter(key)(config) for key in keys))
+            if problem is not None:
+                problems.append(problem)
+    return problems
+
+
+def _overlap(key: str, other: str) -> bool:
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")

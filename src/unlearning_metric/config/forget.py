@@ -1,0 +1,111 @@
+"""The section ``forget``: which training examples are to be forgotten."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from unlearning_metric.config.text import shown
+from unlearning_metric.config.values import Label, PositiveInt, Rule, Section, Share, Truth
+
+ForgetStrategy = Literal["random", "class", "subclass", "groups", "indices", "hardest", "easiest"]
+FORGET_STRATEGIES: tuple[str, ...] = get_args(ForgetStrategy)
+#: Strategies that ask how hard each example is for models that did not train on it.
+BY_DIFFICULTY = ("hardest", "easiest")
+#: How the name of a file of indices may end.
+INDEX_FILES = (".npy", ".npz", ".csv", ".txt")
+#: Strategy -> the keys of which it needs exactly one, those it needs besides, those it may have.
+_FORGET_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "random": (("count", "fraction"), (), ("stratified",)),
+    "class": ((), ("label",), ()),
+    "subclass": (("count", "fraction"), ("labels",), ()),
+    "groups": (("count", "fraction", "groups"), (), ("order",)),
+    "indices": ((), ("path",), ()),
+    "hardest": (("count", "fraction"), (), ("difficulty_models",)),
+    "easiest": (("count", "fraction"), (), ("difficulty_models",)),
+}
+
+
+class Forget(Section):
+    """Which training examples are to be forgotten."""
+
+    strategy: ForgetStrategy = Field(
+        description="How the forget set is chosen: random examples; all of a class, or a part of some; whole groups; a "
+        "list in a file; the hardest or easiest examples for models that did not train on them."
+    )
+    count: PositiveInt | None = Field(None, description="Size of the forget set in examples, or groups for groups.")
+    fraction: Share | None = Field(
+        None,
+        description="The same as a share of the training set, of the classes for subclass, of the groups for groups.",
+    )
+    stratified: Truth = Field(False, description="For random: the same share of every class.")
+    label: Label | None = Field(None, description="Class to forget, by name or label; for class.")
+    labels: list[Label] | None = Field(
+        None, min_length=1, description="Classes to forget a part of, by name or label; for subclass."
+    )
+    groups: list[int] | None = Field(None, min_length=1, description="Groups to forget; for groups.")
+    order: Literal["random", "sorted"] = Field(
+        "random", description="For groups with count or fraction: random groups, or the first in ascending order."
+    )
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="File of indices into the training pool (npy, npz, csv, txt); for indices.",
+    )
+    difficulty_models: int = Field(
+        16, ge=2, description="For hardest and easiest: models trained on random halves; an even number."
+    )
+
+
+def _forget_keys_fit_strategy(forget: Forget) -> str | None:
+    strategy = forget.strategy
+    defaults = {name: field.default for name, field in Forget.model_fields.items() if name != "strategy"}
+    given = {name: value for name in defaults if (value := getattr(forget, name)) != defaults[name]}
+    one_of, needed, possible = _FORGET_KEYS[strategy]
+    chosen = [name for name in one_of if name in given]
+    fits = given.keys() <= {*one_of, *needed, *possible} and given.keys() >= set(needed)
+    if fits and len(chosen) == (1 if one_of else 0):
+        return None
+    parts = [*needed, *([f"exactly one of {', '.join(one_of)}"] if one_of else [])]
+    may = f", and may have {', '.join(possible)}" if possible else ""
+    written = ", ".join(f"{name}: {shown(value)}" for name, value in given.items()) or "none of its keys"
+    return f"forget: strategy {strategy} needs {' and '.join(parts)}{may}, and nothing else; given: {written}."
+
+
+def _groups_have_one_choice(groups: list[int] | None, order: str) -> str | None:
+    if groups is not None and order == "sorted":
+        return "forget.order: sorted is for count or fraction; forget.groups names the groups. Remove one of the two."
+    return None
+
+
+def _difficulty_models_pair_up(models: int) -> str | None:
+    if models % 2:
+        return (
+            f"forget.difficulty_models: {models} is odd; the models train in pairs on the two halves of the training "
+            f"set. Set {models - 1} or {models + 1}."
+        )
+    return None
+
+
+def _indices_have_a_known_form(path: str | None) -> str | None:
+    if path is not None and Path(path).suffix.lower() not in INDEX_FILES:
+        return f"forget.path: {shown(path)} is not allowed. Expected a file that ends in {', '.join(INDEX_FILES)}."
+    return None
+
+
+def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | None) -> str | None:
+    if strategy in ("random", *BY_DIFFICULTY) and count is not None and train_size is not None and count >= train_size:
+        return (
+            f"forget.count: {count} is a forget set as large as the training set (data.train_size is "
+            f"{train_size}), so nothing is left to retain. Expected at most {train_size - 1}."
+        )
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    (("forget",), _forget_keys_fit_strategy),
+    (("forget.groups", "forget.order"), _groups_have_one_choice),
+    (("forget.difficulty_models",), _difficulty_models_pair_up),
+    (("forget.path",), _indices_have_a_known_form),
+    (("forget.strategy", "forget.count", "data.train_size"), _forget_leaves_retain),
+)

@@ -1,0 +1,102 @@
+"""The section ``methods``, and ``skip``: which entries there may be, and what is wrong with one."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from unlearning_metric.config.text import closest, shown
+from unlearning_metric.user_code.contract import BATCHES
+
+METHOD_NAME = r"^[A-Za-z0-9_]+$"
+MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
+
+
+def unknown_method_message(name: str, known: Iterable[str]) -> str:
+    """Say that no method file has this name, which there are, and how to add one."""
+    known = sorted(set(known))
+    parts = [f"Unknown method {name!r}. Known: {', '.join(known) or 'none'}."]
+    suggestion = closest(name, known)
+    if suggestion is not None:
+        parts.append(f"Did you mean {suggestion!r}?")
+    if re.fullmatch(METHOD_NAME, name):
+        parts.append(f"To add it, create methods/{name}.py")
+    else:
+        parts.append("The name of a method may hold only letters, digits and underscores.")
+    return " ".join(parts)
+
+
+def _file_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and (value in files or value.endswith(".py")):
+        return None
+    suggestion = closest(value, files) if isinstance(value, str) else None
+    question = f" Did you mean {suggestion!r}?" if suggestion is not None else ""
+    return (
+        f"{shown(value)} is not allowed. Expected the name of a file in methods/ ({', '.join(files) or 'none'}), or a "
+        f"path that ends in .py.{question}"
+    )
+
+
+def _function_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and value.isidentifier():
+        return None
+    return f"{shown(value)} is not allowed. Expected the name of a function."
+
+
+def _batches_problem(value: Any, files: Iterable[str]) -> str | None:
+    if value in BATCHES:
+        return None
+    return f"{shown(value)} is not allowed. Expected one of {', '.join(BATCHES)}."
+
+
+def _dump_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and value.endswith(".npz"):
+        return None
+    return f"{shown(value)} is not allowed. Expected the path of a npz file with outputs of models made elsewhere."
+
+
+#: Key of an entry under ``methods`` that is no hyper-parameter -> what is wrong with its value, if anything.
+RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
+    "file": _file_problem,
+    "function": _function_problem,
+    "batches": _batches_problem,
+    "dump": _dump_problem,
+}
+
+
+def method_problems(raw: dict, files: list[str]) -> list[str]:
+    problems = []
+    methods = raw.get("methods")
+    entries = methods if isinstance(methods, dict) else {}
+    # An entry that names a file or a dump needs no file of its own name.
+    known = sorted(
+        {
+            *files,
+            *(name for name, entry in entries.items() if isinstance(entry, dict) and {"file", "dump"} & entry.keys()),
+        }
+    )
+    for name, entry in entries.items():
+        if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
+            continue  # already reported as a key of the wrong form
+        if name not in known:
+            problems.append(f"methods.{name}: {unknown_method_message(name, known)}")
+        for key, problem in RESERVED.items():
+            if isinstance(entry, dict) and key in entry and (text := problem(entry[key], files)):
+                problems.append(f"methods.{name}.{key}: {text}")
+        if isinstance(entry, dict) and "dump" in entry and (name in files or len(entry) > 1):
+            more = f"methods/{name}.py" if name in files else ", ".join(key for key in entry if key != "dump")
+            problems.append(
+                f"methods.{name}.dump: its models were made elsewhere, so {more} would never be run. Keep one of the "
+                "two."
+            )
+    skip = raw.get("skip")
+    for name in skip if isinstance(skip, list) else ():
+        if isinstance(name, str) and name not in known:
+            problems.append(f"skip: {unknown_method_message(name, known)}")
+    if raw.get("ceiling") == "retrain" and "retrain" not in known:
+        problems.append(
+            "ceiling: retrain needs the method file methods/retrain.py, which is missing. "
+            "Restore it, or set ceiling: split."
+        )
+    return problems

@@ -1,0 +1,1 @@
+"""The split: which examples are forgotten, retained, probed."""

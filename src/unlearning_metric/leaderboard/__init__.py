@@ -1,0 +1,1 @@
+"""Ranks score documents and writes the leaderboard."""

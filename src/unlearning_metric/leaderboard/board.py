@@ -1,0 +1,173 @@
+"""Score documents -> one table, best final score first, then the methods without a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from unlearning_metric.leaderboard.formats import head_line, markdown
+from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
+from unlearning_metric.metrics.intervals import Replicates, difference_interval
+from unlearning_metric.scoring.intervals import read_replicates
+from unlearning_metric.store.files import StoreError, read_document, write_document, write_text
+
+SCHEMA_VERSION = 2
+
+
+def leaderboard_row(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What one score document contributes to the table. Intervals are those over models."""
+    challenge, utility, efficiency = (document[name] for name in ("challenge", "utility", "efficiency"))
+
+    def with_interval(name: str) -> dict[str, float | None]:
+        interval = challenge["interval"][name]
+        low, high = (None, None) if interval is None else interval["models"]
+        return {name: challenge[name], f"{name}_low": low, f"{name}_high": high}
+
+    return {
+        "method": document["method"],
+        "status": "scored",
+        **with_interval("final_score"),
+        "final_score_clipped": challenge["final_score_clipped"],
+        **with_interval("forgetting_score"),
+        **with_interval("relative"),
+        "floor": challenge["floor"],
+        **with_interval("ceiling"),
+        "retain_ratio": utility["retain"]["ratio"],
+        "test_ratio": utility["test"]["ratio"],
+        "forget_ratio": utility["forget"]["ratio"],
+        "time_ratio": efficiency["ratio"],
+        "within_limit": efficiency["within_limit"],
+        "infinite": challenge["n_infinite"],
+        "peaky": challenge["n_peaky"],
+        "undefined": challenge["n_undefined"],
+        "diverged": len(document["diverged"]),
+        "copies": document["copies"],
+    }
+
+
+def neighbours(methods: Sequence[str], replicates: Mapping[str, Replicates | None]) -> list[dict[str, Any]]:
+    """How each ranked method differs from the next one: final score less the next one's, 95 % interval, tie.
+
+    The interval is paired: both methods are scored again with the same models deleted. ``tie`` says that it covers 0,
+    so that other models could have reversed the two; None where there is no interval.
+    """
+    entries = []
+    for first, second in zip(methods, [*methods[1:], None], strict=True):
+        entry = dict.fromkeys(("difference_to_next", "difference_low", "difference_high", "tie"))
+        one, two = replicates.get(first), replicates.get(second) if second else None
+        if one is not None and two is not None:
+            difference, low, high = difference_interval(one, two)
+            entry = {
+                "difference_to_next": difference,
+                "difference_low": low,
+                "difference_high": high,
+                "tie": low <= 0.0 <= high,
+            }
+        entries.append(entry)
+    return entries
+
+
+def _without_slow(table: pd.DataFrame) -> pd.DataFrame:
+    """A ranked table with methods over the time limit last, without a rank, marked as ``excluded``."""
+    # Methods whose time nobody measured are not known to be slow.
+    slow = table["within_limit"].eq(False)
+    kept = table[~slow].astype(object).assign(rank=range(1, (~slow).sum() + 1))
+    return pd.concat([kept, table[slow].astype(object).assign(rank=None, status="excluded")])
+
+
+def leaderboard(
+    documents: Iterable[Mapping[str, Any]],
+    unscored: Mapping[str, str] | None = None,
+    replicates: Mapping[str, Replicates | None] | None = None,
+    exclude_slow: bool = False,
+) -> pd.DataFrame:
+    """The table, ranked by final score; methods without one come last, without a rank.
+
+    Parameters
+    ----------
+    documents : score documents, at least one
+    unscored : method -> ``failed`` or ``unfinished``, for methods without a document
+    replicates : method -> the final score's replicates, by which neighbours are compared
+    exclude_slow : whether methods over the time limit lose their rank
+
+    Raises
+    ------
+    StoreError
+        If the documents were not scored against the same retrained models: a score at another N, or on other
+        data, is not comparable.
+    """
+    documents = list(documents)
+    if not documents:
+        raise StoreError("there is no method to rank: every file in methods/ stands under skip.")
+    references = {(d["provenance"]["keys"]["retrained"], d["copies"]) for d in documents}
+    if len(references) > 1:
+        raise StoreError(
+            "the score documents do not belong together: "
+            + "; ".join(f"{d['method']}: N = {d['copies']}" for d in documents)
+            + ". Scores against other retrained models, or another number of them, cannot share a leaderboard."
+        )
+    table = pd.DataFrame([leaderboard_row(document) for document in documents])
+    table = table.sort_values(["final_score", "method"], ascending=[False, True], na_position="last")
+    table.insert(0, "rank", range(1, len(table) + 1))
+    if exclude_slow:
+        table = _without_slow(table)
+    table = table.reset_index(drop=True)
+    ranked = table.loc[table["rank"].notna(), "method"].tolist()
+    table = pd.concat([table, pd.DataFrame(neighbours(ranked, replicates or {}))], axis=1)
+    if unscored:
+        rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
+        table = pd.concat([table.astype(object), rest.astype(object)])
+    return table.reset_index(drop=True)
+
+
+def write_leaderboard(
+    folder: Path | str,
+    scores: Mapping[str, Path | str],
+    replicates: Mapping[str, Path | str],
+    keys: Mapping[str, str],
+    provenance: Mapping[str, Any],
+    unscored: Mapping[str, tuple[str, str]] | None = None,
+    exclude_slow: bool = False,
+) -> None:
+    """Read score documents and write leaderboard.csv (full precision), .md, .html, .tex (for a paper) and .json.
+
+    Parameters
+    ----------
+    folder : where the files go
+    scores, replicates : method -> its score document, its replicates
+    keys : method -> the key that both must carry
+    provenance : ``key`` and ``origin`` of the leaderboard
+    unscored : method -> (``failed`` or ``unfinished``, why)
+    exclude_slow : whether methods over the time limit lose their rank
+
+    Raises
+    ------
+    StoreError
+        If a document is damaged or has another key, or they do not belong together.
+    """
+    documents = [read_document(path, keys[method]) for method, path in scores.items()]
+    paired = {method: read_replicates(path, keys[method]) for method, path in replicates.items()}
+    unscored = unscored or {}
+    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()}, paired, exclude_slow)
+    rows = [
+        {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
+        for row in table.astype(object).to_dict("records")
+    ]
+    reasons = {name: reason for name, (_, reason) in unscored.items()}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "rows": rows,
+        "reasons": reasons,
+        "scores": {one["method"]: one["provenance"]["key"] for one in documents},
+        "provenance": {**provenance, "run": {}},
+    }
+    write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
+    write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons))
+    head = head_line(documents[0])
+    write_text(Path(folder, "leaderboard.html"), page_of_leaderboard(leaderboard_html(rows, documents[0]), head))
+    write_text(Path(folder, "leaderboard.tex"), leaderboard_tex(rows, documents[0], head))
+    write_document(Path(folder, "leaderboard.json"), document)

@@ -1,0 +1,221 @@
+"""The leaderboard and the other metrics as HTML tables, and the leaderboard for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from unlearning_metric.leaderboard.formats import OTHER_COLUMNS, other_cells, ties
+
+_ABSENT = "-"
+#: Heading -> field of a leaderboard's row; those in `_WITH_INTERVAL` carry an interval.
+COLUMNS = {
+    "rank": "rank",
+    "method": "method",
+    "final score": "final_score",
+    "tied with": "",
+    "forgetting score": "forgetting_score",
+    "relative to ceiling": "relative",
+    "retain ratio": "retain_ratio",
+    "test ratio": "test_ratio",
+    "forget ratio": "forget_ratio",
+    "time / retraining": "time_ratio",
+    "status": "status",
+}
+_LEFT = ' class="left"'
+#: Columns that a first click sorts upwards: words, and numbers of which less is better.
+_UPWARDS = ("rank", "method", "tied with", "time / retraining", "status")
+_UP = ' data-first="ascending"'
+_WITH_INTERVAL = ("final_score", "forgetting_score", "relative")
+
+
+def status(row: Mapping[str, Any]) -> str:
+    """``scored``, ``over the time limit``, ``excluded``, ``failed`` or ``unfinished``, and how many copies diverged."""
+    text = row["status"]
+    if text == "scored" and row.get("within_limit") is False:
+        text = "over the time limit"
+    if row.get("diverged"):
+        text += f", {int(row['diverged'])} diverged"
+    return text
+
+
+def _cell(value: Any, low: Any = None, high: Any = None) -> str:
+    if value is None:
+        return f'<td data-key="">{_ABSENT}</td>'
+    interval = "" if low is None else f'<span class="range">{low:.4f} to {high:.4f}</span>'
+    return f'<td data-key="{value!r}">{value:.4f}{interval}</td>'
+
+
+def _head(names: Sequence[str]) -> str:
+    cells = "".join(
+        f'<th scope="col"{_LEFT if name in ("method", "status") else ""}{_UP if name in _UPWARDS else ""}>'
+        f'<button type="button">{escape(name)}</button></th>'
+        for name in names
+    )
+    return f"<thead><tr>{cells}</tr></thead>"
+
+
+def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> str:
+    """The ranking, between rows for the ceiling and the floor.
+
+    Parameters
+    ----------
+    rows : the leaderboard's rows, in order
+    document : any of the score documents, for ceiling and floor
+    """
+    challenge = document["challenge"]
+    body = []
+    for row, mark in zip(rows, ties(rows), strict=True):
+        cells = []
+        for name in COLUMNS.values():
+            if name == "rank":
+                rank = row["rank"]
+                cells.append(
+                    f'<td data-key="{"" if rank is None else int(rank)}">{_ABSENT if rank is None else int(rank)}</td>'
+                )
+            elif name == "method":
+                cells.append(f'<th scope="row">{escape(str(row["method"]))}</th>')
+            elif name == "":
+                cells.append(f"<td>{mark}</td>")
+            elif name == "status":
+                cells.append(f'<td class="left">{escape(status(row))}</td>')
+            elif name in _WITH_INTERVAL:
+                cells.append(_cell(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")))
+            else:
+                cells.append(_cell(row.get(name)))
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    interval = (challenge["interval"]["ceiling"] or {}).get("models", (None, None))
+    references = [
+        ("ceiling: retrained", challenge["ceiling"], *interval),
+        ("floor: original", challenge["floor"], None, None),
+    ]
+    for position, (name, value, low, high) in enumerate(references):
+        relative = None if value is None or not challenge["ceiling"] else value / challenge["ceiling"]
+        cells = (
+            f'<td data-key="">{_ABSENT}</td><th scope="row">{name}</th><td data-key="">{_ABSENT}</td><td></td>'
+            f"{_cell(value, low, high)}{_cell(relative)}" + f'<td data-key="">{_ABSENT}</td>' * 4
+            + '<td class="left">reference</td>'
+        )  # fmt: skip
+        line = f'<tr class="reference">{cells}</tr>'
+        body.insert(0, line) if position == 0 else body.append(line)
+    return f'<table class="sortable">{_head(list(COLUMNS))}<tbody>{"".join(body)}</tbody></table>'
+
+
+def others_html(documents: Sequence[Mapping[str, Any]]) -> str:
+    """The other metrics of the methods, in order, between those of the ceiling and of the floor."""
+    lines = [("ceiling: retrained", "reference", other_cells(documents[0], "ceiling"))]
+    lines += [(one["method"], "", other_cells(one, "method_like_ceiling")) for one in documents]
+    lines.append(("floor: original", "reference", other_cells(documents[0], "floor")))
+    body = []
+    for name, kind, cells in lines:
+        marked = f' class="{kind}"' if kind else ""
+        values = "".join(f'<td data-key="{_number(cell)}">{escape(cell)}</td>' for cell in cells)
+        body.append(f'<tr{marked}><th scope="row">{escape(str(name))}</th>{values}</tr>')
+    return f'<table class="sortable">{_head(["method", *OTHER_COLUMNS])}<tbody>{"".join(body)}</tbody></table>'
+
+
+def _number(cell: str) -> str:
+    return "" if cell.startswith(_ABSENT + " ") or cell == _ABSENT else cell.split()[0]
+
+
+def page_of_leaderboard(table: str, head: str) -> str:
+    """The table alone, as a page that opens by itself."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:1rem}table{border-collapse:collapse}"
+        "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #999}"
+        ".range{display:block;font-size:.8rem;white-space:nowrap}"
+        "th.left,td.left,tbody th{text-align:left}div{overflow-x:auto}"
+        "button{all:unset;cursor:pointer;font-weight:600}button:focus-visible{outline:2px solid}"
+        "th[aria-sort=ascending] button::after{content:' \\25B2'}"
+        "th[aria-sort=descending] button::after{content:' \\25BC'}</style></head>\n"
+        f"<body><main><h1>Leaderboard</h1><p>{escape(head)}</p>"
+        f'<div role="region" aria-label="Leaderboard table" tabindex="0">{table}</div></main>\n'
+        f"<script>{SORTING}</script></body>\n</html>\n"
+    )
+
+
+#: Sorts the tables of class ``sortable`` by the heading that is pressed, and turns the order round when pressed again.
+SORTING = """
+document.querySelectorAll("table.sortable").forEach(function (table) {
+  var heads = table.querySelectorAll("thead th");
+  heads.forEach(function (head, column) {
+    head.querySelector("button").addEventListener("click", function () {
+      var first = head.dataset.first || "descending", now = head.getAttribute("aria-sort");
+      var order = now === null ? first : now === "ascending" ? "descending" : "ascending";
+      heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+      head.setAttribute("aria-sort", order);
+      var sign = order === "ascending" ? 1 : -1, body = table.tBodies[0];
+      Array.from(body.rows).map(function (row) {
+        var cell = row.cells[column], key = cell.dataset.key, words = key === undefined;
+        return { row: row, words: words, value: words ? cell.textContent.trim() : parseFloat(key) };
+      }).sort(function (a, b) {
+        // What has nothing in this column stays last either way.
+        var none = function (x) { return x.words ? x.value === "" : isNaN(x.value); };
+        if (none(a) || none(b)) return none(a) - none(b);
+        return sign * (a.words ? a.value.localeCompare(b.value, "en", { numeric: true }) : a.value - b.value);
+      }).forEach(function (item) { body.appendChild(item.row); });
+    });
+  });
+});
+"""
+
+_TEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+def tex_escape(text: str) -> str:
+    """Text that stands in LaTeX as it is."""
+    return "".join(_TEX.get(letter, letter) for letter in text)
+
+
+def leaderboard_tex(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any], head: str) -> str:
+    """A booktabs table ready for a paper: scores with intervals, ties, ceiling and floor.
+
+    A method without a score has the reason's name in the score's place; a time over the limit has a dagger.
+    """
+    challenge = document["challenge"]
+
+    def number(value: float | None, low: float | None = None, high: float | None = None) -> str:
+        if value is None:
+            return "--"
+        return f"{value:.3f}" if low is None else f"{value:.3f}\\,[{low:.3f}, {high:.3f}]"
+
+    def line(row: Mapping[str, Any], mark: str) -> str:
+        rank = "--" if row["rank"] is None else str(int(row["rank"]))
+        name = tex_escape(str(row["method"])) + (f"$^{{={mark}}}$" if mark else "")
+        scores = [number(*(row.get(f"{field}{end}") for end in ("", "_low", "_high"))) for field in _WITH_INTERVAL]
+        if row.get("forgetting_score") is None:
+            scores[0] = row["status"]
+        ratio = "--" if row.get("time_ratio") is None else f"{row['time_ratio']:.2f}"
+        if row.get("within_limit") is False:
+            ratio += r"$^\dagger$"
+        return " & ".join([rank, name, *scores, ratio]) + r" \\"
+
+    interval = (challenge["interval"]["ceiling"] or {}).get("models", (None, None))
+    body = [line(row, mark.replace(" ", "")) for row, mark in zip(rows, ties(rows), strict=True)]
+    return (
+        "\n".join(
+            [
+                "% Needs \\usepackage{booktabs}. Superscripts: neighbours whose difference is not told from 0.",
+                f"% {tex_escape(head)}",
+                "% Dagger: over the limit on time, in units of one retraining.",
+                r"\begin{tabular}{rllllr}",
+                r"\toprule",
+                r" & method & final score & forgetting score & relative to ceiling & time \\",
+                r"\midrule",
+                rf" & ceiling (retrained) & & {number(challenge['ceiling'], *interval)} & 1 & \\",
+                *body,
+                rf" & floor (original) & & {number(challenge['floor'])} & & \\",
+                r"\bottomrule",
+                r"\end{tabular}",
+            ]
+        )
+        + "\n"
+    )

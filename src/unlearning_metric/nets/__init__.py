@@ -1,0 +1,1 @@
+"""Nets by name, torchvision's and the user's."""

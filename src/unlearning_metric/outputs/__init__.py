@@ -1,0 +1,1 @@
+"""What models say of examples: signals, ensembles, dumps, outputs of models trained elsewhere."""

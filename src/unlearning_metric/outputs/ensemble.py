@@ -1,0 +1,145 @@
+"""Outputs of several models on the same examples, as the score sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.errors import UserError
+from unlearning_metric.store.files import StoreError
+
+#: Roles of examples, in the order of a dump's rows.
+ROLES = ("forget", "probe", "validation", "test")
+#: Sets of examples whose accuracy is kept for each model; retain is all of the retain set.
+ACCURACIES = ("retain", "forget", "validation", "test")
+#: ln(1e-45), which the published code adds inside its logarithms (google-deepmind/unlearning_evaluation).
+SATURATION = 103.6
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What several models say of the examples of one role.
+
+    Attributes
+    ----------
+    examples, labels : int [examples]
+    confidence : float [models, examples]; float64 on forget examples
+    loss : the same, or None where nothing asks for it
+    correct : bool [models, examples], or None where it is not known
+    """
+
+    examples: np.ndarray
+    labels: np.ndarray
+    confidence: np.ndarray
+    loss: np.ndarray | None
+    correct: np.ndarray | None = None
+
+    @property
+    def saturated(self) -> np.ndarray:
+        """Confidence within +-103.6, where the published code's logarithms saturate.
+
+        A model that went far astray without diverging thus counts as a diverged one does.
+        """
+        return np.clip(self.confidence, -SATURATION, SATURATION)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Outputs of several models on the forget set and beyond, and what is kept for each model.
+
+    Attributes
+    ----------
+    order : hash of the split's index sets, as the dumps state it
+    models : int [models], ascending
+    roles : role -> outputs; ``forget`` is always there
+    accuracy : set name -> float64 [models]; a set that was not evaluated is absent
+    diverged : model indices
+    seconds : float64 [models], what making each model took; empty where unknown
+    runs : one record a shard of where it was made
+    duplicates : forget examples that equal a retain example in every value; None where it is not known
+    passes : ``retain``, ``forget`` and ``validation`` -> float64 [models], examples that making the model read / size
+        of the set; empty where it was not counted
+    groups : int [forget examples], such as the person each example is of; None where the data have none
+    """
+
+    order: str
+    models: np.ndarray
+    roles: Mapping[str, Outputs]
+    accuracy: Mapping[str, np.ndarray]
+    diverged: list[int] = field(default_factory=list)
+    seconds: np.ndarray = field(default_factory=lambda: np.empty(0))
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    passes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    groups: np.ndarray | None = None
+    duplicates: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def blocks(self, role: str, size: int) -> Iterator[Outputs]:
+        """The outputs of a role, ``size`` examples at a time."""
+        outputs = self.roles[role]
+        for start in range(0, len(outputs.examples), size):
+            chosen = slice(start, start + size)
+            yield Outputs(outputs.examples[chosen], outputs.labels[chosen], outputs.confidence[:, chosen], None)
+
+    @property
+    def forget(self) -> Outputs:
+        """Outputs on the forget set."""
+        return self.roles["forget"]
+
+
+class DivergedError(UserError, RuntimeError):
+    """Models diverged, and the configuration says that this stops the run."""
+
+
+def refuse_diverged(policy: str, group: str, diverged: list[int]) -> None:
+    """Raise `DivergedError` if ``policy`` is "fail" and there are diverged models in ``group``."""
+    if policy == "fail" and diverged:
+        raise DivergedError(
+            f"{group}: models {', '.join(map(str, diverged))} have non-finite parameters or outputs, and on_diverged "
+            "is fail. Mend the method or the recipe, or set on_diverged: keep, which counts them as wrong everywhere."
+        )
+
+
+def refuse_mixed(sides: Mapping[str, Ensemble]) -> None:
+    """Check that the sides of a score belong together and are not the same models.
+
+    Parameters
+    ----------
+    sides : ``retrained`` and what is compared with it, by name
+
+    Raises
+    ------
+    StoreError
+        If a side lists other examples, or in another order, or shares a model with the retrained side: the same
+        models on both sides would score 1.0 and mean nothing. Diverged models are alike without being the same.
+    """
+    retrained = sides["retrained"]
+    known = {row.tobytes(): model for model, row in _sound_rows(retrained)}
+    for name, side in sides.items():
+        if side is retrained:
+            continue
+        if side.order != retrained.order or not np.array_equal(side.forget.examples, retrained.forget.examples):
+            raise StoreError(
+                f"the dumps of the {name} models list other forget examples, or in another order, than those of the "
+                f"retrained models (hash of the split {side.order}, {retrained.order}). Both must come from one split: "
+                "delete the wrong side's dumps and run again."
+            )
+        for model, row in _sound_rows(side):
+            if row.tobytes() in known:
+                raise StoreError(
+                    f"model {model} of the {name} side has the same outputs, bit by bit, as retrained model "
+                    f"{known[row.tobytes()]}: a checkpoint or a seed is shared between the sides, and the score would "
+                    "mean nothing. Use separate models."
+                )
+
+
+def _sound_rows(side: Ensemble) -> Iterable[tuple[int, np.ndarray]]:
+    """Model index and confidences of each model that did not diverge."""
+    for model, row in zip(side.models, side.forget.confidence, strict=True):
+        if model not in side.diverged:
+            yield int(model), row

@@ -1,0 +1,60 @@
+"""What is recorded of one model for each example (metric page, section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.outputs.signals import DIVERGED_CONFIDENCE, signals
+
+#: Examples at once. Where a batch's activations leave the cache, a processor slows down by a fifth.
+EVALUATION_BATCH = {"cpu": 128, "cuda": 512}
+
+
+@torch.no_grad()
+def predict(model: nn.Module, dataset: ImageDataset) -> np.ndarray:
+    """Logits [examples, classes], float32, in the data set's order; eval mode, no augmentation."""
+    model.eval()
+    batches = [
+        model(images).float() for images, _ in ImageLoader(dataset, EVALUATION_BATCH[dataset.images.device.type])
+    ]
+    return torch.cat(batches).cpu().numpy() if batches else np.empty((0, 0), dtype=np.float32)
+
+
+def is_finite(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether every parameter and buffer of a state dict is finite."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in state.values() if tensor.is_floating_point())
+
+
+def model_outputs(model: nn.Module, datasets: dict[str, ImageDataset]) -> tuple[dict[str, dict[str, np.ndarray]], bool]:
+    """Signals of one model on several named sets of examples, and whether the model diverged.
+
+    A model with a non-finite parameter, buffer or output counts as wrong everywhere, with
+    ``DIVERGED_CONFIDENCE``: it stays in the ensemble and is counted.
+    """
+    logits = {name: predict(model, dataset) for name, dataset in datasets.items()}
+    finite = all(np.isfinite(values).all() for values in logits.values()) and is_finite(model.state_dict())
+    result = {}
+    for name, dataset in datasets.items():
+        count = len(dataset)
+        if count == 0:
+            result[name] = signals(np.empty((0, 2)), np.empty(0, dtype=np.int64)) if finite else _diverged(0)
+        elif finite:
+            result[name] = signals(logits[name], dataset.labels.cpu().numpy())
+        else:
+            result[name] = _diverged(count)
+    return result, not finite
+
+
+def _diverged(count: int) -> dict[str, np.ndarray]:
+    return {
+        "loss": np.full(count, -DIVERGED_CONFIDENCE),
+        "confidence": np.full(count, DIVERGED_CONFIDENCE),
+        "logit": np.full(count, DIVERGED_CONFIDENCE),
+        "prediction": np.full(count, -1, dtype=np.int32),
+        "correct": np.zeros(count, dtype=bool),
+    }

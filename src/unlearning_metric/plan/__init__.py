@@ -1,0 +1,1 @@
+"""From a configuration to what each rule needs: methods, shards, settings, origins."""

@@ -1,0 +1,105 @@
+"""Which methods there are: every file in methods/, and every entry of the configuration that names a file or a dump.
+
+Nothing heavy is imported and no method file is run: the Snakefile uses this while it is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.config import RESERVED, Config, listed
+from unlearning_metric.plan.user_functions import checked_options
+from unlearning_metric.user_code.contract import ARGUMENTS, ORACLE_METHOD, read_signature
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method as one configuration runs it.
+
+    Attributes
+    ----------
+    name : what its files, scores and random streams are called
+    file : the Python file, or the npz file with the outputs of models made elsewhere
+    function : name of the function in it
+    batches : form of the loaders' batches, ``tuple`` or ``kaggle``
+    options : hyper-parameters that differ from the defaults in the file
+    is_dump : whether there is nothing to run, since the file holds the outputs already
+    """
+
+    name: str
+    file: Path
+    function: str = "unlearn"
+    batches: str = "tuple"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_dump: bool = False
+
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        """What its function asks the harness for, as far as the source of the file tells."""
+        signature = None if self.is_dump else read_signature(self.file, self.function)
+        return frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
+
+    @property
+    def needs_oracle(self) -> bool:
+        """Whether it starts only once the models of the method ``retrain`` are there."""
+        return "oracle_model" in self.arguments
+
+
+def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, MethodEntry]:
+    """Method name -> entry, sorted by name. Hyper-parameters given as text have the type of their default.
+
+    Parameters
+    ----------
+    config : the checked configuration
+    files : name -> path of every file in methods/
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem: a file that is absent, a hyper-parameter that the function does not take or that is not
+        of its default's type, a method that would need itself.
+    """
+    problems: list[str] = []
+    entries = {}
+    for name in sorted(files.keys() | config.methods.keys()):
+        given = config.methods.get(name, {})
+        if "dump" in given:
+            entries[name] = MethodEntry(name, Path(given["dump"]), is_dump=True)
+            if not entries[name].file.is_file():
+                problems.append(f"methods.{name}.dump: there is no file {given['dump']} (looked in {Path.cwd()}).")
+            continue
+        file = given.get("file", name)
+        path = files[file] if file in files else Path(file)
+        if not path.is_file():
+            problems.append(
+                f"methods.{name}.file: there is no file {file} (looked in {Path.cwd()}). Give the path of a Python "
+                "file, or the name of a file in methods/ without .py."
+            )
+            continue
+        contract = {key: given[key] for key in ("function", "batches") if key in given}
+        options = {key: value for key, value in given.items() if key not in RESERVED}
+        signature = read_signature(path, contract.get("function", MethodEntry.function))
+        options, wrong = checked_options(signature, options, f"methods.{name}")
+        problems += wrong
+        entries[name] = MethodEntry(name, path, **contract, options=options)
+    problems += _oracle_problems(entries)
+    if problems:
+        raise listed("the methods have", problems)
+    return entries
+
+
+def _oracle_problems(entries: Mapping[str, MethodEntry]) -> list[str]:
+    asking = [name for name, entry in entries.items() if entry.needs_oracle]
+    if ORACLE_METHOD in asking:
+        return [f"method {ORACLE_METHOD} asks for oracle_model, which is one of its own models. Remove the parameter."]
+    if asking and ORACLE_METHOD not in entries:
+        return [
+            f"method {name} asks for oracle_model, a model of the method {ORACLE_METHOD}, and methods/"
+            f"{ORACLE_METHOD}.py is missing. Restore it."
+            for name in asking
+        ]
+    return []

@@ -1,0 +1,383 @@
+"""From a configuration to what each rule needs: shards, settings and keys.
+
+Nothing heavy is imported: the Snakefile uses this while it is parsed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, USER_DATA, Config, unknown_method_message
+from unlearning_metric.keys.folder_content import folder_fingerprint
+from unlearning_metric.keys.origin import Origin, code_fingerprints, content_fingerprint, method_fingerprint
+from unlearning_metric.plan.methods import MethodEntry, method_entries
+from unlearning_metric.plan.user_functions import with_own_functions
+from unlearning_metric.store.shards import shard_models, shard_names
+from unlearning_metric.user_code.contract import ORACLE_METHOD
+
+TEMPLATE = Path(__file__).parents[1] / "report" / "templates" / "report.html.j2"
+
+
+def find_methods(folder: Path | str) -> dict[str, Path]:
+    """Method name -> file, for every file of the folder but ``_*.py``, sorted by name."""
+    return {path.stem: path for path in sorted(Path(folder).glob("*.py")) if not path.stem.startswith("_")}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that the workflow makes: its path within the results folder, and what it is made from."""
+
+    path: str
+    origin: Origin
+
+
+def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings less those that stand at their neutral value: what they were before they could be set.
+
+    Parameters
+    ----------
+    settings : nested mappings
+    neutral : dotted name -> neutral value
+    """
+    kept = copy.deepcopy(dict(settings))
+    for name, value in neutral.items():
+        *parents, last = name.split(".")
+        section = kept
+        for parent in parents:
+            section = section.get(parent, {})
+        if last in section and section[last] == value:
+            del section[last]
+    return kept
+
+
+#: Key of the configuration that names a file of the user's -> what of the file enters the keys in its place.
+CONTENT: dict[str, Callable[[Path | str], str]] = {
+    "forget.path": content_fingerprint,
+    "model.file": method_fingerprint,
+    "training.file": method_fingerprint,
+    "original": content_fingerprint,
+}
+
+
+def by_content(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which fingerprints stand for the user's files: what they hold counts, not where they lie."""
+    changed = copy.deepcopy(settings)
+    for name, fingerprint in CONTENT.items():
+        *parents, last = name.split(".")
+        section = changed
+        for parent in parents:
+            section = section.get(parent, {})
+        if section.get(last) is not None:
+            section[last] = fingerprint(section[last])
+    return changed
+
+
+class Plan:
+    """Settings and origins of every rule.
+
+    What a job is given is complete (``..._settings``); what enters its key leaves out the settings that stand at
+    their neutral value, so that a new key of the configuration rebuilds nothing.
+
+    Parameters
+    ----------
+    config : the checked configuration
+    methods : name -> path of every file in methods/
+    scripts : folder of the rules' scripts, whose code enters the keys
+
+    Raises
+    ------
+    ConfigError
+        If an entry under ``methods`` does not fit its file (see `methods.method_entries`), or net or training theirs
+        (see `user_functions.with_own_functions`).
+    """
+
+    def __init__(self, config: Config, methods: Mapping[str, Path], scripts: Path | str) -> None:
+        config = with_own_functions(config)
+        self.config, self.scripts = config, Path(scripts)
+        #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
+        self.methods = method_entries(config, methods)
+        self._whole = config.model_dump(mode="json")
+        self._tracked = by_content(without_neutral(self._whole, NEUTRAL))
+        # Asked for by every job of the rules; each walks the imports of a script.
+        self.training_origin = cache(self.training_origin)
+        self.unlearning_origin = cache(self.unlearning_origin)
+        self.check_origin = cache(self.check_origin)
+        self.dump_origin = cache(self.dump_origin)
+        self.score_origin = cache(self.score_origin)
+
+    def _slice(self, *names: str) -> dict[str, Any]:
+        return {name: self._whole[name] for name in names}
+
+    def _track(self, *names: str) -> dict[str, Any]:
+        return {name: self._tracked[name] for name in names if name in self._tracked}
+
+    def _code(self, script: str) -> dict[str, str]:
+        return code_fingerprints(self.scripts / f"{script}.py")
+
+    # Which models there are -------------------------------------------------------------------------------
+
+    @cached_property
+    def shards(self) -> list[str]:
+        """Shards of the retrained models, and of each method's copies."""
+        return shard_names(self.config.copies, self.config.shard_size)
+
+    @cached_property
+    def original_shards(self) -> list[str]:
+        """Shards of the original models: one each, so that more of them retrain none."""
+        return shard_names(self.config.originals, 1)
+
+    @property
+    def scored_methods(self) -> list[str]:
+        """Methods of the leaderboard: every one but those under ``skip``."""
+        return [name for name in self.methods if name not in self.config.skip]
+
+    def method(self, name: str) -> MethodEntry:
+        """A method by its name.
+
+        Raises
+        ------
+        ValueError
+            If there is no such method; says which there are.
+        """
+        if name not in self.methods:
+            raise ValueError(unknown_method_message(name, self.methods))
+        return self.methods[name]
+
+    def method_file(self, name: str) -> Path:
+        """File of a method. Raises as `method` does."""
+        return self.method(name).file
+
+    # What each rule's result depends on -------------------------------------------------------------------
+
+    @cached_property
+    def data_origin(self) -> Origin:
+        """Origin of the data set."""
+        data = self._tracked["data"]
+        named = ("source", "image_size", "normalize", "mean", "std")
+        settings = {**{name: data[name] for name in named if name in data}, **self._track("experiment_seed")}
+        if data["source"] == "digits":
+            settings["test_size"] = data["test_size"]
+        if data["source"] in USER_DATA:
+            read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
+            settings["content"] = read(self.config.data.path)
+        return Origin(settings, self._code("prepare_data"))
+
+    @property
+    def needs_difficulty(self) -> bool:
+        """Whether the split asks how hard each example is."""
+        return self.config.forget.strategy in BY_DIFFICULTY
+
+    @cached_property
+    def difficulty_settings(self) -> dict[str, Any]:
+        """What the measure of difficulty depends on, besides the data."""
+        return self._difficulty_settings(self._whole)
+
+    def _difficulty_settings(self, whole: dict[str, Any]) -> dict[str, Any]:
+        sizes = {name: whole["data"][name] for name in ("train_size", "validation_size")}
+        named = {name: whole[name] for name in ("experiment_seed", "model", "training")}
+        return {**sizes, **named, "models": self.config.forget.difficulty_models}
+
+    @cached_property
+    def difficulty_origin(self) -> Origin:
+        """Origin of the measure of difficulty."""
+        settings = self._difficulty_settings(self._tracked)
+        return Origin(settings, self._code("difficulty"), {"data": self.data_origin.key})
+
+    @cached_property
+    def split_settings(self) -> dict[str, Any]:
+        """What the split depends on."""
+        return self._split_settings(self._whole)
+
+    def _split_settings(self, whole: dict[str, Any]) -> dict[str, Any]:
+        names = ("train_size", "test_size", "validation_size")
+        sizes = {name: whole["data"][name] for name in names if name in whole["data"]}
+        return {**sizes, **{name: whole[name] for name in ("forget", "probe_size") if name in whole}}
+
+    @cached_property
+    def split_origin(self) -> Origin:
+        """Origin of the split."""
+        settings = {**self._split_settings(self._tracked), **self._track("experiment_seed")}
+        inputs = {"data": self.data_origin.key}
+        if self.needs_difficulty:
+            inputs["difficulty"] = self.difficulty_origin.key
+        return Origin(settings, self._code("split_data"), inputs)
+
+    @cached_property
+    def training_settings(self) -> dict[str, Any]:
+        """What a model trained from scratch depends on."""
+        return self._slice("experiment_seed", "model", "training")
+
+    @cached_property
+    def original_settings(self) -> dict[str, Any]:
+        """The model that an original trained elsewhere must be."""
+        return self._whole["model"]
+
+    def training_origin(self, role: str) -> Origin:
+        """Origin of the models of role ``full`` or ``retain``."""
+        if role == "full" and self.config.original is not None:
+            settings = self._track("model", "original")
+            return Origin(settings, self._code("import_original"), {"data": self.data_origin.key})
+        settings = {**self._track("experiment_seed", "model", "training"), "role": role}
+        return Origin(settings, self._code("train"), {"split": self.split_origin.key})
+
+    def unlearning_settings(self, method: str) -> dict[str, Any]:
+        """What a copy of a method depends on, besides its file and the originals."""
+        return {**self.training_settings, "trained_here": self.config.original is None, **self._contract(method)}
+
+    def _contract(self, method: str) -> dict[str, Any]:
+        entry = self.method(method)
+        return {"function": entry.function, "batches": entry.batches, "options": dict(entry.options)}
+
+    def unlearning_origin(self, method: str) -> Origin:
+        """Origin of the copies of a method."""
+        return self._method_origin(method, "unlearn")
+
+    def check_origin(self, method: str) -> Origin:
+        """Origin of the document that says whether a method fits the contract."""
+        limit = self._whole["efficiency"]["limit"]
+        return self._method_origin(method, "check", copies=self.config.copies, limit=limit)
+
+    def _method_origin(self, method: str, script: str, **more: Any) -> Origin:
+        settings = {
+            **self._track("experiment_seed", "model", "training", "originals"),
+            **self._contract(method),
+            **more,
+            "method": method,
+            "file": method_fingerprint(self.method_file(method)),
+        }
+        inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
+        if self.method(method).needs_oracle:
+            inputs["oracle"] = self.unlearning_origin(ORACLE_METHOD).key
+        return Origin(settings, self._code(script), inputs)
+
+    def models_origin(self, group: str) -> Origin:
+        """Origin of the models of a group: ``full``, ``retain`` or ``unlearn/<method>``."""
+        role, _, method = group.partition("/")
+        return self.unlearning_origin(method) if role == "unlearn" else self.training_origin(role)
+
+    def is_imported(self, group: str) -> bool:
+        """Whether the outputs of a group of models were made elsewhere, so that it has no models here."""
+        method = group.partition("/")[2]
+        return bool(method) and self.method(method).is_dump
+
+    def dump_origin(self, group: str) -> Origin:
+        """Origin of the dumps of a group of models."""
+        if self.is_imported(group):
+            content = content_fingerprint(self.method_file(group.partition("/")[2]))
+            settings = {"group": group, "copies": self.config.copies, "content": content}
+            return Origin(settings, self._code("import_dump"), {"split": self.split_origin.key})
+        settings = {"group": group, **self._track("model")}
+        inputs = {"split": self.split_origin.key, "models": self.models_origin(group).key}
+        return Origin(settings, self._code("dump_losses"), inputs)
+
+    def score_groups(self, method: str) -> dict[str, str]:
+        """Name of each side of a score -> the group of models it comes from."""
+        groups = {"retrained": "retain", "unlearned": f"unlearn/{method}", "originals": "full"}
+        if self.config.ceiling == "retrain":
+            groups["ceiling"] = "unlearn/retrain"
+        return groups
+
+    def group_shards(self, group: str) -> list[str]:
+        """Shards of a group of models."""
+        return self.original_shards if group == "full" else self.shards
+
+    def model_files(self, group: str) -> list[str]:
+        """Files of all shards of a group of models, within the results folder."""
+        return [f"models/{group}/{shard}.safetensors" for shard in self.group_shards(group)]
+
+    def dump_files(self, group: str) -> list[str]:
+        """Dumps of all shards of a group of models, within the results folder."""
+        return [f"losses/{group}/{shard}.parquet" for shard in self.group_shards(group)]
+
+    def score_settings(self, method: str) -> dict[str, Any]:
+        """The parts of the configuration that can change a method's score document."""
+        return self._score_settings(self._whole, method)
+
+    def _score_settings(self, whole: dict[str, Any], method: str) -> dict[str, Any]:
+        names = (
+            "experiment_seed", "copies", "originals", "ceiling", "data", "forget", "probe_size", "model",
+            "training", "delta",
+        )  # fmt: skip
+        settings = {name: whole[name] for name in names if name in whole}
+        settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
+        settings["options"] = dict(self.method(method).options)
+        # Where a user's file lies changes no number; what it holds enters through the keys.
+        for section in ("model", "training"):
+            settings[section] = {
+                name: Path(value).name if name == "file" and value is not None else value
+                for name, value in settings[section].items()
+            }
+        settings["forget"] = {name: value for name, value in settings["forget"].items() if name != "path"}
+        settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
+        return settings
+
+    def score_keys(self, method: str) -> dict[str, str]:
+        """Key of the dumps of each side of a score."""
+        return {name: self.dump_origin(group).key for name, group in self.score_groups(method).items()}
+
+    def score_origin(self, method: str) -> Origin:
+        """Origin of a score document."""
+        settings = {**self._score_settings(self._tracked, method), "method": method}
+        return Origin(settings, self._code("score"), self.score_keys(method))
+
+    def score_files(self, method: str) -> list[str]:
+        """What scoring a method makes: document, per-example table, and replicates for comparing it with others."""
+        return [f"score_{method}.json", f"samples_{method}.parquet", f"replicates_{method}.npz"]
+
+    def leaderboard_origin(self) -> Origin:
+        """Origin of the leaderboard."""
+        scores = {name: self.score_origin(name).key for name in self.scored_methods}
+        exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
+        return Origin(exclude, self._code("leaderboard"), scores)
+
+    def report_groups(self, methods: Collection[str]) -> list[str]:
+        """Groups of models whose outputs a report on these methods shows; none where there is nothing to report on."""
+        return ["retain", *(f"unlearn/{name}" for name in methods)] if methods else []
+
+    def report_origin(self) -> Origin:
+        """Origin of the report."""
+        inputs = {"data": self.data_origin.key, "leaderboard": self.leaderboard_origin().key}
+        return Origin({"template": content_fingerprint(TEMPLATE)}, self._code("report"), inputs)
+
+    # Which files there are --------------------------------------------------------------------------------
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every file of the configuration's own methods, in the order the data flows."""
+        yield Artifact("data/dataset.npz", self.data_origin)
+        if self.needs_difficulty:
+            yield Artifact("data/difficulty.npz", self.difficulty_origin)
+        yield Artifact("data/split.npz", self.split_origin)
+        for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
+            for path in self.model_files(group) if not self.is_imported(group) else ():
+                yield Artifact(path, self.models_origin(group))
+            for path in self.dump_files(group):
+                yield Artifact(path, self.dump_origin(group))
+        for name in self.scored_methods:
+            for path in self.score_files(name):
+                yield Artifact(path, self.score_origin(name))
+        if self.scored_methods:
+            yield Artifact("leaderboard.json", self.leaderboard_origin())
+            yield Artifact("report.html", self.report_origin())
+
+    def on_demand(self, results: Path | str) -> Iterator[Artifact]:
+        """Files in ``results`` that are made only when asked for by name."""
+        for name in self.methods:
+            if Path(results, f"check_{name}.json").exists():
+                yield Artifact(f"check_{name}.json", self.check_origin(name))
+
+    def other_shard_sizes(self, results: Path | str) -> list[str]:
+        """Files of models or dumps in ``results`` that come from another ``shard_size``."""
+        wrong = []
+        for folder in ("models", "losses"):
+            for path in sorted(Path(results, folder).glob("**/*-*.*")):
+                relative = path.relative_to(results).as_posix()
+                if not path.name.startswith(".") and not relative.startswith(f"{folder}/full/"):
+                    models = shard_models(path.stem)
+                    if models and (len(models) != self.config.shard_size or models[0] % self.config.shard_size):
+                        wrong.append(relative)
+        return wrong

@@ -1,0 +1,128 @@
+"""What the source of a user's function tells before anything runs: its options in their types, and its mistakes.
+
+Nothing of theirs is run: the Snakefile uses this while it is parsed. What the source does not tell, such as the
+parameters of a function made by `functools.partial`, is seen when a job loads it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unlearning_metric.config import Config, listed
+from unlearning_metric.user_code.contract import (
+    ARGUMENTS,
+    NET_ARGUMENTS,
+    NO_VALIDATION,
+    REQUIRED,
+    TRAINING_ARGUMENTS,
+    Signature,
+    bindings,
+    converted,
+    read_signature,
+    unfillable,
+    unknown_option,
+)
+
+
+def checked_options(
+    signature: Signature | None,
+    options: Mapping[str, Any],
+    where: str,
+    noun: str = "method",
+    arguments: Mapping[str, str] = ARGUMENTS,
+) -> tuple[dict[str, Any], list[str]]:
+    """Options with the types of their defaults, and what is wrong with them.
+
+    Parameters
+    ----------
+    signature : as `read_signature` gives it; one that is not certain tells nothing
+    where : section of the configuration that sets the options
+    noun, arguments : what the function is called in messages, and what it may ask the harness for
+    """
+    if signature is None or not signature.certain:
+        return dict(options), []
+    kept, problems = {}, []
+    for option, value in options.items():
+        if option in arguments:
+            problems.append(f"{where}.{option}: {option!r} is filled by the harness and cannot be set.")
+        elif option not in signature.defaults and not signature.open_ended:
+            problems.append(f"{where}.{option}: {unknown_option(option, signature.defaults, noun, arguments)}")
+        else:
+            try:
+                kept[option] = converted(value, signature.defaults.get(option), f"{where}.{option}", noun)
+            except ValueError as error:
+                problems.append(str(error))
+    return kept, problems
+
+
+def with_own_functions(config: Config) -> Config:
+    """A configuration whose net and training, where they are the user's, have options of their defaults' types.
+
+    Everything depends on these two, so what is wrong with them stops before any job.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem: a file that does not parse, a function that is not in it, an option that it does not take,
+        a parameter that nobody can fill.
+    """
+    problems: list[str] = []
+    sections = {}
+    unavailable = {}
+    if not config.data.validation_size and config.data.source != "casia_surf":
+        unavailable["val_loader"] = NO_VALIDATION
+    for name, arguments in (("model", NET_ARGUMENTS), ("training", TRAINING_ARGUMENTS)):
+        section = getattr(config, name)
+        if section.file is None:
+            continue
+        missing = _missing_function(section.file, section.function, name)
+        if missing is not None:
+            problems.append(missing)
+            continue
+        signature = read_signature(section.file, section.function)
+        options, wrong = checked_options(signature, section.options, f"{name}.options", name, arguments)
+        problems += [*wrong, *_unfilled(signature, options, name, arguments, unavailable)]
+        sections[name] = section.model_copy(update={"options": options})
+    if problems:
+        raise listed("net and training have", problems)
+    return config.model_copy(update=sections)
+
+
+def _missing_function(file: str, function: str, section: str) -> str | None:
+    """What is wrong where a file does not parse, or binds the function's name nowhere."""
+    try:
+        tree = ast.parse(Path(file).read_bytes(), filename=file)
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        return f"{section}.file: {file} does not parse as Python ({said}{line}). Mend it and run again."
+    # A source that makes names as it runs is left to run.
+    if {function, "*", "__getattr__"} & {*bindings(tree)}:
+        return None
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return (
+        f"{section}.function: {file} has no function {function!r}. It defines: {', '.join(functions) or 'none'}. Name "
+        f"the function {function!r}, or set {section}.function to what it is called."
+    )
+
+
+def _unfilled(
+    signature: Signature | None,
+    options: Mapping[str, Any],
+    name: str,
+    arguments: Mapping[str, str],
+    unavailable: Mapping[str, str],
+) -> list[str]:
+    """What is wrong with the parameters that have neither a default nor an option."""
+    if signature is None or not signature.certain:
+        return []
+    problems = []
+    for parameter in (one for one, default in signature.defaults.items() if default is REQUIRED):
+        if parameter in arguments and parameter in unavailable:
+            problems.append(f"{name} asks for {parameter}: {unavailable[parameter]}")
+        elif parameter not in arguments and parameter not in options:
+            problems.append(unfillable(parameter, name, f"{name}.options", arguments))
+    return problems

@@ -1,0 +1,1 @@
+"""The process of a job: devices, threads, guards, limits, imports."""

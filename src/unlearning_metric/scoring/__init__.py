@@ -1,0 +1,1 @@
+"""From the outputs of two ensembles to a score document and a per-example table."""

@@ -1,0 +1,209 @@
+"""Replicates of a method's score, what they give, and the file in which the leaderboard finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.metrics.challenge import challenge, halves_points, subsets_points
+from unlearning_metric.metrics.intervals import (
+    LEAST_MODELS,
+    Replicates,
+    deletions,
+    freedom,
+    relative_interval,
+    replicates,
+    score_interval,
+)
+from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.store.files import read_npz, write_npz
+
+LEVEL = 0.95
+#: Below this many examples the variance between them, on which an interval rests, is not known well enough.
+LEAST_EXAMPLES = 8
+#: Below this many models a side the challenge's buckets are too few for a score.
+LEAST_SUBSET = 4
+
+
+@dataclass(frozen=True)
+class ScoreReplicates:
+    """Replicates of one method.
+
+    Attributes
+    ----------
+    forgetting : of the forgetting score
+    final : of the final score; None where an accuracy is not known or the retrained one is 0
+    ceiling : of the ceiling, with the same deletions
+    from_splits : whether the ceiling is a mean over random half-splits
+    """
+
+    forgetting: Replicates
+    final: Replicates | None
+    ceiling: Replicates
+    from_splits: bool
+
+
+def score_replicates(
+    retrained: Ensemble,
+    unlearned: Ensemble,
+    ceiling_models: Ensemble | None,
+    points: np.ndarray,
+    seed: int,
+    split_seed: int,
+    delta: float,
+) -> ScoreReplicates | None:
+    """Score again with each line of models deleted; None for fewer than 16 models.
+
+    Parameters
+    ----------
+    points : float64 [examples], on all models
+    seed : of the deletions; equal seeds pair two methods
+    split_seed : of the half-splits
+    """
+    models = len(retrained)
+    if models < LEAST_MODELS:
+        return None
+    theirs, ours = retrained.forget.saturated, unlearned.forget.saturated
+
+    def of_method(kept: np.ndarray) -> np.ndarray:
+        return challenge(theirs[kept], ours[kept], delta).points
+
+    if ceiling_models is None:
+
+        def of_ceiling(kept: np.ndarray) -> np.ndarray:
+            return halves_points(theirs, kept, split_seed, delta=delta)
+    else:
+        second = ceiling_models.forget.saturated
+
+        def of_ceiling(kept: np.ndarray) -> np.ndarray:
+            return challenge(theirs[kept], second[kept], delta).points
+
+    forgetting = replicates(of_method, models, seed, points, freedom(theirs, ours))
+    return ScoreReplicates(
+        forgetting=forgetting,
+        final=_final(forgetting, retrained, unlearned, deletions(models, seed)[0]),
+        ceiling=replicates(of_ceiling, models, seed, freedom=freedom(theirs)),
+        from_splits=ceiling_models is None,
+    )
+
+
+def accuracy_factor(retrained: Ensemble, unlearned: Ensemble, kept: np.ndarray | slice = slice(None)) -> float | None:
+    """Product of the retain and the test accuracy ratio over the models ``kept``; None where one is not known."""
+    factor = 1.0
+    for name in ("retain", "test"):
+        if name not in retrained.accuracy or name not in unlearned.accuracy:
+            return None
+        theirs = float(retrained.accuracy[name][kept].mean())
+        if theirs <= 0.0:
+            return None
+        factor *= float(unlearned.accuracy[name][kept].mean()) / theirs
+    return factor
+
+
+def _final(forgetting: Replicates, retrained: Ensemble, unlearned: Ensemble, kept: np.ndarray) -> Replicates | None:
+    whole = accuracy_factor(retrained, unlearned)
+    factors = [[accuracy_factor(retrained, unlearned, line) for line in partition] for partition in kept]
+    if whole is None or any(factor is None for partition in factors for factor in partition):
+        return None
+    return forgetting.scaled(whole, np.array(factors))
+
+
+def _both(interval: Any) -> dict[str, Any]:
+    return {"models": list(interval(False)), "models_and_examples": list(interval(True))}
+
+
+def intervals_section(found: ScoreReplicates | None, models: int) -> dict[str, Any]:
+    """The document's ``challenge.interval``."""
+    section: dict[str, Any] = {"level": LEVEL, "reason": None}
+    if found is None:
+        reason = f"{models} models a side: an interval needs at least {LEAST_MODELS}, raise copies"
+        return {**section, "reason": reason} | dict.fromkeys(("forgetting_score", "final_score", "relative", "ceiling"))
+    relative = None
+    if found.ceiling.score > 0:
+        relative = _both(lambda e: relative_interval(found.forgetting, found.ceiling, found.from_splits, e))
+    return {
+        **section,
+        "forgetting_score": _both(lambda e: score_interval(found.forgetting, e)),
+        "final_score": None if found.final is None else _both(lambda e: score_interval(found.final, e)),
+        "relative": relative,
+        "ceiling": _both(lambda e: score_interval(found.ceiling, e)),
+    }
+
+
+def by_models(
+    retrained: np.ndarray, unlearned: np.ndarray, whole: Replicates | None, points: np.ndarray, seed: int, delta: float
+) -> list[dict[str, Any]]:
+    """The score at N/8, N/4, N/2 (means over random subsets) and N.
+
+    Parameters
+    ----------
+    retrained, unlearned : float64 [models, examples], confidence
+    whole : replicates on all models; None where there are too few for an interval
+    points : float64 [examples], on all models
+    seed : of the subsets, and of the deletions for their intervals
+    """
+    models = len(retrained)
+    entries = []
+    for part in (8, 4, 2):
+        size = models // part
+        if size < LEAST_SUBSET:
+            continue
+
+        def of_subsets(kept: np.ndarray, size: int = size) -> np.ndarray:
+            return subsets_points(retrained, unlearned, kept, size, seed, delta)[0]
+
+        mean, subsets = subsets_points(retrained, unlearned, np.arange(models), size, seed, delta)
+        interval = (
+            None if whole is None else list(score_interval(replicates(of_subsets, models, seed, mean, whole.freedom)))
+        )
+        entries.append(
+            {"models": size, "subsets": subsets, "forgetting_score": float(mean.mean()), "interval": interval}
+        )
+    interval = None if whole is None else list(score_interval(whole))
+    entries.append({"models": models, "subsets": 1, "forgetting_score": float(points.mean()), "interval": interval})
+    return entries
+
+
+def strata(retrained: Ensemble, points: np.ndarray, whole: Replicates | None) -> dict[str, Any]:
+    """The forgetting score by class, by group, and by thirds of the retrained models' median loss."""
+    difficulty = np.median(retrained.forget.loss, axis=0)
+    # By rank, so that ties leave the thirds equal.
+    third = np.argsort(np.argsort(difficulty, kind="stable"), kind="stable") * 3 // len(difficulty)
+    names = np.array(["easy", "medium", "hard"])[third]
+
+    def of(values: np.ndarray) -> dict[str, Any]:
+        return {str(value): _stratum(values == value, points, whole) for value in np.unique(values)}
+
+    labels = retrained.forget.labels
+    return {
+        # Models trained elsewhere may come without labels.
+        "label": of(labels) if (labels >= 0).all() else {},
+        "group": None if retrained.groups is None else of(retrained.groups),
+        "difficulty": of(names),
+    }
+
+
+def _stratum(chosen: np.ndarray, points: np.ndarray, whole: Replicates | None) -> dict[str, Any]:
+    interval = None
+    if whole is not None and chosen.sum() >= LEAST_EXAMPLES:
+        interval = list(score_interval(whole.of(chosen)))
+    return {"examples": int(chosen.sum()), "forgetting_score": float(points[chosen].mean()), "interval": interval}
+
+
+def write_replicates(path: Path | str, found: ScoreReplicates | None, header: Mapping[str, Any]) -> None:
+    """Write the final score's replicates, by which the leaderboard compares two methods; empty where there are none."""
+    final = None if found is None else found.final
+    arrays = {} if final is None else {name: np.asarray(value) for name, value in vars(final).items()}
+    write_npz(path, arrays, header)
+
+
+def read_replicates(path: Path | str, key: str | None = None) -> Replicates | None:
+    """The final score's replicates; None where it has none. Raises as `store.read_npz` does."""
+    arrays, _ = read_npz(path, key)
+    if not arrays:
+        return None
+    return Replicates(arrays["points"], arrays["deleted"], float(arrays["factor"]), float(arrays["freedom"]))

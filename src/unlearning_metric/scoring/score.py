@@ -1,0 +1,282 @@
+"""Ensembles -> the score document of a method, and its per-example table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unlearning_metric.metrics.challenge import ChallengeResult, challenge, challenge_score, split_ceiling
+from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.scoring.examples import samples
+from unlearning_metric.scoring.intervals import (
+    ScoreReplicates,
+    accuracy_factor,
+    by_models,
+    intervals_section,
+    score_replicates,
+    strata,
+)
+from unlearning_metric.scoring.schema import SCHEMA_VERSION, ScoreDocument
+from unlearning_metric.scoring.sections import (
+    Sides,
+    heldout_section,
+    klom_section,
+    mia_section,
+    seed_section,
+    two_sample_section,
+    ulira_section,
+)
+from unlearning_metric.seeds import Streams
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
+COARSE_SPREAD = 1.0
+#: Examples that a warning names; the document lists all.
+SHOWN = 10
+#: Originals and retrained models of one recipe differ by less than this in their accuracy on the retain set.
+UNLIKE = 0.1
+
+
+@dataclass(frozen=True)
+class Score:
+    """Everything that is written of a method.
+
+    Attributes
+    ----------
+    document : the score document (`score_schema`), JSON-serialisable
+    samples : columns of the per-example table (`examples.COLUMNS`), arrays [examples]
+    replicates : what the leaderboard compares two methods with; None for fewer than 16 models
+    """
+
+    document: dict[str, Any]
+    samples: dict[str, np.ndarray]
+    replicates: ScoreReplicates | None
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The part of a score document that depends on nothing but configuration, code and data, as bytes.
+
+    Drops exactly ``efficiency`` and ``provenance.run``; sorted keys, no white space, UTF-8.
+    """
+    kept = {name: value for name, value in document.items() if name != "efficiency"}
+    kept["provenance"] = {name: v for name, v in document["provenance"].items() if name != "run"}
+    return json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _ratio(numerator: float, denominator: float) -> float | None:
+    return numerator / denominator if denominator > 0 else None
+
+
+def repeat_originals(originals: Ensemble, copies: int) -> np.ndarray:
+    """Confidence [copies, examples] of doing nothing: copy i is original ``i % originals``."""
+    return originals.forget.saturated[np.arange(copies) % len(originals)]
+
+
+def _challenge_section(
+    result: ChallengeResult,
+    retrained: Ensemble,
+    unlearned: Ensemble,
+    floor: float | None,
+    ceiling: float,
+    utility: Mapping[str, Any],
+) -> dict[str, Any]:
+    defined = result.epsilons[~result.undefined]
+    values, counts = np.unique(result.points, return_counts=True)
+    score = result.forgetting_score
+    factor = accuracy_factor(retrained, unlearned)
+    clipped = None
+    if factor is not None:
+        clipped = score * min(1.0, utility["retain"]["ratio"]) * min(1.0, utility["test"]["ratio"])
+    return {
+        "forgetting_score": score,
+        "final_score": None if factor is None else score * factor,
+        "final_score_clipped": clipped,
+        "floor": floor,
+        "ceiling": ceiling,
+        "relative": _ratio(score, ceiling),
+        "epsilon_quantiles": {
+            f"{quantile:g}": float(np.quantile(defined, quantile)) if len(defined) else None for quantile in QUANTILES
+        },
+        "points_histogram": {f"{value:g}": int(count) for value, count in zip(values, counts, strict=True)},
+        "n_infinite": int(result.infinite.sum()),
+        "n_peaky": int(result.peaky.sum()),
+        "n_undefined": int(result.undefined.sum()),
+        "undefined_examples": retrained.forget.examples[result.undefined].tolist(),
+        "retrained_sd_median": float(np.median(retrained.forget.confidence.std(axis=0, ddof=1))),
+    }
+
+
+def _utility_section(retrained: Ensemble, unlearned: Ensemble) -> dict[str, Any]:
+    section = {}
+    for name in ("retain", "test", "forget"):
+        theirs, ours = (
+            float(side.accuracy[name].mean()) if name in side.accuracy else None for side in (retrained, unlearned)
+        )
+        ratio = None if theirs is None or ours is None else _ratio(ours, theirs)
+        section[name] = {"unlearned": ours, "retrained": theirs, "ratio": ratio}
+    return section
+
+
+def _efficiency_section(retrained: Ensemble, unlearned: Ensemble, limit: float) -> dict[str, Any]:
+    # Medians: the first model of each job also pays for warming up, and other load hits single models.
+    each, full = (float(np.median(side.seconds)) if len(side.seconds) else None for side in (unlearned, retrained))
+    ratio = None if each is None or full is None else _ratio(each, full)
+    return {
+        "seconds_per_copy": each,
+        "seconds_per_retrained": full,
+        "ratio": ratio,
+        "limit": limit,
+        "within_limit": None if ratio is None else ratio <= limit,
+        "passes": {name: float(of_copy.mean()) for name, of_copy in unlearned.passes.items()},
+    }
+
+
+def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | None:
+    """A warning where originals and retrained models differ on the retain set, which both trained on."""
+    if originals is None or not all("retain" in side.accuracy for side in (originals, retrained)):
+        return None
+    theirs = retrained.accuracy["retain"]
+    ours, mean = float(originals.accuracy["retain"].mean()), float(theirs.mean())
+    if abs(ours - mean) <= max(UNLIKE, 3 * float(theirs.std(ddof=1))):
+        return None
+    return (
+        f"the original is right on {ours:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
+        "trained alike (another recipe, normalisation or numbering of the classes?), and the score tells that apart, "
+        "not forgetting"
+    )
+
+
+def _warnings(
+    challenge_section: Mapping[str, Any],
+    retrained: Ensemble,
+    unlearned: Ensemble,
+    originals: Ensemble | None,
+    ceiling_models: Ensemble | None,
+) -> list[str]:
+    found = []
+    for side, name, what in (
+        (retrained, "retrained models", "every score and the ceiling"),
+        (originals, "original models", "the floor and all copies"),
+        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
+    ):
+        if side is not None and side.diverged:
+            found.append(
+                f"{len(side.diverged)} of {len(side)} {name} diverged and count as wrong everywhere, which distorts "
+                f"{what}: mend the recipe (a lower training.lr, say)"
+            )
+    if unlike := _trained_unlike(originals, retrained):
+        found.append(unlike)
+    if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
+        found.append(
+            f"the retrained models' confidences spread little (median sd "
+            f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "
+            "coarse for them, and scores, ceiling included, come out lower than elsewhere"
+        )
+    if challenge_section["n_undefined"]:
+        shown = challenge_section["undefined_examples"][:SHOWN]
+        more = (
+            f" and {challenge_section['n_undefined'] - SHOWN} more" if challenge_section["n_undefined"] > SHOWN else ""
+        )
+        found.append(
+            f"{challenge_section['n_undefined']} examples have no defined epsilon and count 0 points: "
+            f"{', '.join(map(str, shown))}{more}"
+        )
+    if retrained.duplicates:
+        found.append(
+            f"{retrained.duplicates} of {len(retrained.forget.examples)} forget examples are in the retain set as "
+            "well, value by value: forgetting them is undefined"
+        )
+    if unlearned.diverged:
+        found.append(f"{len(unlearned.diverged)} of {len(unlearned)} copies diverged and count as wrong everywhere")
+    return found
+
+
+def score_method(
+    method: str,
+    retrained: Ensemble,
+    unlearned: Ensemble,
+    originals: Ensemble | None,
+    ceiling_models: Ensemble | None,
+    settings: Mapping[str, Any],
+    made: Mapping[str, str],
+    keys: Mapping[str, str],
+    run: Mapping[str, Any],
+) -> Score:
+    """Score one method by every metric.
+
+    Parameters
+    ----------
+    retrained, unlearned : N models each, N at least 4
+    originals : at least 1 model, or None: there is no floor then
+    ceiling_models : a second, disjoint set of N retrained models, or None for half-splits of the first
+    settings : the parts of the configuration that can change the document
+    made : ``engine`` and ``precision`` of the models
+    keys : keys of the inputs, for the provenance
+    run : where it was made; never part of the canonical form
+    """
+    copies, delta = len(retrained), settings["delta"]
+    reference = retrained.forget.saturated
+    result = challenge(reference, unlearned.forget.saturated, delta)
+    floor = None if originals is None else challenge_score(reference, repeat_originals(originals, copies), delta)
+    # One stream for the ceiling's splits, one for everything that two methods must share to be compared.
+    split_seed = Streams(settings["experiment_seed"], "ceiling").integer("splits")
+    pairing = Streams(settings["experiment_seed"], "score")
+    if ceiling_models is None:
+        ceiling = split_ceiling(reference, split_seed, delta=delta)
+    else:
+        ceiling = challenge_score(reference, ceiling_models.forget.saturated, delta)
+
+    replicates = score_replicates(
+        retrained, unlearned, ceiling_models, result.points, pairing.integer("deletions"), split_seed, delta
+    )
+    whole = None if replicates is None else replicates.forgetting
+    halves = pairing.numpy("halves").permutation(copies)[: copies // 2 * 2].reshape(2, -1)
+    sides = Sides(retrained, unlearned, originals, ceiling_models, halves)
+    heldout, held = heldout_section(sides, delta)
+    klom, kloms = klom_section(sides)
+    ulira, attacks = ulira_section(sides)
+    two_sample, tests = two_sample_section(sides)
+    seed, seeds = seed_section(sides)
+
+    utility = _utility_section(retrained, unlearned)
+    section = _challenge_section(result, retrained, unlearned, floor, ceiling, utility)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "method": method,
+        "copies": copies,
+        "originals": 0 if originals is None else len(originals),
+        "dataset": settings["data"]["source"],
+        "model": settings["model"]["name"] or settings["model"]["file"],
+        "forget": {"strategy": settings["forget"]["strategy"], "size": len(retrained.forget.examples)},
+        "challenge": {
+            **section,
+            "ceiling_source": settings["ceiling"],
+            "interval": intervals_section(replicates, copies),
+        },
+        "by_models": by_models(
+            reference, unlearned.forget.saturated, whole, result.points, pairing.integer("subsets"), delta
+        ),
+        "strata": strata(retrained, result.points, whole),
+        "heldout": heldout,
+        "klom": klom,
+        "ulira": ulira,
+        "two_sample": two_sample,
+        "simple_mia": mia_section(sides, pairing.integer("simple_mia") % 2**31),
+        "seed": seed,
+        "utility": utility,
+        "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
+        "diverged": unlearned.diverged,
+        "warnings": _warnings(section, retrained, unlearned, originals, ceiling_models),
+        "provenance": {
+            "configuration": dict(settings),
+            "keys": dict(keys),
+            **made,
+            "run": dict(run),
+        },
+    }
+    ScoreDocument.model_validate(document)
+    return Score(document, samples(retrained, unlearned, result, held, tests, kloms, attacks, seeds), replicates)

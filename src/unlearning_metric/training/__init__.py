@@ -1,0 +1,1 @@
+"""Training from scratch: recipe, engines, the user's own training."""

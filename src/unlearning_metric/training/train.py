@@ -1,0 +1,249 @@
+"""Training from scratch, one model after another: by the recipe, or by a function of the user's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning_metric.batches.augmentation import make_augmentation
+from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.errors import UserError
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.nets.user_nets import (
+    ModelError,
+    model_title,
+    own_line_of,
+    refuse_changed_values,
+    refuse_without_gradient,
+)
+from unlearning_metric.runtime.compiler_import import clock
+from unlearning_metric.runtime.guards import seeded
+from unlearning_metric.seeds import Streams
+from unlearning_metric.training.precision import arithmetic, autocast, refuse_unsupported
+from unlearning_metric.training.recipe import learning_rate, loss_function, make_optimizer, total_steps
+from unlearning_metric.training.stacked import STACK, train_stacked
+from unlearning_metric.training.user_training import train_by_function
+from unlearning_metric.user_code.loading import first_line
+
+
+class CompilerError(UserError, RuntimeError):
+    """`torch.compile` cannot make a net's forward pass on this host."""
+
+
+def initial_model(
+    model_settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, streams: Streams
+) -> nn.Module:
+    """The model that training starts from, on the CPU; ``init`` of the model's own random streams is used."""
+    return build_model(model_settings, image_shape, num_classes, streams.integer("init"))
+
+
+def training_loader(dataset: ImageDataset, recipe: dict[str, Any], streams: Streams) -> ImageLoader:
+    """The batches that a model is trained on; ``order`` and ``augment`` of its own random streams are used."""
+    augmentation = make_augmentation(recipe, streams.torch("augment"))
+    order = streams.torch("order")
+    return ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=order, augmentation=augmentation)
+
+
+def train_model(
+    dataset: ImageDataset,
+    model_settings: dict[str, Any],
+    num_classes: int,
+    recipe: dict[str, Any],
+    streams: Streams,
+    validation: ImageDataset | None = None,
+) -> nn.Module:
+    """Train one model from fresh weights on all of ``dataset``; its last state, in eval mode.
+
+    Parameters
+    ----------
+    dataset : the training examples, on the device to train on
+    model_settings : the ``model`` part of the configuration
+    recipe : the ``training`` part of the configuration
+    streams : the model's own random streams; ``init``, ``order``, ``augment`` and ``draws`` (of dropout, say) are
+        used, and ``seed`` and ``generator`` by a function of the user's
+    validation : examples that no model trains on, for a function of the user's
+
+    Raises
+    ------
+    UserCodeError
+        If the user's own function fails.
+    """
+    device = dataset.images.device
+    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, streams).to(device)
+    model.train()
+    if recipe["file"] is not None:
+        # Examples of its own: what a function alters in place must not reach the next model.
+        loader = training_loader(dataset.duplicate(reads=dataset.reads), recipe, streams)
+        held = None if validation is None else validation.duplicate(reads=validation.reads)
+        return train_by_function(model, loader, held, num_classes, recipe, streams)
+    loader = training_loader(dataset, recipe, streams)
+    # An epoch has batches of two sizes at most: code for each is faster than code for any.
+    forward = torch.compile(model, dynamic=False) if recipe["compile"] else model
+    optimizer = make_optimizer(model.parameters(), recipe)
+    criterion = loss_function(recipe, dataset.labels, num_classes)
+    steps, step = total_steps(recipe, len(loader)), 0
+    draws = seeded(streams.integer("draws"))
+    with draws, own_line_of(model_settings), _compiler_named(recipe), arithmetic(recipe, device.type):
+        while step < steps:
+            for images, labels in loader:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, step, steps, len(loader))
+                optimizer.zero_grad(set_to_none=True)
+                with autocast(recipe, device.type):
+                    logits = forward(images)
+                criterion(logits.float(), labels).backward()
+                optimizer.step()
+                step += 1
+                if step == steps:
+                    break
+    return model.eval()
+
+
+@contextmanager
+def _compiler_named(recipe: dict[str, Any]) -> Iterator[None]:
+    """Say what to do where `torch.compile` fails, in place of its hundreds of lines."""
+    try:
+        yield
+    except Exception as error:
+        origin = type(error).__module__
+        if not recipe["compile"] or not origin.startswith(("torch._inductor", "torch._dynamo")):
+            raise
+        said = f"training.compile: torch.compile failed ({type(error).__name__}: {first_line(error)}). "
+        if origin.startswith("torch._inductor") or type(error).__name__ == "BackendCompilerFailed":
+            said += "It needs a C++ compiler (g++) on a CPU, and Triton on a GPU. Install it, or set "
+        else:
+            said += "It cannot follow this net, or the net itself fails: to see which, set "
+        raise CompilerError(f"{said}training.compile: false.") from error
+
+
+def synchronize(device: str) -> None:
+    """Wait for the GPU, so that a clock read next to it means something."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _last_batch(examples: int, recipe: dict[str, Any]) -> int:
+    """Examples of the smaller batch that ends an epoch; 0 where there is none, or training ends before it."""
+    batches = -(-examples // recipe["batch_size"])
+    return examples % recipe["batch_size"] if total_steps(recipe, batches) >= batches else 0
+
+
+def refuse_untrainable(
+    dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]
+) -> None:
+    """Check that models can be trained as the recipe says on this host and on so many examples.
+
+    Raises
+    ------
+    PrecisionError
+        If this host has not the recipe's arithmetic.
+    ModelError
+        If there is nothing to train, or an epoch ends with a batch of one example that the model cannot be trained on.
+    """
+    refuse_unsupported(recipe, dataset.images.device.type)
+    if recipe["file"] is not None:
+        return
+    examples, size, device = len(dataset), recipe["batch_size"], dataset.images.device
+    own, single = model_settings["name"] is None, 1 in (size, _last_batch(examples, recipe))
+    if not (own or single):
+        return
+    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, Streams(0, "warm_up")).to(
+        device
+    )
+    images, _ = dataset.batch(torch.zeros(2, dtype=torch.int64, device=device))
+    if own:
+        with seeded(0):
+            refuse_without_gradient(model, model_settings, images, num_classes)
+    if not single:
+        return
+    try:
+        with seeded(0), torch.no_grad():
+            model.train()(images[:1])
+    except ValueError as error:
+        better = next((other for other in range(size + 1, examples + 1) if examples % other != 1), None)
+        advice = "larger number, and train on more examples"
+        if better is not None:
+            advice = f"number that leaves no single example, such as {better}"
+        raise ModelError(
+            f"an epoch of {examples} examples in batches of {size} ends with a batch of one example, on which model "
+            f"{model_title(model_settings)} cannot be trained ({first_line(error)}). Set training.batch_size to a "
+            f"{advice}."
+        ) from error
+
+
+def _warm_up(dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]) -> None:
+    """Train a model on a batch of each size and drop it, so that no model's time holds what a process loads once."""
+    few = copy.copy(dataset)
+    end = recipe["batch_size"] + _last_batch(len(dataset), recipe)
+    few.images, few.labels = dataset.images[:end], dataset.labels[:end]
+    short = {**recipe, "epochs": 1, "steps": None}
+    if recipe["engine"] == "stacked":
+        train_stacked(few, model_settings, num_classes, short, [Streams(0, "warm_up")], initial_model)
+    else:
+        train_model(few, model_settings, num_classes, short, Streams(0, "warm_up"))
+
+
+def train_models(
+    dataset: ImageDataset,
+    model_settings: dict[str, Any],
+    num_classes: int,
+    recipe: dict[str, Any],
+    experiment_seed: int,
+    role: str,
+    indices: Iterable[int],
+    done: Callable[[], None] = lambda: None,
+    validation: ImageDataset | None = None,
+) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
+    """Train the models ``indices`` of a role: one after another, or several at once with ``engine: stacked``.
+
+    Model i is the same whatever other models share its call: bit by bit, but for rounding with ``engine: stacked``.
+
+    Returns
+    -------
+    states : state dict by model index
+    seconds : wall-clock seconds by model index; of models trained at once the same share each
+
+    Raises
+    ------
+    ModelError, PrecisionError, StackingError, UserCodeError
+        If this host, this net or the user's own function cannot do what the recipe says.
+    """
+    device, indices = dataset.images.device.type, list(indices)
+    refuse_untrainable(dataset, model_settings, num_classes, recipe)
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    seconds: dict[int, float] = {}
+    if recipe["file"] is None:
+        # A function of the user's is run as often as there are models, and no more.
+        _warm_up(dataset, model_settings, num_classes, recipe)
+    at_once = STACK[device] if recipe["engine"] == "stacked" else 1
+    for first in range(0, len(indices), at_once):
+        group = indices[first : first + at_once]
+        streams = [Streams(experiment_seed, role, index) for index in group]
+        start = clock()
+        if recipe["engine"] == "stacked":
+            trained = train_stacked(dataset, model_settings, num_classes, recipe, streams, initial_model)
+        else:
+            model = train_model(dataset, model_settings, num_classes, recipe, streams[0], validation)
+            trained = [model.state_dict()]
+        synchronize(device)
+        each = (clock() - start) / len(group)
+        if not states and model_settings["name"] is None and recipe["engine"] == "loop":
+            some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
+            images, shape = dataset.batch(some)[0], tuple(dataset.images.shape[1:])
+            other = build_model(model_settings, shape, num_classes, seed=1).to(images.device)
+            refuse_changed_values(model, other, images, model_title(model_settings))
+        for index, state in zip(group, trained, strict=True):
+            states[index], seconds[index] = state, each
+            done()
+    return states, seconds
+
+
+def make_dataset(data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str) -> ImageDataset:
+    """The examples ``indices`` of pool ``part`` ("train" or "test") of a stored data set, on ``device``."""
+    return ImageDataset(data[f"x_{part}"][indices], data[f"y_{part}"][indices], data["mean"], data["std"], device)

@@ -1,0 +1,1 @@
+"""Runs a method once for each copy."""

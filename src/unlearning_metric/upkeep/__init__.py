@@ -1,0 +1,1 @@
+"""Looks after a results folder: doctor, unfinished runs, sweeps."""

@@ -1,0 +1,83 @@
+"""Looks through an existing results folder: what is stale, damaged, missing or foreign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.report.names import FORMATS, figure_names
+from unlearning_metric.store.files import StoreError, read_header, verify
+
+#: What belongs to a results folder beside its artifacts.
+COMPANIONS = (
+    "leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboard.tex",
+    # What a sweep keeps beside the results of an experiment.
+    "config.yaml", "given.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One file that is not as it should be: ``kind`` is stale, damaged, missing or foreign."""
+
+    kind: str
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind:8} {self.path}: {self.text}"
+
+
+def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
+    """Problems of a results folder, in the order the data flows; every file is read whole.
+
+    Parameters
+    ----------
+    plan : the plan of the configuration that the folder is held against
+    results : the folder
+    """
+    results = Path(results)
+    known = set()
+    for artifact in chain(plan.artifacts(), plan.on_demand(results)):
+        path = results / artifact.path
+        known.add(path)
+        if not path.exists():
+            spared = not plan.config.keep_checkpoints and artifact.path.startswith(("models/retain", "models/unlearn"))
+            dump = results / artifact.path.replace("models/", "losses/", 1).replace(".safetensors", ".parquet")
+            if not (spared and dump.exists()):
+                yield Problem("missing", path, "not there; the next run makes it")
+            continue
+        try:
+            header = read_header(path)
+        except StoreError as error:
+            yield Problem("damaged", path, _without_name(error, path))
+            continue
+        if header["key"] != artifact.origin.key:
+            yield Problem("stale", path, artifact.origin.difference(header.get("origin")))
+            continue
+        try:
+            verify(path)
+        except StoreError as error:
+            yield Problem("damaged", path, _without_name(error, path))
+    known |= {results / name for name in COMPANIONS}
+    known |= {
+        results / "figures" / f"{name}.{suffix}" for name in figure_names(plan.scored_methods) for suffix in FORMATS
+    }
+    yield from _foreign(results, known)
+
+
+def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
+    for path in sorted(results.rglob("*")):
+        if not path.is_file() or path in known or path.relative_to(results).parts[0] == "logs":
+            continue
+        if path.name.startswith(".") and path.name.endswith(".tmp"):
+            yield Problem("foreign", path, "left behind by a killed job; delete it")
+        else:
+            yield Problem("foreign", path, "not a file of this configuration (other copies, or a method under skip)")
+
+
+def _without_name(error: StoreError, path: Path) -> str:
+    return str(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")

@@ -1,0 +1,263 @@
+"""Several experiments: what differs between them, what they share, and their leaderboards side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from unlearning_metric.config import METHOD_NAME, ConfigError, merge, read_yaml
+from unlearning_metric.leaderboard.formats import table_lines
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.store.files import StoreError, read_document, stored_key, write_json, write_text
+from unlearning_metric.user_code.contract import ORACLE_METHOD
+
+KEYS = {"results", "base", "experiments"}
+#: File of a results folder that lists what other experiments gave it.
+GIVEN = "given.json"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Experiments by name.
+
+    Attributes
+    ----------
+    results : the folder that holds a folder for each
+    experiments : name -> raw configuration, not checked yet
+    """
+
+    results: Path
+    experiments: Mapping[str, dict[str, Any]]
+
+
+def read_sweep(path: Path | str) -> Sweep:
+    """Read a file of experiments.
+
+    ``base`` names a configuration, relative to the file; each of ``experiments`` says what differs, key by key; null
+    takes a key back. Each has its results in ``results``/<name>.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read, a key is unknown or missing, or a name cannot be that of a folder.
+    """
+    raw = read_yaml(path)
+    if unknown := sorted(set(raw) - KEYS):
+        raise ConfigError(f"{path}: unknown key {', '.join(unknown)}. Known: {', '.join(sorted(KEYS))}.")
+    if missing := sorted(KEYS - set(raw)):
+        raise ConfigError(f"{path}: {', '.join(missing)} missing. See config/sweep_example.yaml.")
+    for key in ("base", "results"):
+        if not isinstance(raw[key], str) or not raw[key]:
+            raise ConfigError(
+                f"{path}: {key}: {raw[key]!r} is not allowed. Expected a path. See config/sweep_example.yaml."
+            )
+    base = read_yaml(Path(path).parent / raw["base"])
+    experiments, results = {}, Path(raw["results"])
+    if not isinstance(raw["experiments"], dict) or not raw["experiments"]:
+        raise ConfigError(f"{path}: experiments must name at least one experiment, such as 'as_it_is: {{}}'.")
+    for name, changes in raw["experiments"].items():
+        changes = {} if changes is None else changes
+        if not isinstance(name, str) or not re.fullmatch(METHOD_NAME, name):
+            quotes = "" if isinstance(name, str) else " Put it in quotes."
+            raise ConfigError(
+                f"{path}: experiments.{name}: a name is text of letters, digits and underscores alone.{quotes}"
+            )
+        if not isinstance(changes, dict):
+            raise ConfigError(f"{path}: experiments.{name}: expected what differs from {raw['base']}, key: value.")
+        if "results" in changes:
+            raise ConfigError(f"{path}: experiments.{name}.results: its results go to {results / name}. Remove it.")
+        experiments[name] = {**_without_null(merge(base, changes)), "results": str(results / name)}
+    return Sweep(results, experiments)
+
+
+def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
+    """Nested mappings less the keys whose value is null."""
+    return {
+        key: _without_null(value) if isinstance(value, dict) else value
+        for key, value in raw.items()
+        if value is not None
+    }
+
+
+def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list[str]:
+    """Put into ``results`` what other results folders hold of it: every missing file whose key there is the one needed.
+
+    Hard links where the file system allows, so that shared models take no room twice; files of results are replaced
+    and never written into, so none changes under another experiment. Snakemake has no record of such a file, and would
+    refuse it once the experiment needs another: what was put here earlier and is not needed any more is taken away.
+
+    Returns
+    -------
+    Paths within ``results`` of what was put there.
+    """
+    needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
+    for path in outdated(plan, results):
+        Path(results, path).unlink()
+    given = {path: key for path, key in _given_earlier(results).items() if stored_key(Path(results, path)) == key}
+    sources = {}
+    for path, key in needed.items():
+        if Path(results, path).exists():
+            continue
+        held = (Path(other, path) for other in others)
+        source = next((one for one in held if one.exists() and stored_key(one) == key), None)
+        if source is not None:
+            sources[path] = source
+    for path in _without_their_models(plan, results, needed, sources):
+        del sources[path]
+    if given or sources:
+        # First, so that no file is there without being listed.
+        write_json(Path(results, GIVEN), {**given, **{path: needed[path] for path in sources}})
+    for path, source in sources.items():
+        target = Path(results, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+    return list(sources)
+
+
+def _without_their_models(
+    plan: Plan, results: Path | str, needed: Mapping[str, str], sources: Mapping[str, Path]
+) -> set[str]:
+    """Outputs of retrained models that a method has yet to start from, where the models themselves were deleted.
+
+    With the outputs there, the workflow would not train those models again for the sake of that method.
+    """
+    if plan.config.keep_checkpoints:
+        return set()
+
+    def to_be_had(path: str) -> bool:
+        return path in sources or stored_key(Path(results, path)) == needed[path]
+
+    oracles = f"unlearn/{ORACLE_METHOD}"
+    return {
+        theirs
+        for method in plan.scored_methods
+        if plan.method(method).needs_oracle
+        for own, theirs, models in zip(
+            plan.dump_files(f"unlearn/{method}"), plan.dump_files(oracles), plan.model_files(oracles), strict=True
+        )
+        if theirs in sources and not to_be_had(own) and not to_be_had(models)
+    }
+
+
+def outdated(plan: Plan, results: Path | str) -> list[str]:
+    """Paths within ``results`` of what other experiments gave it, and what it does not need any more as it is."""
+    needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
+    return [
+        path
+        for path, key in _given_earlier(results).items()
+        # What was made here since has another key.
+        if needed.get(path, key) != key and stored_key(Path(results, path)) == key
+    ]
+
+
+def _given_earlier(results: Path | str) -> dict[str, str]:
+    """Path within a results folder -> key, of the files that other experiments gave it."""
+    try:
+        given = json.loads(Path(results, GIVEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def compare(boards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """The leaderboards of several experiments side by side.
+
+    Scores of different experiments are not comparable, but a score relative to its own ceiling is: 1 is as good as
+    retraining, whatever the forget set, the data or N.
+
+    Parameters
+    ----------
+    boards : experiment -> its ``leaderboard.json``
+
+    Returns
+    -------
+    A row a method, best mean first: ``method``, ``experiments`` (how many scored it), ``relative_mean``,
+    ``relative_worst``, and for each experiment ``<name>_rank``, ``<name>_relative``, ``_low``, ``_high`` (95 %).
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, board in boards.items():
+        for row in board["rows"]:
+            entry = found.setdefault(row["method"], {"method": row["method"]})
+            entry[f"{name}_rank"] = row.get("rank")
+            for suffix in ("", "_low", "_high"):
+                entry[f"{name}_relative{suffix}"] = row.get(f"relative{suffix}")
+    for entry in found.values():
+        known = [value for name in boards if (value := entry.get(f"{name}_relative")) is not None]
+        entry["experiments"] = len(known)
+        entry["relative_mean"] = sum(known) / len(known) if known else None
+        entry["relative_worst"] = min(known) if known else None
+    columns = ["method", "experiments", "relative_mean", "relative_worst"]
+    columns += [f"{name}_{what}" for name in boards for what in ("rank", "relative", "relative_low", "relative_high")]
+    table = pd.DataFrame(list(found.values())).reindex(columns=columns)
+    # Who was scored everywhere stands above who was not: a mean over other experiments is another mean.
+    return table.sort_values(
+        ["experiments", "relative_mean", "method"],
+        ascending=[False, False, True],
+        na_position="last",
+        ignore_index=True,
+    )
+
+
+def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
+    """The comparison as Markdown."""
+    experiments = list(experiments)
+
+    def cell(row: Mapping[str, Any], name: str) -> str:
+        value, low, high, rank = (
+            row[f"{name}_{what}"] for what in ("relative", "relative_low", "relative_high", "rank")
+        )
+        if pd.isna(value):
+            return "-"
+        interval = "" if pd.isna(low) else f" [{low:.4f}, {high:.4f}]"
+        return f"{value:.4f}{interval} ({'-' if pd.isna(rank) else int(rank)})"
+
+    def number(value: Any) -> str:
+        return "-" if pd.isna(value) else f"{value:.4f}"
+
+    cells = [["method", "mean", "worst", *experiments]]
+    for row in table.to_dict("records"):
+        mean, worst = number(row["relative_mean"]), number(row["relative_worst"])
+        cells.append([row["method"], mean, worst, *(cell(row, name) for name in experiments)])
+    return "\n".join(
+        [
+            "Scores relative to each experiment's own ceiling: 1 is as good as retraining. In brackets 95 % intervals",
+            "over the models, in parentheses the rank by final score within the experiment. Mean and worst are over",
+            "the experiments that scored the method.",
+            "",
+            *table_lines(cells),
+            "",
+        ]
+    )
+
+
+def write_comparison(sweep: Sweep, plans: Mapping[str, Plan]) -> Path | None:
+    """Write ``comparison.csv`` and ``.md`` from the finished leaderboards; path of the latter, None without any.
+
+    A leaderboard of another configuration than the experiment now has, or a damaged one, is left out and named.
+    """
+    boards, left_out = {}, []
+    for name, plan in plans.items():
+        try:
+            boards[name] = read_document(sweep.results / name / "leaderboard.json", plan.leaderboard_origin().key)
+        except (OSError, StoreError):
+            left_out.append(name)
+    if not boards:
+        return None
+    table = compare(boards)
+    text = comparison_text(table, boards)
+    if left_out:
+        text += f"\nWithout {', '.join(left_out)}: no finished leaderboard of the configuration as it is now.\n"
+    write_text(sweep.results / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_text(sweep.results / "comparison.md", text)
+    return sweep.results / "comparison.md"

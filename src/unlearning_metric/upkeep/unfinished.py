@@ -1,0 +1,90 @@
+"""What a run that did not finish leaves to look at: the leaderboard of what there is, and why the rest is not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.progress import failure, summary
+from unlearning_metric.store.files import StoreError, stored_key
+
+#: Key of a leaderboard that lacks methods: it is never what a run needs.
+PARTIAL = "partial"
+
+
+def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str]:
+    """``failed`` or ``unfinished``, and why, for a method whose score is not there."""
+    logs = Path(results, "logs")
+    group = f"unlearn/{method}"
+    own = {} if plan.is_imported(group) else {plan.unlearning_origin(method).key: logs.joinpath(group).glob("*.log")}
+    records = {
+        **own,
+        plan.dump_origin(group).key: logs.joinpath("dump_losses", group).glob("*.log"),
+        plan.score_origin(method).key: logs.glob(f"score_{method}.log"),
+    }
+    for key, paths in records.items():
+        for path in sorted(paths):
+            message = failure(path, key)
+            if message is not None:
+                return "failed", f"{message} ({path})"
+    return "unfinished", "its jobs, or those that it builds on, did not finish; see the messages above and the logs"
+
+
+def failed_checks(plan: Plan, results: Path | str, methods: Iterable[str]) -> str:
+    """Why these methods failed their check, a line each."""
+    lines = []
+    for method in methods:
+        log = Path(results, "logs", f"check_{method}.log")
+        message = failure(log, plan.check_origin(method).key)
+        if message is not None:
+            lines.append(f"{method} failed its check: {message} ({log})")
+    return "\n".join(lines)
+
+
+def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
+    """Write the leaderboard of the scores there are, with the other methods marked; what to tell the user.
+
+    The files get the oldest of times, so that the next run makes them anew.
+    """
+    from unlearning_metric.leaderboard.board import write_leaderboard
+
+    folder = Path(results)
+    scores, replicates, unscored = {}, {}, {}
+    keys = plan.leaderboard_origin().inputs
+    for method, key in keys.items():
+        document, _, paired = (folder / name for name in plan.score_files(method))
+        if stored_key(document) == stored_key(paired) == key:
+            scores[method], replicates[method] = document, paired
+        else:
+            unscored[method] = why_unscored(plan, results, method)
+    failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
+    if not scores or not unscored:
+        return "\n".join(failed)
+    exclude_slow = plan.config.efficiency.exclude
+    write_leaderboard(folder, scores, replicates, keys, {"key": PARTIAL, "origin": None}, unscored, exclude_slow)
+    try:
+        _write_report(plan, folder, scores)
+    except StoreError as error:
+        failed.append(f"report.html does not show what there is: {error}")
+    for path in (*folder.glob("leaderboard.*"), *folder.glob("report.html")):
+        os.utime(path, (0, 0))
+    return "\n".join([*failed, summary(results)])
+
+
+def _write_report(plan: Plan, folder: Path, scored: Collection[str]) -> None:
+    from unlearning_metric.jobs.report import write_report
+
+    groups = plan.report_groups(scored)
+    write_report(
+        results=folder,
+        dumps={group: [str(folder / path) for path in plan.dump_files(group)] for group in groups},
+        keys={group: plan.dump_origin(group).key for group in groups},
+        score_keys={method: plan.score_origin(method).key for method in scored},
+        dataset=folder / "data/dataset.npz",
+        dataset_key=plan.data_origin.key,
+        board_key=PARTIAL,
+        method_files={method: str(plan.method_file(method)) for method in scored},
+        provenance={"key": PARTIAL, "origin": None},
+    )

@@ -1,0 +1,45 @@
+"""The configurations in config/: sound, and what their comments say of them."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import yaml
+
+from unlearning_metric import config
+from unlearning_metric.plan.plan import find_methods
+from unlearning_metric.unlearning.copies import load_method
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = find_methods(ROOT / "methods")
+# A file of several experiments is none itself: tests/unit/test_sweep.py.
+CONFIGURATIONS = sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "sweep_example.yaml"})
+
+
+def read(name):
+    return yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
+def test_a_configuration_is_valid_and_sets_only_what_its_methods_take(path):
+    settings = config.parse(config.read_yaml(path), FILES)
+    for name, options in settings.methods.items():
+        parameters = inspect.signature(load_method(FILES[name])).parameters
+        assert all(parameters[option].default is not inspect.Parameter.empty for option in options), name
+
+
+def test_digits_all_is_the_default_experiment_with_every_method():
+    default, everything = read("config.yaml"), read("digits_all.yaml")
+    assert everything["skip"] == []
+    assert everything["results"] != default["results"]
+    apart = ("methods", "skip", "results")
+    assert {k: v for k, v in everything.items() if k not in apart} == {
+        k: v for k, v in default.items() if k not in apart
+    }
+    assert default["methods"].items() <= everything["methods"].items()
+
+
+def test_the_default_run_scores_at_least_eight_methods_and_tunes_none_that_it_skips():
+    default = read("config.yaml")
+    assert len(set(FILES) - set(default["skip"])) >= 8
+    assert not set(default["methods"]) & set(default["skip"])

@@ -1,0 +1,165 @@
+"""What a check says of a method, and of its original and its time."""
+
+import pytest
+
+from unlearning_metric.config import Data, Training
+from unlearning_metric.jobs import check
+from unlearning_metric.jobs.check import check_method, summary_lines
+from unlearning_metric.jobs.prepare_data import prepare_data
+from unlearning_metric.jobs.split_data import split_data
+from unlearning_metric.jobs.train import train_shard
+from unlearning_metric.store.files import read_document, read_npz
+from unlearning_metric.user_code.contract import MethodError
+
+SETTINGS = {
+    "experiment_seed": 0,
+    "model": {"name": "digits_cnn", "width": 8, "hidden": []},
+    "training": Training(lr=0.1, epochs=8, batch_size=32).model_dump(),
+    "trained_here": True, "function": "unlearn", "batches": "tuple", "options": {},
+}  # fmt: skip
+SPLIT = {
+    "train_size": 200, "test_size": 100, "validation_size": 50, "probe_size": 20,
+    "forget": {"strategy": "random", "count": 40, "fraction": None, "label": None},
+}  # fmt: skip
+TRAIN = """import torch
+
+def unlearn(model, retain_loader, forget_loader, val_loader, passes=2):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    model.train()
+    for _ in range(passes):
+        for images, labels in retain_loader:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    next(iter(forget_loader))
+    val_loader.dataset[0]
+"""
+HEADER = {"key": "k", "origin": {}}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("check")
+    wanted = Data(source="digits", test_size=100).model_dump(mode="json")
+    prepare_data(folder / "dataset.npz", wanted, 0, HEADER)
+    split_data(folder / "dataset.npz", "k", folder / "split.npz", SPLIT, 0, HEADER)
+    for role, models in (("full", [0]), ("retain", [0, 1, 2])):
+        train_shard(
+            folder / "dataset.npz", "k", folder / "split.npz", "k", folder / f"{role}.safetensors", role, models,
+            SETTINGS, "cpu", HEADER,
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def checked(files, tmp_path):
+    def run(text, retrained=None, limit=0.2, **settings):
+        (tmp_path / "mine.py").write_text(text)
+        check_method(
+            files / "dataset.npz", "k", files / "split.npz", "k", files / "full.safetensors", "k", retrained or {},
+            tmp_path / "mine.py", tmp_path / "check.json", "mine", SETTINGS | settings, 64, limit, "cpu", HEADER,
+        )  # fmt: skip
+        return read_document(tmp_path / "check.json", "k")
+
+    return run
+
+
+def test_a_method_that_trains_is_described(checked):
+    found = checked(TRAIN, limit=100.0)
+    assert found["fits_contract"]
+    assert found["changes_parameters"]
+    assert found["differs_between_seeds"]
+    assert found["same_with_same_seed"]
+    assert not found["diverged"]
+    assert found["passes"] == pytest.approx({"retain": 2.0, "forget": 32 / 40, "validation": 1 / 50})
+    assert found["warnings"] == []
+
+
+def test_accuracies_and_attack_are_those_of_the_original_and_of_the_copy(checked, files):
+    found = checked("def unlearn(model):\n    model[-1].weight.data.zero_()\n    model[-1].bias.data[3] = 9.0\n")
+    labels = read_npz(files / "dataset.npz")[0]["y_test"]
+    assert found["accuracy"]["before"]["retain"] > 0.9
+    assert found["accuracy"]["after"]["test"] == pytest.approx(float((labels == 3).mean()))
+    assert {part: 0 < value < 0.3 for part, value in found["accuracy"]["after"].items()} == dict.fromkeys(
+        ("retain", "forget", "validation", "test"), True
+    )
+    assert found["simple_mia"]["before"] != found["simple_mia"]["after"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "warning"),
+    [
+        ("def unlearn(model): ...", (False, False, True), "the copy equals the original bit by bit"),
+        (
+            "def unlearn(model):\n    model[-1].bias.data += 1\n",
+            (True, False, True),
+            "two seeds give the same copy; with one original such a method scores exactly 0.",
+        ),
+        (
+            "import time\ndef unlearn(model):\n    model[-1].bias.data[0] = time.time_ns() % 10**6\n",
+            (True, True, False),
+            "the same seed gave two different copies",
+        ),
+        (
+            "def unlearn(model):\n    model[-1].bias.data += float('nan')\n",
+            (True, False, True),
+            "non-finite parameters or outputs",
+        ),
+    ],
+)
+def test_what_a_method_should_not_do_is_seen_and_said(checked, text, seen, warning):
+    found = checked(text, limit=100.0)
+    assert (found["changes_parameters"], found["differs_between_seeds"], found["same_with_same_seed"]) == seen
+    assert any(warning in one for one in found["warnings"])
+    assert any(warning in line for line in summary_lines(found))
+
+
+def test_a_slow_method_is_held_against_a_retraining(checked, files):
+    slow = "import time\ndef unlearn(model):\n    time.sleep(0.3)\n"
+    found = checked(slow, {str(files / "retain.safetensors"): "k", str(files / "absent.safetensors"): "k"})[
+        "efficiency"
+    ]
+    assert found["retraining_measured_on"] == "retrained models"
+    assert 0.3 <= found["seconds_per_copy"] < 0.6
+    assert found["ratio"] == found["seconds_per_copy"] / found["seconds_per_retraining"]
+    assert found["seconds_all_copies"] == 64 * found["seconds_per_copy"]
+    assert found["within_limit"] == (found["ratio"] <= 0.2)
+    assert not found["within_limit"]
+
+
+def test_without_retrained_models_the_original_tells_the_time(checked, files):
+    found = checked(TRAIN, {str(files / "retain.safetensors"): "another key"})["efficiency"]
+    assert found["retraining_measured_on"] == "the original model"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def unlearn(model, teacher): ...", "method mine: nobody can fill its parameter 'teacher'."),
+        ("def unlearn(model):\n    return 3\n", "method mine returned int"),
+        (
+            "def unlearn(model):\n    return model[:-1]\n",
+            "returned a model of another form (first difference: 7.weight",
+        ),
+        ("def unlearn(model):\n    oops\n", "line 2: oops)"),
+        ("def forget(model): ...", "has no function 'unlearn'. It defines: forget"),
+    ],
+)
+def test_what_is_no_method_leaves_no_document(checked, tmp_path, text, said):
+    with pytest.raises(MethodError) as caught:
+        checked(text)
+    assert said in str(caught.value)
+    assert not (tmp_path / "check.json").exists()
+
+
+def test_few_examples_have_no_attack(checked, monkeypatch):
+    monkeypatch.setattr(check, "SPLITS", 41)
+    found = checked("def unlearn(model): ...")
+    assert found["simple_mia"] == {"before": None, "after": None}
+    assert not any("MIA" in line for line in summary_lines(found))
+
+
+def test_a_method_that_returns_another_module_is_judged_by_its_tensors(checked):
+    text = "import copy\ndef unlearn(model):\n    other = copy.deepcopy(model)\n    model[-1].bias.data += 1\n"
+    text += "    return other\n"
+    assert not checked(text)["changes_parameters"]

@@ -1,0 +1,105 @@
+"""Arrays of models trained elsewhere: what they may be, and what is said of those that do not fit."""
+
+import numpy as np
+import pytest
+
+from unlearning_metric.outputs.external import DumpError, ensemble_of, read_arrays
+from unlearning_metric.outputs.signals import signals
+
+GENERATOR = np.random.default_rng(0)
+LABELS = np.array([0, 2, 1, 1])
+LOGITS = GENERATOR.normal(size=(3, 4, 3))
+CONFIDENCE = np.stack([signals(one, LABELS)["confidence"] for one in LOGITS])
+LOSS = np.stack([signals(one, LABELS)["loss"] for one in LOGITS])
+
+
+def with_one(array, place, value):
+    changed = array.copy()
+    changed[place] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{"confidence": CONFIDENCE}, {"loss": LOSS}, {"logits": LOGITS, "labels": LABELS}],
+    ids=lambda a: next(iter(a)),
+)
+def test_confidence_loss_and_logits_say_the_same(arrays):
+    found = ensemble_of(arrays, "mine.npz")
+    np.testing.assert_allclose(found.forget.confidence, CONFIDENCE, rtol=1e-9)
+    np.testing.assert_allclose(found.forget.loss, LOSS, rtol=1e-9)
+    assert found.models.tolist() == [0, 1, 2]
+    assert found.forget.examples.tolist() == [0, 1, 2, 3]
+
+
+def test_accuracies_are_given_or_counted_where_they_can_be():
+    arrays = {
+        "logits": LOGITS, "labels": LABELS, "test_logits": LOGITS[:, :2], "test_labels": LABELS[:2],
+        "retain_accuracy": 0.75, "test_accuracy": np.array([0.5, 0.6, 0.7]),
+    }  # fmt: skip
+    found = ensemble_of(arrays, "mine.npz")
+    assert found.accuracy["retain"].tolist() == [0.75] * 3
+    assert found.accuracy["test"].tolist() == [0.5, 0.6, 0.7]
+    np.testing.assert_allclose(found.accuracy["forget"], (LOGITS.argmax(axis=2) == LABELS).mean(axis=1))
+    assert "validation" not in found.accuracy
+    del arrays["test_accuracy"]
+    counted = ensemble_of(arrays, "mine.npz").accuracy["test"]
+    np.testing.assert_allclose(counted, (LOGITS[:, :2].argmax(axis=2) == LABELS[:2]).mean(axis=1))
+
+
+def test_correct_groups_examples_and_seconds_are_kept():
+    correct = CONFIDENCE > 0
+    found = ensemble_of(
+        {
+            "confidence": CONFIDENCE,
+            "correct": correct,
+            "groups": LABELS,
+            "examples": LABELS + 10 * np.arange(4),
+            "seconds": 2,
+        },
+        "mine.npz",
+    )
+    assert np.array_equal(found.forget.correct, correct)
+    assert found.groups.tolist() == LABELS.tolist()
+    assert found.forget.examples.tolist() == [0, 12, 21, 31]
+    assert found.seconds.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "none of confidence, loss, logits"),
+        ({"confidence": CONFIDENCE, "loss": LOSS}, "both confidence and loss: keep one"),
+        ({"confidence": CONFIDENCE[0]}, r"confidence has shape \(4,\)"),
+        ({"confidence": with_one(CONFIDENCE, (1, 2), np.nan)}, "value nan of model 1, example 2"),
+        ({"loss": LOSS - 3}, "is negative, which no cross-entropy is"),
+        ({"confidence": 1 / (1 + np.exp(-CONFIDENCE))}, r"as probabilities do. Pass ln\(p / \(1 - p\)\)"),
+        ({"logits": LOGITS}, "logits needs labels"),
+        ({"logits": LOGITS, "labels": LABELS + 1}, "labels go from 1 to 3, logits has 3 classes"),
+        ({"logits": LOGITS[:, :, :1], "labels": LABELS}, "at least 2 classes"),
+        ({"logits": with_one(LOGITS, (2, 1, 0), np.inf), "labels": LABELS}, "model 2, example 1 is not"),
+        ({"confidence": CONFIDENCE, "labels": LABELS[:3]}, r"labels is int64 \[3\]: needed are 4 whole numbers"),
+        ({"confidence": CONFIDENCE, "examples": [1, 2, 2, 3]}, "names an example twice"),
+        ({"confidence": CONFIDENCE, "test_loss": LOSS[:2]}, "test has 2 models, forget has 3"),
+        ({"confidence": CONFIDENCE, "retain_accuracy": 97.0}, "an accuracy is a share, at most 1"),
+        ({"confidence": CONFIDENCE, "test_accuracy": [0.5, 0.5]}, "needed are 3 numbers"),
+        ({"confidence": CONFIDENCE, "correct": [[True]]}, r"correct is bool \[1, 1\]: needed are truth"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named_with_its_file(arrays, message):
+    with pytest.raises(DumpError, match=f"mine.npz: .*{message}"):
+        ensemble_of({name: np.asarray(values) for name, values in arrays.items()}, "mine.npz")
+
+
+def test_files_that_cannot_be_read_say_why(tmp_path):
+    with pytest.raises(DumpError, match="no such file"):
+        read_arrays(tmp_path / "none.npz")
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(DumpError, match="cannot be read as npz"):
+        read_arrays(tmp_path / "text.npz")
+    np.savez(tmp_path / "other.npz", confidences=CONFIDENCE)
+    with pytest.raises(DumpError, match="holds confidences, which nobody reads"):
+        read_arrays(tmp_path / "other.npz")
+    np.savez(tmp_path / "pickled.npz", confidence=np.array([{}]))
+    with pytest.raises(DumpError, match="cannot be read"):
+        read_arrays(tmp_path / "pickled.npz")

@@ -1,0 +1,240 @@
+"""Score documents: every number from its definition."""
+
+import copy
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from drawn import EXAMPLES, ORIGINAL, RETRAINED, N, ensemble, score
+
+from unlearning_metric.metrics.challenge import challenge_score, split_ceiling
+from unlearning_metric.outputs.ensemble import ACCURACIES
+from unlearning_metric.scoring.examples import COLUMNS
+from unlearning_metric.scoring.schema import ScoreDocument
+from unlearning_metric.scoring.score import canonical, repeat_originals
+from unlearning_metric.seeds import Streams
+
+
+def test_passes_are_means_over_the_copies():
+    counted = dataclasses.replace(ensemble(1), passes={"retain": np.arange(N) / N, "forget": np.zeros(N)})
+    found = score(counted)[0]
+    assert found["efficiency"]["passes"] == {"retain": (N - 1) / (2 * N), "forget": 0.0}
+    assert score()[0]["efficiency"]["passes"] == {}
+    assert canonical(found) == canonical(score()[0])
+
+
+def test_the_forgetting_score_is_the_challenges_and_relative_its_share_of_the_ceiling():
+    unlearned = ensemble(1, shift=1.0)
+    section = score(unlearned)[0]["challenge"]
+    assert section["forgetting_score"] == challenge_score(RETRAINED.forget.confidence, unlearned.forget.confidence)
+    assert 0 < section["forgetting_score"] < section["ceiling"]
+    assert section["relative"] == section["forgetting_score"] / section["ceiling"]
+
+
+def test_one_original_repeated_has_a_floor_of_zero_which_is_what_identity_scores():
+    identity = ensemble(0, confidence=np.repeat(ORIGINAL.forget.confidence, N, axis=0))
+    section = score(identity)[0]["challenge"]
+    assert section["floor"] == section["forgetting_score"] == section["final_score"] == 0.0
+    assert section["n_peaky"] == EXAMPLES
+
+
+def test_the_floor_uses_the_originals_in_turn():
+    originals = ensemble(4, models=3)
+    repeated = repeat_originals(originals, N)
+    assert repeated.shape == (N, EXAMPLES)
+    assert all(np.array_equal(repeated[i], originals.forget.confidence[i % 3]) for i in range(N))
+    floor = score(originals=originals)[0]["challenge"]["floor"]
+    assert floor == challenge_score(RETRAINED.forget.confidence, repeated)
+
+
+def test_the_split_ceiling_comes_from_the_retrained_models_and_the_experiment_seed():
+    section = score()[0]["challenge"]
+    seed = Streams(3, "ceiling").integer("splits")
+    assert section["ceiling"] == split_ceiling(RETRAINED.forget.confidence, seed)
+    assert section["ceiling_source"] == "split"
+    assert score(ensemble(8, shift=5.0))[0]["challenge"]["ceiling"] == section["ceiling"]
+
+
+def test_the_retrain_ceiling_uses_the_given_models():
+    given = ensemble(7, shift=0.5)
+    section = score(ceiling=given)[0]["challenge"]
+    assert section["ceiling"] == challenge_score(RETRAINED.forget.confidence, given.forget.confidence)
+    assert section["ceiling_source"] == "retrain"
+
+
+def test_delta_reaches_score_floor_and_ceiling():
+    originals, delta = ensemble(4, models=4), 0.3
+    section = score(originals=originals, delta=delta)[0]["challenge"]
+    repeated = repeat_originals(originals, N)
+    assert section["forgetting_score"] == challenge_score(
+        RETRAINED.forget.confidence, ensemble(1).forget.confidence, delta
+    )
+    assert section["floor"] == challenge_score(RETRAINED.forget.confidence, repeated, delta)
+    seed = Streams(3, "ceiling").integer("splits")
+    assert section["ceiling"] == split_ceiling(RETRAINED.forget.confidence, seed, delta=delta)
+
+
+def test_the_final_score_multiplies_retain_and_test_ratios_and_clipping_stops_them_at_one():
+    retrained = ensemble(0, accuracy={"retain": 0.8, "test": 0.5, "forget": 0.4, "validation": 0.1})
+    unlearned = ensemble(1, accuracy={"retain": 1.0, "test": 0.4, "forget": 0.6, "validation": 0.9})
+    document = score(unlearned, retrained)[0]
+    ratios = {name: part["ratio"] for name, part in document["utility"].items()}
+    assert ratios == pytest.approx({"retain": 1.25, "test": 0.8, "forget": 1.5})
+    section = document["challenge"]
+    assert section["final_score"] == pytest.approx(section["forgetting_score"] * 1.25 * 0.8)
+    assert section["final_score_clipped"] == pytest.approx(section["forgetting_score"] * 0.8)
+
+
+def test_retrained_models_that_get_nothing_right_leave_no_final_score():
+    retrained = ensemble(0, accuracy={**dict.fromkeys(ACCURACIES, 0.9), "test": 0.0})
+    document = score(retrained=retrained)[0]
+    assert document["utility"]["test"]["ratio"] is None
+    assert document["challenge"]["final_score"] is None
+    assert document["challenge"]["final_score_clipped"] is None
+    canonical(document)
+
+
+def test_a_ceiling_of_zero_leaves_no_relative_score():
+    far = ensemble(7, shift=500.0)
+    section = score(ceiling=far)[0]["challenge"]
+    assert section["ceiling"] == 0.0
+    assert section["relative"] is None
+
+
+@pytest.mark.parametrize(("seconds", "within"), [(1.0, True), (1.01, False)])
+def test_efficiency_is_time_a_copy_over_time_a_retrained_model(seconds, within):
+    found = score(ensemble(1, seconds=seconds), ensemble(0, seconds=5.0))[0]["efficiency"]
+    assert found["ratio"] == pytest.approx(seconds / 5)
+    assert found["within_limit"] is within
+
+
+def differences(document: dict) -> list[str]:
+    """Top-level and provenance entries whose change leaves the canonical form."""
+    same = []
+    for path in [(name,) for name in document] + [("provenance", name) for name in document["provenance"]]:
+        changed = copy.deepcopy(document)
+        node = changed
+        for name in path[:-1]:
+            node = node[name]
+        node[path[-1]] = {"run": None, "keys": "changed"} if path == ("provenance",) else "changed"
+        if canonical(changed) == canonical(document):
+            same.append(".".join(path))
+    return same
+
+
+def test_the_canonical_form_drops_exactly_efficiency_and_the_run():
+    document = score()[0]
+    assert differences(document) == ["efficiency", "provenance.run"]
+    kept = json.loads(canonical(document))
+    assert set(document) - set(kept) == {"efficiency"}
+    assert set(document["provenance"]) - set(kept["provenance"]) == {"run"}
+
+
+def test_the_canonical_form_ignores_the_order_of_entries_and_the_clock():
+    document = score()[0]
+    turned = dict(reversed(document.items()))
+    assert canonical(turned) == canonical(document)
+    assert canonical(score(ensemble(1, seconds=9.0))[0]) == canonical(document)
+    assert canonical(score(ensemble(5))[0]) != canonical(document)
+
+
+def test_a_document_survives_json():
+    document = score()[0]
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_an_ordinary_run_has_no_warning():
+    assert score()[0]["warnings"] == []
+
+
+def test_retrained_models_that_spread_little_are_warned_of():
+    narrow = ensemble(0, spread=0.3)
+    (warning,) = score(ensemble(1, spread=0.3), narrow)[0]["warnings"]
+    assert "spread little" in warning
+
+
+def test_an_original_that_was_not_trained_as_the_retrained_models_were_is_warned_of():
+    other = {"retain": 0.33, "test": 0.9, "forget": 0.9}
+    (warning,) = score(originals=ensemble(2, models=2, accuracy=other))[0]["warnings"]
+    assert warning.startswith("the original is right on 33.0% of the retain set, the retrained models on 90.0%")
+    for alike in (ensemble(2, models=2, accuracy={**other, "retain": 0.81}), ensemble(2, models=2, accuracy={}), None):
+        assert score(originals=alike)[0]["warnings"] == []
+    # Retrained models that differ as much from one another say nothing of the original.
+    spread = ensemble(0)
+    spread.accuracy["retain"][:8] = 0.3
+    assert score(retrained=spread, originals=ensemble(2, models=2, accuracy=other))[0]["warnings"] == []
+
+
+def test_diverged_copies_are_warned_of_and_listed():
+    document = score(ensemble(1, diverged=[2, 5]))[0]
+    assert document["diverged"] == [2, 5]
+    (warning,) = document["warnings"]
+    assert "2 of 16 copies diverged" in warning
+
+
+def test_diverged_originals_and_retrained_models_are_warned_of_in_every_document():
+    (warning,) = score(originals=ensemble(2, models=2, diverged=[1]))[0]["warnings"]
+    assert warning.startswith("1 of 2 original models diverged and count as wrong everywhere, which distorts the floor")
+    found = score(retrained=ensemble(0, diverged=[0, 7, 9]))[0]["warnings"]
+    assert found[0].startswith("3 of 16 retrained models diverged and count as wrong everywhere, which distorts every")
+    found = score(ceiling=ensemble(3, diverged=[4]))[0]["warnings"]
+    assert found[0].startswith("1 of 16 retrained models of the ceiling diverged")
+
+
+def test_forget_examples_that_are_retained_as_well_are_warned_of():
+    retrained = ensemble(0, duplicates=4)
+    (warning,) = score(retrained=retrained)[0]["warnings"]
+    assert warning.startswith(f"4 of {EXAMPLES} forget examples are in the retain set as well")
+    assert score(retrained=ensemble(0, duplicates=0))[0]["warnings"] == []
+
+
+def test_the_per_example_table_fits_the_document():
+    unlearned = ensemble(1, shift=1.0)
+    document, samples = score(unlearned)
+    assert all(len(column) == EXAMPLES for column in samples.values())
+    assert np.mean(samples["points"]) == pytest.approx(document["challenge"]["forgetting_score"])
+    assert samples["example"].tolist() == RETRAINED.forget.examples.tolist()
+    np.testing.assert_allclose(samples["unlearned_mean"], unlearned.forget.confidence.mean(axis=0))
+    np.testing.assert_allclose(samples["retrained_sd"], RETRAINED.forget.confidence.std(axis=0, ddof=1))
+    np.testing.assert_allclose(samples["unlearned_accuracy"], (unlearned.forget.confidence > 0).mean(axis=0))
+    assert sum(document["challenge"]["points_histogram"].values()) == EXAMPLES
+
+
+def test_the_document_is_what_its_schema_says_and_the_table_what_its_columns_say():
+    document, samples = score()
+    ScoreDocument.model_validate_json(json.dumps(document))
+    assert list(samples) == [name for name in COLUMNS if name != "group"]
+    grouped = ensemble(0, groups=np.arange(EXAMPLES) % 4)
+    assert list(score(retrained=grouped)[1]) == list(COLUMNS)
+
+
+def test_without_originals_there_is_no_floor():
+    document = score(originals=None)[0]
+    assert document["challenge"]["floor"] is None
+    assert document["originals"] == 0
+    assert document["heldout"]["floor"] is None
+
+
+def test_without_recorded_accuracies_there_is_a_forgetting_but_no_final_score():
+    document = score(ensemble(1, accuracy={"forget": 0.5}))[0]
+    assert document["challenge"]["forgetting_score"] > 0
+    assert document["challenge"]["final_score"] is None
+    assert document["challenge"]["interval"]["final_score"] is None
+    assert document["challenge"]["interval"]["forgetting_score"] is not None
+    assert document["utility"]["retain"] == {"unlearned": None, "retrained": 0.9, "ratio": None}
+
+
+def test_without_recorded_seconds_nothing_is_said_of_efficiency():
+    document = score(dataclasses.replace(ensemble(1), seconds=np.empty(0)))[0]
+    assert document["efficiency"]["ratio"] is None
+    assert document["efficiency"]["within_limit"] is None
+
+
+def test_too_few_models_for_an_interval_are_told_why():
+    few = ensemble(1, models=12)
+    document = score(few, ensemble(0, models=12))[0]
+    interval = document["challenge"]["interval"]
+    assert "12 models a side" in interval["reason"]
+    assert interval["forgetting_score"] is interval["relative"] is None
+    assert all(entry["interval"] is None for entry in document["by_models"])

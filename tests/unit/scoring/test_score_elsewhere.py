@@ -1,0 +1,99 @@
+"""`python -m unlearning_metric score`: arrays in, the workflow's documents out."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unlearning_metric import challenge_score
+from unlearning_metric.__main__ import main
+from unlearning_metric.scoring.schema import ScoreDocument
+from unlearning_metric.store.files import read_document
+
+MODELS, EXAMPLES = 16, 12
+
+
+@pytest.fixture
+def files(tmp_path):
+    generator = np.random.default_rng(0)
+    for name, shift, models in (("r", 0, MODELS), ("mine", 0.5, MODELS), ("other", 0.6, MODELS), ("o", 2, 1)):
+        confidence = generator.normal(3 + shift, 2, (models, EXAMPLES))
+        np.savez(tmp_path / f"{name}.npz", confidence=confidence, retain_accuracy=0.9, test_accuracy=0.8)
+    return tmp_path
+
+
+def run(files, *more, unlearned=("mine",)):
+    paths = [str(files / f"{name}.npz") for name in unlearned]
+    return main(
+        ["score", "--retrained", str(files / "r.npz"), "--unlearned", *paths, "--out", str(files / "out"), *more]
+    )
+
+
+def test_the_summary_is_printed_and_the_same_files_are_written(files, capsys):
+    assert run(files, "--original", str(files / "o.npz"), unlearned=("mine", "other")) == 0
+    printed = capsys.readouterr().out
+    assert "| mine" in printed
+    assert "| other" in printed
+    assert "95 % intervals" in printed
+    for name in ("mine", "other"):
+        document = read_document(files / f"out/score_{name}.json")
+        ScoreDocument.model_validate_json(json.dumps(document))
+        sides = [np.load(files / f"{side}.npz")["confidence"] for side in ("r", name)]
+        assert document["challenge"]["forgetting_score"] == challenge_score(*sides)
+        assert document["challenge"]["floor"] == 0.0
+        table = pd.read_parquet(files / f"out/samples_{name}.parquet")
+        assert table["points"].mean() == pytest.approx(document["challenge"]["forgetting_score"])
+    assert pd.read_csv(files / "out/leaderboard.csv")["tie"].tolist()[0] in (True, False)
+
+
+def test_a_second_set_can_be_the_ceiling(files):
+    assert run(files, "--ceiling", str(files / "other.npz")) == 0
+    document = read_document(files / "out/score_mine.json")
+    assert document["challenge"]["ceiling_source"] == "retrain"
+    sides = [np.load(files / f"{side}.npz")["confidence"] for side in ("r", "other")]
+    assert document["challenge"]["ceiling"] == challenge_score(*sides)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"confidence": np.zeros((8, EXAMPLES))}, "has 8 models and .*r.npz has 16.*equally many"),
+        ({"confidence": np.zeros((MODELS, 3))}, "different forget examples or labels \\(3 and 12 examples\\)"),
+        ({"wrong": np.zeros(3)}, "holds wrong, which nobody reads"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line_and_nothing_is_written(files, capsys, arrays, message):
+    np.savez(files / "mine.npz", **arrays)
+    assert run(files) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert pd.Series([said]).str.contains(message).all(), said
+    assert not (files / "out").exists()
+
+
+def test_the_same_models_on_both_sides_are_refused(files, capsys):
+    assert run(files, unlearned=("r",)) == 2
+    assert "same outputs, bit by bit" in capsys.readouterr().err
+
+
+def test_two_files_of_one_name_and_names_that_are_no_method_are_refused(files, capsys):
+    (files / "more").mkdir()
+    (files / "more/mine.npz").write_bytes((files / "other.npz").read_bytes())
+    assert run(files, unlearned=("mine", "more/mine")) == 2
+    assert "would both be the method mine" in capsys.readouterr().err
+    (files / "my-own.npz").write_bytes((files / "other.npz").read_bytes())
+    assert run(files, unlearned=("my-own",)) == 2
+    assert "Rename it" in capsys.readouterr().err
+
+
+def test_no_torch_and_no_snakemake_are_loaded(files):
+    code = (
+        "import sys\nfrom unlearning_metric.__main__ import main\n"
+        f"code = main(['score', '--retrained', {str(files / 'r.npz')!r}, '--unlearned', {str(files / 'mine.npz')!r}, "
+        f"'--out', {str(files / 'out')!r}])\n"
+        "assert not {'torch', 'snakemake'} & set(sys.modules), 'loaded'\nsys.exit(code)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,94 @@
+"""A results folder held against a configuration."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unlearning_metric import config
+from unlearning_metric.__main__ import main
+from unlearning_metric.keys.origin import Origin
+from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.store.files import write_npz
+from unlearning_metric.upkeep.doctor import examine
+from unlearning_metric.upkeep.sweep import GIVEN
+
+SMALL = {
+    "copies": 4,
+    "shard_size": 4,
+    "data": {"source": "digits"},
+    "forget": {"strategy": "random", "count": 5},
+    "model": {"name": "mlp"},
+    "training": {"lr": 0.1, "epochs": 1, "batch_size": 8},
+}
+
+
+@pytest.fixture
+def plan(tmp_path):
+    for folder in ("methods", "scripts"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "methods" / "mine.py").write_text("def unlearn(model):\n    return model\n")
+    for rule in ("prepare_data", "split_data", "train", "unlearn", "dump_losses", "score", "leaderboard", "report"):
+        (tmp_path / "scripts" / f"{rule}.py").write_text("pass\n")
+    methods = find_methods(tmp_path / "methods")
+    return Plan(config.parse(SMALL, methods), methods, tmp_path / "scripts")
+
+
+def put(results, name, origin):
+    write_npz(results / name, {"x": np.arange(40)}, origin.header())
+
+
+def test_each_problem_has_its_kind_its_file_and_what_differs(plan, tmp_path):
+    results = tmp_path / "results"
+    put(results, "data/dataset.npz", plan.data_origin)
+    other = Origin({**plan.split_origin.settings, "probe_size": 7}, plan.split_origin.code, plan.split_origin.inputs)
+    put(results, "data/split.npz", other)
+    (results / "models/retain").mkdir(parents=True)
+    (results / "models/retain/0000-0003.safetensors").write_bytes(b"")
+    (results / "losses/retain").mkdir(parents=True)
+    (results / "losses/retain/.0000-0003.parquet.abc.tmp").touch()
+    (results / "score_gone.json").touch()
+    for name in ("config.yaml", GIVEN):
+        (results / name).touch()
+    (results / "figures").mkdir()
+    for name in ("utility.png", "epsilon_mine.pdf", "epsilon_gone.pdf"):
+        (results / "figures" / name).touch()
+
+    found = {str(problem.path.relative_to(results)): problem for problem in examine(plan, results)}
+
+    assert "data/dataset.npz" not in found
+    assert found["data/split.npz"].kind == "stale"
+    assert "probe_size" in found["data/split.npz"].text
+    assert "7 -> 100" in found["data/split.npz"].text
+    assert found["models/retain/0000-0003.safetensors"].kind == "damaged"
+    assert found["losses/retain/.0000-0003.parquet.abc.tmp"].kind == "foreign"
+    assert found["score_gone.json"].kind == "foreign"
+    assert not {"config.yaml", GIVEN} & found.keys()
+    assert [name for name in found if name.startswith("figures/")] == ["figures/epsilon_gone.pdf"]
+    assert found["figures/epsilon_gone.pdf"].kind == "foreign"
+    assert found["score_mine.json"].kind == "missing"
+    assert all("\n" not in str(problem) for problem in found.values())
+
+
+def test_content_that_does_not_fit_its_checksum_is_damaged(plan, tmp_path):
+    results = tmp_path / "results"
+    put(results, "data/dataset.npz", plan.data_origin)
+    path = results / "data/dataset.npz"
+    data = bytearray(path.read_bytes())
+    data[60] ^= 1
+    path.write_bytes(bytes(data))
+
+    assert next(examine(plan, results)).kind == "damaged"
+
+
+def test_the_command_counts_and_its_status_tells_missing_from_wrong(tmp_path, capsys, monkeypatch):
+    root = Path(__file__).resolve().parents[3]
+    monkeypatch.chdir(root)
+    results = tmp_path / "results"
+    assert main(["doctor", "--results", str(results)]) == 0
+    assert ", 0 stale, 0 damaged, 0 foreign" in capsys.readouterr().out
+    results.mkdir()
+    shutil.copyfile(root / "README.md", results / "notes.npz")
+    assert main(["doctor", "--results", str(results)]) == 1
+    assert "foreign" in capsys.readouterr().out.splitlines()[-2]
