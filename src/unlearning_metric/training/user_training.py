@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.loaders import ImageDataset, ImageLoader, Reads
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import ModelError, refuse_changed_values
 from unlearning_metric.runtime.guards import as_if_alone, seed_everything
@@ -20,7 +20,7 @@ from unlearning_metric.seeds import Streams
 from unlearning_metric.training.recipe import class_weights
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import NO_VALIDATION, TRAINING_ARGUMENTS
-from unlearning_metric.user_code.loading import Kind, bind, load_function, loaded_modules, run_anew, typed_options
+from unlearning_metric.user_code.loading import Kind, anew, bind, typed_options
 from unlearning_metric.user_code.returned_values import returned_state
 
 TRAINING = Kind(
@@ -34,17 +34,9 @@ TRAINING = Kind(
 
 
 @cache
-def _loaded_before(file: Path, function: str) -> frozenset[str]:
-    """The user's modules that were there before those of the training, whose file is looked at."""
-    before = loaded_modules()
-    load_function(file, function, TRAINING)
-    return before
-
-
-def _trainer(recipe: dict[str, Any]) -> Callable[..., Any]:
-    """The user's function; what its file keeps in variables (a best accuracy, say) starts afresh in each call."""
-    file = project_path(recipe["file"])
-    return run_anew(file, recipe["function"], _loaded_before(file, recipe["function"]))
+def _trainer(file: Path, function: str) -> Callable[[], Callable[..., Any]]:
+    # What the file keeps in variables (a best accuracy, say) starts afresh with each model.
+    return anew(file, function, TRAINING)
 
 
 def train_by_function(
@@ -92,7 +84,7 @@ def train_by_function(
     title = f"training file {Path(recipe['file']).name}"
     failed = f"{title}: {recipe['function']} failed on {streams.role} model {streams.index} (seed {seed})"
     with as_if_alone(title):
-        function = _trainer(recipe)
+        function = _trainer(project_path(recipe["file"]), recipe["function"])()
         arguments = {name: makers[name]() for name in bind(function, recipe["options"], TRAINING, "", unavailable)}
         options = typed_options(function, recipe["options"], TRAINING)
         seed_everything(seed)
@@ -108,8 +100,10 @@ def train_by_function(
     untouched.load_state_dict(state)
     trained = model if result is None else result
     some = torch.arange(min(2, len(loader.dataset)), device=device)
+    looked_at = copy.copy(loader.dataset)
+    looked_at.reads = Reads()
     if _is_comparable(trained, untouched):
-        _refuse_lost_values(trained, untouched, loader.dataset.batch(some)[0], title)
+        _refuse_lost_values(trained, untouched, looked_at.batch(some)[0], title)
     return untouched.eval()
 
 

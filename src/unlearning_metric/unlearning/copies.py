@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +21,10 @@ from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
 from unlearning_metric.user_code.loading import (
     Kind,
+    anew,
     bind,
     load_function,
-    loaded_modules,
     own_line,
-    run_anew,
     typed_options,
 )
 from unlearning_metric.user_code.returned_values import returned_state
@@ -77,10 +75,9 @@ def method_of_file(
     MethodError
         As `loading.load_function`.
     """
-    path, kept = Path(path).resolve(), loaded_modules()
     with process_state():
-        load_method(path, function)
-    return Method(name, partial(run_anew, path, function, kept), options, batches)
+        load = anew(path, function, METHOD)
+    return Method(name, load, options, batches)
 
 
 class Copies(NamedTuple):

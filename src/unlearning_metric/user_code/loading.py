@@ -19,6 +19,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -67,7 +68,7 @@ _PREFIX = "unlearning_own_"
 
 #: File -> fingerprint that it had when it was held against the key of what this job makes.
 _CHECKED: dict[str, str] = {}
-#: File -> what it was compiled to when it was imported first; `run_anew` runs that again, whatever the file holds then.
+#: File -> what it was compiled to when it was imported first; `anew` runs that again, whatever the file holds then.
 _COMPILED: dict[str, CodeType] = {}
 
 
@@ -194,26 +195,38 @@ def _load(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
-def loaded_modules() -> frozenset[str]:
-    """Names of the user's modules that are imported."""
+#: File -> the user's modules that were imported before it, and stay when it is run anew.
+_BEFORE: dict[Path, frozenset[str]] = {}
+
+
+def _imported() -> frozenset[str]:
     return frozenset(name for name in sys.modules if name.startswith(_PREFIX))
 
 
-def run_anew(path: Path | str, function: str, kept: frozenset[str]) -> Callable[..., Any]:
-    """The same function as `load_function` gave, its file and those that it imports run once more as they were then.
+def anew(path: Path | str, function: str, kind: Kind) -> Callable[[], Callable[..., Any]]:
+    """Import a file as `load_function` does, and return what gives its function once more, as if imported then.
 
-    What they keep in variables, defaults and caches starts afresh.
+    The file and those that it imports are run again as they were. So what they keep in variables, defaults and caches
+    starts afresh. Modules that were there before stay, such as a net's, whose classes must remain what they are.
 
-    Parameters
-    ----------
-    kept : names of modules that stay, such as those of a net, whose classes must remain what they are
+    Raises
+    ------
+    UserCodeError
+        As `load_function`.
     """
-    for name in loaded_modules() - kept:
+    path = Path(path).resolve()
+    kept = _BEFORE.setdefault(path, _imported())
+    load_function(path, function, kind)
+    return partial(_run_anew, path, function, kept)
+
+
+def _run_anew(path: Path, function: str, kept: frozenset[str]) -> Callable[..., Any]:
+    for name in _imported() - kept:
         del sys.modules[name]
         package, _, module = name.rpartition(".")
         # Where `from . import module` looks first.
         vars(sys.modules.get(package, ModuleType(name))).pop(module, None)
-    return getattr(_load(Path(path).resolve()), function)
+    return getattr(_load(path), function)
 
 
 def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., Any]:
