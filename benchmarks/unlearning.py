@@ -127,7 +127,7 @@ def main() -> None:
 
     methods = find_methods(ROOT / "methods")
     settings = config.load([], {}, methods, ROOT / "config" / "config.yaml")
-    plan = Plan(settings, methods, ROOT / "workflow" / "scripts")
+    plan = Plan(settings, methods)
     options = {"momentum": 0.9, "weight_decay": 5e-4, **plan.method("finetune").options}
     names = ("lr", "epochs", "batch_size", "momentum", "weight_decay")
     options["batch_size"] = settings.training.batch_size

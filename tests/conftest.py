@@ -1,12 +1,16 @@
 """A copy of the workflow in a temporary folder, and how to run and read it. Shared by tests/dag and tests/e2e."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,6 +67,28 @@ def read_jobs(text: str) -> list[Job]:
     return jobs
 
 
+@cache
+def server() -> subprocess.Popen[str]:
+    """The process that starts Snakemake for the tests of this process; it ends with it."""
+    return subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("snakemake_server.py")],
+        env={name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_in_server(args: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder, as `subprocess.run` would."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
+        request = {"arguments": [str(arg) for arg in args], "folder": str(folder), "environment": environment}
+        server().stdin.write(json.dumps({**request, "output": output.name}) + "\n")
+        server().stdin.flush()
+        status = int(server().stdout.readline())
+        return subprocess.CompletedProcess(args, status, output.read())
+
+
 class Workflow:
     """A copy of the workflow, without results, in ``folder``."""
 
@@ -104,10 +130,15 @@ class Workflow:
     def run(self, *args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake; its two streams come back as one text in ``stdout``. Nothing is expected of it."""
         surroundings = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+        environment = {**surroundings, "CUDA_VISIBLE_DEVICES": "", **env}
+        folder = Path(cwd or self.folder)
+        if not env:
+            return run_in_server(args, folder, environment)
+        # Another environment may name another package: a process of its own.
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *args],
-            cwd=cwd or self.folder,
-            env={**surroundings, "CUDA_VISIBLE_DEVICES": "", **env},
+            cwd=folder,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
                 try:
-                    plans[name] = Plan(config.load([path], {}, methods, path), methods, ROOT / "workflow" / "scripts")
+                    plans[name] = Plan(config.load([path], {}, methods, path), methods)
                 except config.ConfigError as error:
                     # That file is written anew at each start: what is to be mended is the user's.
                     problems.append(f"{file}, experiments.{name}: {str(error).removeprefix(f'{path} ')}")

@@ -19,7 +19,7 @@ from unlearning_metric.plan.shard_size import (
     measured_start_seconds,
 )
 from unlearning_metric.store.files import StoreError
-from unlearning_metric.upkeep.doctor import examine
+from unlearning_metric.upkeep.doctor import by_other_code, examine
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -28,7 +28,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     methods = find_methods(root / "methods")
     try:
         settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
-        plan = Plan(settings, methods, root / "workflow" / "scripts")
+        plan = Plan(settings, methods)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -37,6 +37,13 @@ def doctor(arguments: argparse.Namespace) -> int:
     for problem in examine(plan, results):
         print(problem, flush=True)
         problems.append(problem.kind)
+    made_earlier = by_other_code(plan, results)
+    if made_earlier:
+        print(
+            "note: made by other code of the same versions, and as good: "
+            + ", ".join(f"{step} {count} {'file' if count == 1 else 'files'}" for step, count in made_earlier.items())
+            + ". To make some anew all the same: snakemake --forcerun <rule>"
+        )
     counts = Counter(problems)
     files = sum(1 for _ in plan.artifacts())
     print(
@@ -52,7 +59,7 @@ def shard_size(arguments: argparse.Namespace) -> int:
     methods = find_methods(root / "methods")
     try:
         settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
-        plan = Plan(settings, methods, root / "workflow" / "scripts")
+        plan = Plan(settings, methods)
         results = arguments.results or settings.results
         keys = {group: plan.training_origin(group).key for group in ("full", "retain")}
         each = arguments.model_seconds or measured_model_seconds(results, keys)
@@ -138,6 +145,13 @@ def _finite(text: str) -> float:
     return value
 
 
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0.0 < value < 1.0:
@@ -180,8 +194,8 @@ def main(argv: list[str] | None = None) -> int:
     outside.add_argument("--ceiling", metavar="NPZ", help="a second set of retrained models; default: half-splits")
     outside.add_argument("--out", default=".", metavar="FOLDER", help="where the files go; default: here")
     outside.add_argument("--delta", type=_share, default=1e-5, help="of (epsilon, delta)-unlearning; default: 1e-5")
-    outside.add_argument("--seed", type=int, default=0, help="of splits and subsets; default: 0")
-    outside.add_argument("--efficiency-limit", type=float, default=0.2, help="share of a retraining; default: 0.2")
+    outside.add_argument("--seed", type=_whole, default=0, help="of splits and subsets; default: 0")
+    outside.add_argument("--efficiency-limit", type=_finite, default=0.2, help="share of a retraining; default: 0.2")
     outside.set_defaults(run=score)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from unlearning_metric.errors import UserCodeError, UserError
+from unlearning_metric.errors import UserCodeError, UserError, plain
+from unlearning_metric.keys.origin import code_fingerprint
 
 LOGGER = logging.getLogger("unlearning_metric")
 
@@ -45,7 +46,21 @@ def _with_advice(error: BaseException) -> BaseException:
 
 def _message_alone(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """What the interpreter prints of an exception that ends a job and says itself what is wrong and what to do."""
-    print(f"{kind.__name__}: {error}", file=sys.stderr)
+    print(f"{kind.__name__}: {plain(str(error))}", file=sys.stderr)
+
+
+class _PlainFormatter(logging.Formatter):
+    """Shows what would steer a terminal as text, wherever it comes from."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
+def print_anyway() -> None:
+    """Have what this process prints never fail for letters that the terminal's encoding lacks: they are escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -62,9 +77,11 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     forget_failure(path)
-    handlers: list[logging.Handler] = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
+    print_anyway()
+    in_file = logging.FileHandler(path, mode="w", encoding="utf-8", errors="backslashreplace")
+    handlers: list[logging.Handler] = [in_file, logging.StreamHandler(sys.stderr)]
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_PlainFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
         LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     try:
@@ -101,9 +118,10 @@ def _record_failure(log: Path | str, key: str, message: str) -> None:
 def report_failure(log: Path | str, key: str, message: str) -> None:
     """Say in log, terminal and the record for `failure` why a job failed that could not say it itself."""
     _record_failure(log, key, message)
-    print(f"failed: {message}", file=sys.stderr, flush=True)
-    with open(log, "a", encoding="utf-8") as lines:
-        print(f"{time.strftime('%H:%M:%S')} failed: {message}", file=lines)
+    said = f"failed: {plain(message)}"
+    print(said, file=sys.stderr, flush=True)
+    with open(log, "a", encoding="utf-8", errors="backslashreplace") as lines:
+        print(time.strftime("%H:%M:%S"), said, file=lines)
 
 
 def forget_failure(log: Path | str) -> None:
@@ -113,11 +131,13 @@ def forget_failure(log: Path | str) -> None:
 
 def failure(log: Path | str, key: str) -> str | None:
     """Why the job of a log failed when it last ran with this key; None if it did not."""
+    record_file = _failure_record(log)
     try:
-        record = json.loads(_failure_record(log).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        # A pipe in its place would be waited for.
+        record = json.loads(record_file.read_text(encoding="utf-8")) if record_file.is_file() else {}
+        return plain(record["message"]) if record.get("key") == key else None
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return None
-    return record["message"] if record["key"] == key else None
 
 
 def _clock(seconds: float) -> str:
@@ -162,6 +182,7 @@ def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str
         "host": platform.node(),
         "system": platform.platform(),
         "device": device,
+        "code": code_fingerprint(),
         "versions": versions,
         "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -10,12 +10,11 @@ import time
 import pytest
 
 from unlearning_metric.scoring.score import canonical
-from unlearning_metric.store.files import read_document
+from unlearning_metric.store.files import read_document, verify
 
 pytestmark = pytest.mark.slow
 
 METHOD = "finetune"
-KILLS = 20
 
 
 def start(workflow, *args):
@@ -72,27 +71,35 @@ def small(workflow):
     return workflow.only(METHOD)
 
 
-@pytest.fixture(scope="module")
-def duration(undisturbed, tmp_path_factory, request):
-    """Seconds of an undisturbed run of this module's workflow, under the load that the tests run under."""
-    workflow = type(request.getfixturevalue("session_workflow"))(tmp_path_factory.mktemp("timed") / "w").only(METHOD)
-    workflow.configure()
-    begin = time.monotonic()
-    assert start(workflow).wait() == 0
-    return time.monotonic() - begin
+def files_made(workflow):
+    """Finished files of the results, in no order; logs and what is still being written left out."""
+    kinds = (".npz", ".safetensors", ".parquet", ".json")
+    files = workflow.path("results").rglob("*")
+    return [file for file in files if file.suffix in kinds and not file.name.startswith(".")]
 
 
-@pytest.mark.parametrize("kill", range(KILLS))
-def test_the_whole_group_killed_at_a_random_moment(small, undisturbed, duration, kill):
-    run = start(small)
-    # One kill in each twentieth of the run, at a moment of chance within it.
-    moment = (kill + random.Random(time.time_ns()).random()) / KILLS * duration
-    print(f"killed after {moment:.2f} s of {duration:.2f} s")
-    time.sleep(moment)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    wait_for_end(run.pid)
+def test_the_whole_group_killed_while_one_file_after_the_other_is_made(small, undisturbed):
+    chance = random.Random(seed := time.time_ns())
+    print(f"moments drawn with {seed}")
+    count = 0
+    while True:
+        run = start(small)
+        while run.poll() is None and len(files_made(small)) < count:
+            time.sleep(0.05)
+        # Within the time that Snakemake starts or a job takes.
+        time.sleep(chance.uniform(0.0, 6.0 if count == 0 else 3.0))
+        if run.poll() is not None:
+            assert run.returncode == 0, small.path("run.log").read_text()
+            break
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        wait_for_end(run.pid)
+        for file in files_made(small):
+            verify(file)
+        assert small.run("--unlock").returncode == 0
+        count = max(count + 1, len(files_made(small)) + 1)
 
+    assert count > 10
     assert recovered(small) == undisturbed
 
 

@@ -34,7 +34,6 @@ from unlearning_metric.upkeep.unfinished import (
 )
 
 ROOT = Path(workflow.basedir)
-SCRIPTS = ROOT / "workflow" / "scripts"
 
 
 def load_configuration():
@@ -53,7 +52,7 @@ def load_configuration():
 def make_plan():
     """The plan of the configuration; what does not fit a method's file stops before any job."""
     try:
-        return Plan(CONFIG, METHODS, SCRIPTS)
+        return Plan(CONFIG, METHODS)
     except configuration.ConfigError as error:
         raise WorkflowError(str(error)) from None
 
@@ -104,7 +103,7 @@ def refuse_foreign(path, header, origin):
         params is None or repr(origin.key) in params
     ):
         raise WorkflowError(
-            f"{path} was made from something else than this configuration and code, and not by a run that Snakemake "
+            f"{path} was made from something else than this run needs, and not by a run that Snakemake "
             f"has recorded here. Found -> needed: {origin.difference(header['origin'])}. Nothing was changed. "
             f"Set back what differs, name another results folder (results: ...), or delete the file to have it made "
             "anew. `make doctor` lists every file that does not fit."

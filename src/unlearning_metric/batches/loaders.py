@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ class Reads:
 
     def __init__(self) -> None:
         # In shared memory: a worker is a process of its own, and adds in a place of its own.
-        self._places = torch.zeros(1 + self.WORKERS, dtype=torch.int64).share_memory_()
+        self._places = _shared_zeros(1 + self.WORKERS)
         self._array = self._places.numpy()
 
     def add(self, examples: int) -> None:
@@ -44,6 +45,15 @@ class Reads:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._places = state["_places"]
         self._array = self._places.numpy()
+
+
+def _shared_zeros(count: int) -> torch.Tensor:
+    """int64 [count] that processes share."""
+    try:
+        return torch.zeros(count, dtype=torch.int64).share_memory_()
+    except (RuntimeError, OSError):
+        # Without a usable /dev/shm: memory that forked workers share, as those of Linux are unless told otherwise.
+        return torch.frombuffer(mmap.mmap(-1, 8 * count), dtype=torch.int64)
 
 
 class ImageDataset(torch.utils.data.Dataset):

@@ -10,8 +10,7 @@ import numpy as np
 from unlearning_metric.data import casia_surf, digits, downloads, image_folder, npz
 from unlearning_metric.data.images import ImageData
 
-#: source name -> function(``data`` part of the configuration, rng) -> ImageData. Imported plainly, so that a
-#: source's code enters the key of its data.
+#: source name -> function(``data`` part of the configuration, rng) -> ImageData.
 SOURCES: dict[str, Callable[[dict[str, Any], np.random.Generator], ImageData]] = {
     "digits": digits.load,
     **dict.fromkeys(downloads.KINDS, downloads.load),

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from unlearning_metric.data.images import DataError
+from unlearning_metric.host.memory import available_bytes
 
 #: A job holds the stored data set and the examples it selects from it.
 COPIES = 2
-
-
-def available_bytes() -> int | None:
-    """Memory that a new process may take: what the system has free, or what is left of a container's limit.
-
-    Returns
-    -------
-    None on systems that do not say
-    """
-    limits = []
-    try:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        group = Path("/sys/fs/cgroup")
-        limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass
-    return min(limits, default=None)
 
 
 def require_memory(stored: int, what: str, advice: str) -> None:

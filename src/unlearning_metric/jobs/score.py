@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.outputs.dumps import load_ensemble
-from unlearning_metric.outputs.ensemble import refuse_diverged, refuse_mixed
+from unlearning_metric.outputs.ensemble import refuse_diverged
+from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
 from unlearning_metric.scoring.intervals import write_replicates
 from unlearning_metric.scoring.score import score_method

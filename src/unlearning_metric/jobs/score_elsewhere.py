@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unlearning_metric.config import METHOD_NAME
-from unlearning_metric.keys.origin import Origin, code_fingerprints, content_fingerprint
+from unlearning_metric.keys.origin import Origin, content_fingerprint
 from unlearning_metric.leaderboard.board import write_leaderboard
-from unlearning_metric.outputs.ensemble import Ensemble, refuse_mixed
-from unlearning_metric.outputs.external import DumpError, ensemble_of, read_arrays
+from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
+from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import commit, run_record
 from unlearning_metric.scoring.intervals import write_replicates
 from unlearning_metric.scoring.score import score_method
 from unlearning_metric.store.files import write_document, write_parquet
 
+#: Where the data are from, in the document of a score.
+SOURCE = "elsewhere"
 #: Fewest models a side: two halves of two for the ceiling.
 LEAST_MODELS = 4
 
@@ -47,32 +55,31 @@ def score_elsewhere(
         If the sides list other examples, or share models.
     """
     methods = _named(unlearned)
+    _refuse_place(Path(out), methods)
     shared = {
         name: _read(path)
         for name, path in (("retrained", retrained), ("originals", original), ("ceiling", ceiling))
         if path is not None
     }
     sides = {name: _read(path) for name, path in methods.items()}
-    reference = shared["retrained"]
-    if len(reference) < LEAST_MODELS:
-        raise DumpError(f"{retrained} has {len(reference)} models: at least {LEAST_MODELS} are needed, 64 are usual")
-    for name, side in {**sides, "ceiling": shared.get("ceiling", reference)}.items():
-        if len(side) != len(reference):
+    copies = len(shared["retrained"].ensemble)
+    if copies < LEAST_MODELS:
+        raise DumpError(f"{retrained} has {copies} models: at least {LEAST_MODELS} are needed, 64 are usual")
+    for side in (*sides.values(), *(shared[name] for name in ("ceiling",) if name in shared)):
+        if len(side.ensemble) != copies:
             raise DumpError(
-                f"{methods.get(name, ceiling)} has {len(side)} models and {retrained} has {len(reference)}: the "
-                "challenge's score needs equally many, and scores of different numbers are not comparable. Leave out "
-                "the surplus"
+                f"{side.path} has {len(side.ensemble)} models and {retrained} has {copies}: the challenge's score "
+                "needs equally many, and scores of different numbers are not comparable. Leave out the surplus"
             )
     origins, paths = {}, {}
     for name, path in methods.items():
-        together = {**shared, "unlearned": sides[name]}
-        _refuse_other_examples(together, {"unlearned": path, "originals": original, "ceiling": ceiling}, retrained)
+        together = _on_same_examples({**shared, "unlearned": sides[name]})
         refuse_mixed(together)
         settings = {
             "experiment_seed": experiment_seed,
-            "copies": len(reference),
+            "copies": copies,
             "ceiling": "split" if ceiling is None else "retrain",
-            "data": {"source": "elsewhere"},
+            "data": {"source": SOURCE},
             "model": {"name": "elsewhere"},
             "forget": {"strategy": "given"},
             "delta": delta,
@@ -80,15 +87,15 @@ def score_elsewhere(
         }
         files = {"retrained": retrained, "unlearned": path, "originals": original, "ceiling": ceiling}
         keys = {part: content_fingerprint(file) for part, file in files.items() if file is not None}
-        origin = Origin({**settings, "method": name}, code_fingerprints(__file__), keys)
+        origin = Origin("score", {**settings, "method": name}, keys)
         origins[name] = origin.key
         paths[name] = [Path(out, f"score_{name}.json"), Path(out, f"replicates_{name}.npz")]
         score = score_method(
             name,
-            reference,
-            sides[name],
-            shared.get("originals"),
-            shared.get("ceiling"),
+            together["retrained"],
+            together["unlearned"],
+            together.get("originals"),
+            together.get("ceiling"),
             settings,
             {"engine": "elsewhere", "precision": "elsewhere"},
             {**keys, "score": origin.key},
@@ -98,7 +105,7 @@ def score_elsewhere(
         write_parquet(Path(out, f"samples_{name}.parquet"), score.samples, {**origin.header(), "method": name})
         write_replicates(paths[name][1], score.replicates, {**origin.header(), "method": name})
         write_document(paths[name][0], score.document)
-    board = Origin({}, code_fingerprints(__file__), origins)
+    board = Origin("leaderboard", {}, origins)
     write_leaderboard(
         out,
         {name: document for name, (document, _) in paths.items()},
@@ -109,8 +116,50 @@ def score_elsewhere(
     return Path(out, "leaderboard.md").read_text(encoding="utf-8")
 
 
-def _read(path: str) -> Ensemble:
-    return ensemble_of(read_arrays(path), path)
+@dataclass(frozen=True)
+class _Side:
+    """Outputs of one file, and the names of the arrays that it holds."""
+
+    path: str
+    arrays: frozenset[str]
+    ensemble: Ensemble
+
+
+def _read(path: str) -> _Side:
+    arrays = read_arrays(path)
+    return _Side(path, frozenset(arrays), ensemble_of(arrays, path))
+
+
+def _refuse_place(out: Path, methods: Iterable[str]) -> None:
+    """Raise `DumpError` where results cannot be written, or would replace what this command did not make."""
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise DumpError(f"--out {out}: {place} is a file. Name a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DumpError(f"--out {out}: nothing can be written to {place}. Name another folder")
+    advice = "would be replaced. Name another folder with --out, such as --out scores"
+    for part in ("models", "losses", "data/split.npz"):
+        if (out / part).exists():
+            raise DumpError(f"--out {out} holds results of the workflow ({part}), and some of them {advice}")
+    board = _document(out / "leaderboard.json")
+    ranked = [] if board is None else list(board.get("scores") or [""])
+    for name in (*methods, *ranked):
+        document = _document(out / f"score_{name}.json")
+        made_here = document is not None and document.get("dataset") == SOURCE
+        if not made_here and (document is not None or name in ranked):
+            file = "leaderboard.json" if name in ranked else f"score_{name}.json"
+            raise DumpError(f"{out / file} was not made by this command, and {advice}")
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    """A JSON document; None where there is none, empty where it is something else."""
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _named(files: Sequence[str]) -> dict[str, str]:
@@ -126,13 +175,70 @@ def _named(files: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _refuse_other_examples(sides: dict[str, Ensemble], files: dict[str, Any], retrained: str) -> None:
-    reference = sides["retrained"]
+def _on_same_examples(sides: Mapping[str, _Side]) -> dict[str, Ensemble]:
+    """The ensembles, the retrained one with the labels and groups that it lacks and another side has.
+
+    Labels on one side alone are a doubt of the side without them. Raises `DumpError` where the sides contradict.
+    """
+    found = {name: side.ensemble for name, side in sides.items()}
     for name, side in sides.items():
-        for role in set(side.roles) & set(reference.roles):
-            ours, theirs = side.roles[role], reference.roles[role]
-            if ours.examples.tolist() != theirs.examples.tolist() or ours.labels.tolist() != theirs.labels.tolist():
-                raise DumpError(
-                    f"{files[name]} and {retrained} list different {role} examples or labels ({len(ours.examples)} and "
-                    f"{len(theirs.examples)} examples): record both on the same examples, in the same order"
+        if name == "retrained":
+            continue
+        for role in [role for role in side.ensemble.roles if role in found["retrained"].roles]:
+            _refuse_other_examples(sides["retrained"], side, role)
+            reference, outputs = found["retrained"].roles[role], side.ensemble.roles[role]
+            known = [part.labels[0] != UNKNOWN_LABEL for part in (reference, outputs)]
+            if all(known) and not np.array_equal(reference.labels, outputs.labels):
+                what = f"{role} label"
+                raise DumpError(_contradiction(sides["retrained"], side, what, reference.labels, outputs.labels))
+            if known[0] != known[1]:
+                lacking, having = ("retrained", name) if known[1] else (name, "retrained")
+                doubt = (
+                    f"no labels of the {role} examples, which {_TITLES[having]} have: that both are of the same "
+                    "examples cannot be checked"
                 )
+                found[lacking] = replace(found[lacking], doubts=[*found[lacking].doubts, doubt])
+            if known[1] and not known[0]:
+                roles = {**found["retrained"].roles, role: replace(reference, labels=outputs.labels)}
+                found["retrained"] = replace(found["retrained"], roles=roles)
+        groups = [found["retrained"].groups, side.ensemble.groups]
+        if groups[0] is None:
+            found["retrained"] = replace(found["retrained"], groups=groups[1])
+        elif groups[1] is not None and not np.array_equal(*groups):
+            raise DumpError(_contradiction(sides["retrained"], side, "group", *groups))
+    return found
+
+
+def _refuse_other_examples(retrained: _Side, side: _Side, role: str) -> None:
+    """Raise `DumpError` where two files hold outputs of other examples."""
+    name = "examples" if role == "forget" else f"{role}_examples"
+    listed = [part.ensemble.roles[role].examples for part in (retrained, side)]
+    if np.array_equal(*listed):
+        return
+    if len(listed[0]) == len(listed[1]) and (name in retrained.arrays) != (name in side.arrays):
+        having, lacking = (retrained, side) if name in retrained.arrays else (side, retrained)
+        raise DumpError(
+            f"{lacking.path} does not say which {role} examples its outputs are of, and {having.path} does: add the "
+            f"array {name} to it, or leave it out of both where their order is the same"
+        )
+    raise DumpError(
+        f"{side.path} and {retrained.path} list different {role} examples ({len(listed[1])} and {len(listed[0])} "
+        "examples): record both on the same examples, in the same order"
+    )
+
+
+def _contradiction(retrained: _Side, side: _Side, what: str, reference: np.ndarray, given: np.ndarray) -> str:
+    place = int(np.argmax(reference != given))
+    return (
+        f"{side.path} and {retrained.path} contradict each other: the {what} of example {place} (counted from 0) is "
+        f"{given[place]} and {reference[place]}. Record both on the same examples, in the same order"
+    )
+
+
+#: Side -> how a doubt names it.
+_TITLES = {
+    "retrained": "the retrained models'",
+    "unlearned": "the unlearned models'",
+    "originals": "the original models'",
+    "ceiling": "those of the ceiling",
+}

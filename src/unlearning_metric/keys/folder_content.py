@@ -12,8 +12,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from unlearning_metric.host.private_folder import PrivateFolderError, private_folder
 from unlearning_metric.keys.origin import content_fingerprint, digest
 
 #: A file changed within so many nanoseconds may change again without a new time, so it is read each time.
@@ -85,27 +87,32 @@ def folder_fingerprint(folder: Path | str) -> str:
     return digest({name: entry[2] for name, entry in found.items()})
 
 
-def _cache_file(folder: Path) -> Path:
-    place = Path(tempfile.gettempdir()) / f"unlearning-metric-contents-{os.getuid()}"
+def _cache_file(folder: Path) -> Path | None:
+    """Where what is known of a folder is kept; None where no place is this user's alone."""
+    try:
+        place = private_folder("unlearning-metric-contents")
+    except (OSError, PrivateFolderError):
+        # Slower each time, not wrong.
+        return None
     return place / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}.json"
 
 
-def _read(cache: Path) -> dict[str, list[int | str]]:
+def _read(cache: Path | None) -> dict[str, list[int | str]]:
     try:
-        # What others could have written is not believed.
-        if cache.stat().st_uid != os.getuid() or cache.parent.stat().st_uid != os.getuid():
+        if cache is None or cache.lstat().st_uid != os.getuid():
             return {}
         return json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
-def _write(cache: Path, entries: dict[str, list[int | str]]) -> None:
-    try:
-        cache.parent.mkdir(mode=0o700, exist_ok=True)
-        temporary = cache.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(entries), encoding="utf-8")
-        temporary.replace(cache)
-    except OSError:
-        # Slower next time, not wrong.
+def _write(cache: Path | None, entries: dict[str, list[int | str]]) -> None:
+    if cache is None:
         return
+    # Slower next time, not wrong.
+    with suppress(OSError):
+        # Of one process alone: several may look at once, and process numbers repeat in containers.
+        handle, name = tempfile.mkstemp(dir=cache.parent)
+        with open(handle, "w", encoding="utf-8") as stream:
+            json.dump(entries, stream)
+        os.replace(name, cache)

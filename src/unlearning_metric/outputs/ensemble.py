@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from unlearning_metric.errors import UserError
-from unlearning_metric.store.files import StoreError
 
 #: Roles of examples, in the order of a dump's rows.
 ROLES = ("forget", "probe", "validation", "test")
@@ -63,6 +62,7 @@ class Ensemble:
     passes : ``retain``, ``forget`` and ``validation`` -> float64 [models], examples that making the model read / size
         of the set; empty where it was not counted
     groups : int [forget examples], such as the person each example is of; None where the data have none
+    doubts : what is odd about outputs that were made elsewhere, a sentence each
     """
 
     order: str
@@ -75,6 +75,7 @@ class Ensemble:
     passes: Mapping[str, np.ndarray] = field(default_factory=dict)
     groups: np.ndarray | None = None
     duplicates: int | None = None
+    doubts: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.models)
@@ -103,43 +104,3 @@ def refuse_diverged(policy: str, group: str, diverged: list[int]) -> None:
             f"{group}: models {', '.join(map(str, diverged))} have non-finite parameters or outputs, and on_diverged "
             "is fail. Mend the method or the recipe, or set on_diverged: keep, which counts them as wrong everywhere."
         )
-
-
-def refuse_mixed(sides: Mapping[str, Ensemble]) -> None:
-    """Check that the sides of a score belong together and are not the same models.
-
-    Parameters
-    ----------
-    sides : ``retrained`` and what is compared with it, by name
-
-    Raises
-    ------
-    StoreError
-        If a side lists other examples, or in another order, or shares a model with the retrained side: the same
-        models on both sides would score 1.0 and mean nothing. Diverged models are alike without being the same.
-    """
-    retrained = sides["retrained"]
-    known = {row.tobytes(): model for model, row in _sound_rows(retrained)}
-    for name, side in sides.items():
-        if side is retrained:
-            continue
-        if side.order != retrained.order or not np.array_equal(side.forget.examples, retrained.forget.examples):
-            raise StoreError(
-                f"the dumps of the {name} models list other forget examples, or in another order, than those of the "
-                f"retrained models (hash of the split {side.order}, {retrained.order}). Both must come from one split: "
-                "delete the wrong side's dumps and run again."
-            )
-        for model, row in _sound_rows(side):
-            if row.tobytes() in known:
-                raise StoreError(
-                    f"model {model} of the {name} side has the same outputs, bit by bit, as retrained model "
-                    f"{known[row.tobytes()]}: a checkpoint or a seed is shared between the sides, and the score would "
-                    "mean nothing. Use separate models."
-                )
-
-
-def _sound_rows(side: Ensemble) -> Iterable[tuple[int, np.ndarray]]:
-    """Model index and confidences of each model that did not diverge."""
-    for model, row in zip(side.models, side.forget.confidence, strict=True):
-        if model not in side.diverged:
-            yield int(model), row

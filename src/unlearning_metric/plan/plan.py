@@ -14,13 +14,11 @@ from typing import Any
 
 from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, USER_DATA, Config, unknown_method_message
 from unlearning_metric.keys.folder_content import folder_fingerprint
-from unlearning_metric.keys.origin import Origin, code_fingerprints, content_fingerprint, method_fingerprint
+from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint
 from unlearning_metric.plan.methods import MethodEntry, method_entries
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
-
-TEMPLATE = Path(__file__).parents[1] / "report" / "templates" / "report.html.j2"
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
@@ -87,7 +85,6 @@ class Plan:
     ----------
     config : the checked configuration
     methods : name -> path of every file in methods/
-    scripts : folder of the rules' scripts, whose code enters the keys
 
     Raises
     ------
@@ -96,14 +93,14 @@ class Plan:
         (see `user_functions.with_own_functions`).
     """
 
-    def __init__(self, config: Config, methods: Mapping[str, Path], scripts: Path | str) -> None:
+    def __init__(self, config: Config, methods: Mapping[str, Path]) -> None:
         config = with_own_functions(config)
-        self.config, self.scripts = config, Path(scripts)
+        self.config = config
         #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
         self.methods = method_entries(config, methods)
         self._whole = config.model_dump(mode="json")
         self._tracked = by_content(without_neutral(self._whole, NEUTRAL))
-        # Asked for by every job of the rules; each walks the imports of a script.
+        # Asked for by every job of the rules.
         self.training_origin = cache(self.training_origin)
         self.unlearning_origin = cache(self.unlearning_origin)
         self.check_origin = cache(self.check_origin)
@@ -115,9 +112,6 @@ class Plan:
 
     def _track(self, *names: str) -> dict[str, Any]:
         return {name: self._tracked[name] for name in names if name in self._tracked}
-
-    def _code(self, script: str) -> dict[str, str]:
-        return code_fingerprints(self.scripts / f"{script}.py")
 
     # Which models there are -------------------------------------------------------------------------------
 
@@ -165,7 +159,7 @@ class Plan:
         if data["source"] in USER_DATA:
             read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
             settings["content"] = read(self.config.data.path)
-        return Origin(settings, self._code("prepare_data"))
+        return Origin("prepare_data", settings)
 
     @property
     def needs_difficulty(self) -> bool:
@@ -186,7 +180,7 @@ class Plan:
     def difficulty_origin(self) -> Origin:
         """Origin of the measure of difficulty."""
         settings = self._difficulty_settings(self._tracked)
-        return Origin(settings, self._code("difficulty"), {"data": self.data_origin.key})
+        return Origin("difficulty", settings, {"data": self.data_origin.key})
 
     @cached_property
     def split_settings(self) -> dict[str, Any]:
@@ -205,7 +199,7 @@ class Plan:
         inputs = {"data": self.data_origin.key}
         if self.needs_difficulty:
             inputs["difficulty"] = self.difficulty_origin.key
-        return Origin(settings, self._code("split_data"), inputs)
+        return Origin("split_data", settings, inputs)
 
     @cached_property
     def training_settings(self) -> dict[str, Any]:
@@ -221,9 +215,9 @@ class Plan:
         """Origin of the models of role ``full`` or ``retain``."""
         if role == "full" and self.config.original is not None:
             settings = self._track("model", "original")
-            return Origin(settings, self._code("import_original"), {"data": self.data_origin.key})
+            return Origin("import_original", settings, {"data": self.data_origin.key})
         settings = {**self._track("experiment_seed", "model", "training"), "role": role}
-        return Origin(settings, self._code("train"), {"split": self.split_origin.key})
+        return Origin("train", settings, {"split": self.split_origin.key})
 
     def unlearning_settings(self, method: str) -> dict[str, Any]:
         """What a copy of a method depends on, besides its file and the originals."""
@@ -242,7 +236,7 @@ class Plan:
         limit = self._whole["efficiency"]["limit"]
         return self._method_origin(method, "check", copies=self.config.copies, limit=limit)
 
-    def _method_origin(self, method: str, script: str, **more: Any) -> Origin:
+    def _method_origin(self, method: str, step: str, **more: Any) -> Origin:
         settings = {
             **self._track("experiment_seed", "model", "training", "originals"),
             **self._contract(method),
@@ -253,7 +247,7 @@ class Plan:
         inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
         if self.method(method).needs_oracle:
             inputs["oracle"] = self.unlearning_origin(ORACLE_METHOD).key
-        return Origin(settings, self._code(script), inputs)
+        return Origin(step, settings, inputs)
 
     def models_origin(self, group: str) -> Origin:
         """Origin of the models of a group: ``full``, ``retain`` or ``unlearn/<method>``."""
@@ -270,10 +264,10 @@ class Plan:
         if self.is_imported(group):
             content = content_fingerprint(self.method_file(group.partition("/")[2]))
             settings = {"group": group, "copies": self.config.copies, "content": content}
-            return Origin(settings, self._code("import_dump"), {"split": self.split_origin.key})
+            return Origin("import_dump", settings, {"split": self.split_origin.key})
         settings = {"group": group, **self._track("model")}
         inputs = {"split": self.split_origin.key, "models": self.models_origin(group).key}
-        return Origin(settings, self._code("dump_losses"), inputs)
+        return Origin("dump_losses", settings, inputs)
 
     def score_groups(self, method: str) -> dict[str, str]:
         """Name of each side of a score -> the group of models it comes from."""
@@ -323,7 +317,7 @@ class Plan:
     def score_origin(self, method: str) -> Origin:
         """Origin of a score document."""
         settings = {**self._score_settings(self._tracked, method), "method": method}
-        return Origin(settings, self._code("score"), self.score_keys(method))
+        return Origin("score", settings, self.score_keys(method))
 
     def score_files(self, method: str) -> list[str]:
         """What scoring a method makes: document, per-example table, and replicates for comparing it with others."""
@@ -333,7 +327,7 @@ class Plan:
         """Origin of the leaderboard."""
         scores = {name: self.score_origin(name).key for name in self.scored_methods}
         exclude = {name: value for name, value in self._tracked["efficiency"].items() if name == "exclude"}
-        return Origin(exclude, self._code("leaderboard"), scores)
+        return Origin("leaderboard", exclude, scores)
 
     def report_groups(self, methods: Collection[str]) -> list[str]:
         """Groups of models whose outputs a report on these methods shows; none where there is nothing to report on."""
@@ -342,7 +336,7 @@ class Plan:
     def report_origin(self) -> Origin:
         """Origin of the report."""
         inputs = {"data": self.data_origin.key, "leaderboard": self.leaderboard_origin().key}
-        return Origin({"template": content_fingerprint(TEMPLATE)}, self._code("report"), inputs)
+        return Origin("report", {}, inputs)
 
     # Which files there are --------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from unlearning_metric.config import NEUTRAL
+from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
 from unlearning_metric.report import figures
@@ -162,11 +163,29 @@ def what_was_run(found: Findings) -> dict[str, str]:
         "Seed": str(settings["experiment_seed"]),
         "Delta": f"{settings['delta']:g}",
         "Versions": listed(scored["versions"]),
-        "Code": str(scored.get("commit") or "not a checkout"),
+        "Code": "; ".join([str(scored.get("commit") or "not a checkout"), *_by_other_code(found)]),
         "Hardware": f"{scored['system']}; models on {', '.join(devices) or 'unknown'}",
         "Seconds": ", ".join(f"{name} {value:.0f}" for name, value in found.seconds.items()) or "not recorded",
         "Disk": ", ".join(f"{name} {value / 1e6:.1f} MB" for name, value in found.disk.items()) or "not kept",
     }
+
+
+def _by_other_code(found: Findings) -> list[str]:
+    """What was made by other code of the same versions than makes this page, in a sentence; nothing where nothing was.
+
+    Models are counted by jobs.
+    """
+    made: dict[str, list[str | None]] = {}
+    for method in found.methods:
+        provenance = method.document["provenance"]
+        made.setdefault("scores", []).append(provenance.get("code"))
+        for side, runs in provenance["run"].get("shards", {}).items():
+            # All methods share the other sides.
+            if side == "unlearned" or method is found.methods[0]:
+                made.setdefault(f"{side} models", []).extend(run.get("code") for run in runs)
+    counts = {what: sum(code not in (None, code_fingerprint()) for code in codes) for what, codes in made.items()}
+    listed = ", ".join(f"{what} ({count} of {len(made[what])})" for what, count in counts.items() if count)
+    return [f"by other code of the same versions: {listed}"] if listed else []
 
 
 def first_sentence(path: Path | str) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import tempfile
 import time
 from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
 from unlearning_metric.errors import UserError
+from unlearning_metric.host.private_folder import PrivateFolderError, private_folder
 
 #: Where schedulers tell a job its allocation: SLURM, PBS, LSF, Grid Engine.
 ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
-#: The Snakefile tells its jobs ``jobs_per_gpu`` by this variable: an argument would stand in the scripts of the rules,
-#: whose code enters every key, although it can change no number.
+#: The Snakefile tells its jobs ``jobs_per_gpu`` by this variable: it is the process's own affair and no job's argument.
 JOBS_PER_GPU = "UNLEARNING_METRIC_JOBS_PER_GPU"
 
 _GPU_ID = re.compile(r"\d+|(GPU|MIG)-.+")
@@ -49,11 +48,18 @@ def lock_folder() -> Path:
     Within an allocation of a scheduler that names its GPUs it is the allocation's own: a scheduler that hides other
     jobs' GPUs calls the one it gives each job ``0``, and jobs of one host that hold different GPUs must not wait for
     each other. Where nobody names GPUs all jobs of the host share them, whatever allocation they are of.
+
+    Raises
+    ------
+    DeviceError
+        If there can be no such folder, or another user could write to it.
     """
-    name = f"unlearning-metric-gpu-{os.getuid()}"
     named = "CUDA_VISIBLE_DEVICES" in os.environ
     given = [os.environ[variable] for variable in ALLOCATIONS if named and os.environ.get(variable)]
-    return Path(tempfile.gettempdir()) / "-".join([name, *given[:1]]).replace("/", "_")
+    try:
+        return private_folder("-".join(["unlearning-metric-gpu", *given[:1]]).replace("/", "_"))
+    except (OSError, PrivateFolderError) as error:
+        raise DeviceError(f"there is no place for the locks of GPUs: {error}") from error
 
 
 def claim_gpu(wait_seconds: float = 600.0, jobs_per_gpu: int = 1) -> IO[str]:
@@ -79,7 +85,6 @@ def claim_gpu(wait_seconds: float = 600.0, jobs_per_gpu: int = 1) -> IO[str]:
             "device is cuda, but this host shows no NVIDIA GPU. Set device: cpu (or auto), or run where there is one."
         )
     folder = lock_folder()
-    folder.mkdir(exist_ok=True)
     deadline = time.monotonic() + wait_seconds
     while True:
         lock = _free_place(folder, ids, jobs_per_gpu)
@@ -99,12 +104,12 @@ def _free_place(folder: Path, ids: list[str], jobs_per_gpu: int) -> IO[str] | No
     import fcntl
 
     # One job looks at a time: two that look at once may each see the other's GPU as taken and share a third.
-    with open(folder / "looking.lock", "w") as looking:
+    with _lock_file(folder / "looking.lock") as looking:
         fcntl.flock(looking, fcntl.LOCK_EX)
         for place in range(jobs_per_gpu):
             for identifier in ids:
                 name = f"{identifier.replace('/', '_')}.{place}.lock"
-                lock = open(folder / name, "w")  # noqa: SIM115 (held on purpose)
+                lock = _lock_file(folder / name)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -113,6 +118,11 @@ def _free_place(folder: Path, ids: list[str], jobs_per_gpu: int) -> IO[str] | No
                 os.environ["CUDA_VISIBLE_DEVICES"] = identifier
                 return lock
     return None
+
+
+def _lock_file(path: Path) -> IO[str]:
+    # No link is followed, and what is there is left as it is.
+    return open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+")
 
 
 def limit_threads(threads: int) -> None:

@@ -30,15 +30,10 @@ from unlearning_metric.scoring.sections import (
     two_sample_section,
     ulira_section,
 )
+from unlearning_metric.scoring.warnings import score_warnings
 from unlearning_metric.seeds import Streams
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
-COARSE_SPREAD = 1.0
-#: Examples that a warning names; the document lists all.
-SHOWN = 10
-#: Originals and retrained models of one recipe differ by less than this in their accuracy on the retain set.
-UNLIKE = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,12 +53,13 @@ class Score:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """The part of a score document that depends on nothing but configuration, code and data, as bytes.
+    """The part of a score document that depends on nothing but configuration, versions and data, as bytes.
 
-    Drops exactly ``efficiency`` and ``provenance.run``; sorted keys, no white space, UTF-8.
+    Drops exactly ``efficiency`` and, of ``provenance``, the records ``code`` and ``run``; sorted keys, no white space,
+    UTF-8.
     """
     kept = {name: value for name, value in document.items() if name != "efficiency"}
-    kept["provenance"] = {name: v for name, v in document["provenance"].items() if name != "run"}
+    kept["provenance"] = {name: v for name, v in document["provenance"].items() if name not in ("code", "run")}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -133,66 +129,6 @@ def _efficiency_section(retrained: Ensemble, unlearned: Ensemble, limit: float) 
         "within_limit": None if ratio is None else ratio <= limit,
         "passes": {name: float(of_copy.mean()) for name, of_copy in unlearned.passes.items()},
     }
-
-
-def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | None:
-    """A warning where originals and retrained models differ on the retain set, which both trained on."""
-    if originals is None or not all("retain" in side.accuracy for side in (originals, retrained)):
-        return None
-    theirs = retrained.accuracy["retain"]
-    ours, mean = float(originals.accuracy["retain"].mean()), float(theirs.mean())
-    if abs(ours - mean) <= max(UNLIKE, 3 * float(theirs.std(ddof=1))):
-        return None
-    return (
-        f"the original is right on {ours:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
-        "trained alike (another recipe, normalisation or numbering of the classes?), and the score tells that apart, "
-        "not forgetting"
-    )
-
-
-def _warnings(
-    challenge_section: Mapping[str, Any],
-    retrained: Ensemble,
-    unlearned: Ensemble,
-    originals: Ensemble | None,
-    ceiling_models: Ensemble | None,
-) -> list[str]:
-    found = []
-    for side, name, what in (
-        (retrained, "retrained models", "every score and the ceiling"),
-        (originals, "original models", "the floor and all copies"),
-        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
-    ):
-        if side is not None and side.diverged:
-            found.append(
-                f"{len(side.diverged)} of {len(side)} {name} diverged and count as wrong everywhere, which distorts "
-                f"{what}: mend the recipe (a lower training.lr, say)"
-            )
-    if unlike := _trained_unlike(originals, retrained):
-        found.append(unlike)
-    if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
-        found.append(
-            f"the retrained models' confidences spread little (median sd "
-            f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "
-            "coarse for them, and scores, ceiling included, come out lower than elsewhere"
-        )
-    if challenge_section["n_undefined"]:
-        shown = challenge_section["undefined_examples"][:SHOWN]
-        more = (
-            f" and {challenge_section['n_undefined'] - SHOWN} more" if challenge_section["n_undefined"] > SHOWN else ""
-        )
-        found.append(
-            f"{challenge_section['n_undefined']} examples have no defined epsilon and count 0 points: "
-            f"{', '.join(map(str, shown))}{more}"
-        )
-    if retrained.duplicates:
-        found.append(
-            f"{retrained.duplicates} of {len(retrained.forget.examples)} forget examples are in the retain set as "
-            "well, value by value: forgetting them is undefined"
-        )
-    if unlearned.diverged:
-        found.append(f"{len(unlearned.diverged)} of {len(unlearned)} copies diverged and count as wrong everywhere")
-    return found
 
 
 def score_method(
@@ -270,7 +206,7 @@ def score_method(
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
-        "warnings": _warnings(section, retrained, unlearned, originals, ceiling_models),
+        "warnings": score_warnings(section, retrained, unlearned, originals, ceiling_models),
         "provenance": {
             "configuration": dict(settings),
             "keys": dict(keys),

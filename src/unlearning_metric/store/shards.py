@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: Of a shard: a file's name must not have a list of billions made.
+MOST_MODELS = 1_000_000
+
 
 def shard_name(first: int, last: int) -> str:
     """Name of a shard: its first and last model, so that shards of another size never mix."""
@@ -14,8 +17,8 @@ def shard_names(models: int, shard_size: int) -> list[str]:
 
 
 def shard_models(name: str) -> list[int]:
-    """Model indices of a shard; none where ``name`` is not the name of one."""
+    """Model indices of a shard; none where ``name`` is not the name of one, or of more models than a job can hold."""
     first, dash, last = name.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal()):
+    if not (dash and first.isdecimal() and last.isdecimal()) or int(last) - int(first) >= MOST_MODELS:
         return []
     return list(range(int(first), int(last) + 1))

@@ -11,7 +11,7 @@ from unlearning_metric.strategies import at_random, by_class, by_difficulty, by_
 from unlearning_metric.strategies.candidates import Candidates
 
 #: strategy name -> function(candidates, ``forget`` part of the configuration, rng) -> positions in the training set,
-#: each once, in any order. Imported plainly, so that a strategy's code enters the key of the split.
+#: each once, in any order.
 STRATEGIES: dict[str, Callable[[Candidates, dict[str, Any], np.random.Generator], np.ndarray]] = {
     "random": at_random.random_examples,
     "class": by_class.whole_class,

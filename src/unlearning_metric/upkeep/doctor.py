@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.report.names import FORMATS, figure_names
 from unlearning_metric.store.files import StoreError, read_header, verify
@@ -67,6 +69,22 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
         results / "figures" / f"{name}.{suffix}" for name in figure_names(plan.scored_methods) for suffix in FORMATS
     }
     yield from _foreign(results, known)
+
+
+def by_other_code(plan: Plan, results: Path | str) -> Counter[str]:
+    """Step -> how many of its files are current, and were made by other code of this package than runs now.
+
+    That code gave the same version to the step, which is to say the same numbers: nothing is made anew for it.
+    """
+    found: Counter[str] = Counter()
+    for artifact in chain(plan.artifacts(), plan.on_demand(results)):
+        try:
+            header = read_header(Path(results, artifact.path))
+        except (OSError, StoreError):
+            continue
+        if header["key"] == artifact.origin.key and header.get("code") not in (None, code_fingerprint()):
+            found[artifact.origin.step] += 1
+    return found
 
 
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from unlearning_metric.outputs.ensemble import DivergedError, Ensemble, Outputs, refuse_diverged, refuse_mixed
+from unlearning_metric.outputs.ensemble import DivergedError, Ensemble, Outputs, refuse_diverged
+from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.store.files import StoreError
 
 

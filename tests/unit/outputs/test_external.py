@@ -95,7 +95,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
     with pytest.raises(DumpError, match="no such file"):
         read_arrays(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(DumpError, match="cannot be read as npz"):
+    with pytest.raises(DumpError, match="is no npz file but text"):
         read_arrays(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", confidences=CONFIDENCE)
     with pytest.raises(DumpError, match="holds confidences, which nobody reads"):

@@ -9,7 +9,6 @@ from unlearning_metric.plan.plan import Plan, find_methods
 from unlearning_metric.store.shards import shard_models, shard_name, shard_names
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPTS = ROOT / "workflow" / "scripts"
 RAW = {
     "copies": 64,
     "shard_size": 32,
@@ -24,7 +23,7 @@ METHODS = ("finetune", "identity", "reset_head", "retrain")
 
 def plan(**changes) -> Plan:
     files = {name: ROOT / "methods" / f"{name}.py" for name in METHODS}
-    return Plan(config.parse(config.merge(RAW, changes), files), files, SCRIPTS)
+    return Plan(config.parse(config.merge(RAW, changes), files), files)
 
 
 def all_keys(one: Plan) -> dict[str, str]:
@@ -234,7 +233,7 @@ def test_editing_a_method_file_changes_that_methods_keys_only(tmp_path):
 
     def keys() -> dict[str, str]:
         files = {name: tmp_path / f"{name}.py" for name in METHODS}
-        return all_keys(Plan(config.parse(RAW, files), files, SCRIPTS))
+        return all_keys(Plan(config.parse(RAW, files), files))
 
     before = keys()
     assert before == all_keys(plan())
@@ -250,7 +249,7 @@ def with_oracle(folder, retrain="def unlearn(train_from_scratch, seed): ...\n", 
     for name, text in {**texts, "retrain": retrain}.items():
         (folder / f"{name}.py").write_text(text)
     files = {name: folder / f"{name}.py" for name in (*texts, "retrain")}
-    return Plan(config.parse({**RAW, "methods": {}, **changes}, files), files, SCRIPTS)
+    return Plan(config.parse({**RAW, "methods": {}, **changes}, files), files)
 
 
 def test_an_oracles_copies_depend_on_the_method_retrain(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from found import NASTY, findings, method
 
+from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.report.figures import drawings, save_all
 from unlearning_metric.report.gather import hardest, rank_agreement, utility_interval
 from unlearning_metric.report.names import figure_names
@@ -52,6 +53,15 @@ def test_every_picture_has_a_text_alternative_and_every_id_is_one_of_its_kind(te
     assert len(page.ids) == len(set(page.ids))
     used = set(re.findall(r"url\(#([^)]+)\)", text)) | {a["href"][1:] for a in page.of("a")}
     assert used <= set(page.ids)
+
+
+def test_it_says_what_other_code_of_the_same_versions_made():
+    found = findings()
+    run = found.methods[0].document["provenance"]["run"]
+    run["shards"]["retrained"] = [{"device": "cpu", "code": code_fingerprint()}, {"device": "cpu", "code": "other"}]
+    assert "other code of the same versions: retrained models (1 of 2)" in report_html(found, {})
+    run["shards"]["retrained"].pop()
+    assert "other code" not in report_html(found, {})
 
 
 def test_what_users_wrote_is_escaped(text):

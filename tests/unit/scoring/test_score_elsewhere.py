@@ -61,7 +61,7 @@ def test_a_second_set_can_be_the_ceiling(files):
     ("arrays", "message"),
     [
         ({"confidence": np.zeros((8, EXAMPLES))}, "has 8 models and .*r.npz has 16.*equally many"),
-        ({"confidence": np.zeros((MODELS, 3))}, "different forget examples or labels \\(3 and 12 examples\\)"),
+        ({"confidence": np.zeros((MODELS, 3))}, "different forget examples \\(3 and 12 examples\\)"),
         ({"wrong": np.zeros(3)}, "holds wrong, which nobody reads"),
     ],
 )

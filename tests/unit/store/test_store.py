@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from unlearning_metric.host import memory
 from unlearning_metric.store import files as store
 from unlearning_metric.store.files import StoreError
 
@@ -178,11 +179,41 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, number):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def left_behind(folder, name, process, space=None):
+    path = folder / f".{name}.{space or store._process_space()}-{process}.0a1b2c3d.tmp"
+    path.touch()
+    return path
+
+
 def test_what_killed_writers_of_a_file_left_behind_goes_with_the_next_write(tmp_path):
-    for name in (".a.txt.x7.tmp", ".b.txt.x7.tmp"):
-        (tmp_path / name).touch()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    of_another_file = left_behind(tmp_path, "b.txt", ended.pid)
+    left_behind(tmp_path, "a.txt", ended.pid)
+    old = left_behind(tmp_path, "a.txt", 1, "0badc0de")
+    os.utime(old, (1, 1))
     store.write_text(tmp_path / "a.txt", "x")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".b.txt.x7.tmp", "a.txt"]
+    assert sorted(tmp_path.iterdir()) == [of_another_file, tmp_path / "a.txt"]
+
+
+def test_what_a_running_writer_or_one_of_another_host_writes_stays(tmp_path):
+    of_another_host = left_behind(tmp_path, "a.txt", 1, "0badc0de")
+    running = left_behind(tmp_path, "a.txt", os.getppid())
+    store.write_text(tmp_path / "a.txt", "x")
+    assert sorted(tmp_path.iterdir()) == sorted([of_another_host, running, tmp_path / "a.txt"])
+
+
+def test_two_writers_of_a_file_each_put_a_whole_one_in_its_place(tmp_path):
+    path = tmp_path / "a.txt"
+
+    def write_while_another_does(temporary):
+        temporary.write_text("first")
+        store.write_text(path, "second")
+        assert path.read_text() == "second"
+
+    store.write_atomically(path, write_while_another_does)
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_that_was_not_written_here_is_refused(tmp_path):
@@ -320,3 +351,130 @@ print("pandas" in sys.modules)
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
     assert len(store.read_parquet(tmp_path / "x.parquet", "k")[0]) == 9
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EMFILE, "Too many open files"), MemoryError()],
+    ids=["permission", "open files", "memory"],
+)
+@pytest.mark.parametrize("read", [store.read_header, store.verify, "whole"], ids=["header", "verify", "whole"])
+def test_what_the_system_refuses_to_read_is_not_called_damaged(tmp_path, monkeypatch, kind, error, read):
+    path = tmp_path / f"file.{kind}"
+    write(kind, path)
+    read = READERS[kind] if read == "whole" else read
+
+    def refuse(*_, **__):
+        raise error
+
+    with monkeypatch.context() as context:
+        context.setattr("builtins.open", refuse)
+        with pytest.raises(store.UnreadableError, match=re.escape(str(path))) as caught:
+            read(path)
+    assert "--force" not in str(caught.value)
+    assert store.read_header(path)["key"] == "k1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "library"),
+    [("npz", "numpy.load"), ("parquet", "pyarrow.parquet.read_table"), ("safetensors", "safetensors.safe_open")],
+)
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory"), OSError("Out of memory")])
+def test_a_file_that_fits_its_checksum_is_not_damaged_whatever_its_library_says(
+    tmp_path, monkeypatch, kind, library, error
+):
+    path = tmp_path / f"file.{kind}"
+    write(kind, path)
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(library, fail)
+    with pytest.raises(store.UnreadableError):
+        READERS[kind](path)
+
+
+@KINDS
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path, kind):
+    os.mkfifo(tmp_path / f"a.{kind}")
+    for read in (READERS[kind], store.read_header, store.verify):
+        with pytest.raises(store.ForeignError, match="no regular file"):
+            read(tmp_path / f"a.{kind}")
+    assert store.stored_key(tmp_path / f"a.{kind}") is None
+    (tmp_path / f"b.{kind}").symlink_to(tmp_path / f"c.{kind}")
+    write(kind, tmp_path / f"c.{kind}")
+    READERS[kind](tmp_path / f"b.{kind}", "k1")
+
+
+@pytest.mark.parametrize("kind", ["npz", "parquet"])
+def test_a_file_that_unpacks_to_fill_memory_is_verified_without_unpacking_and_never_read(tmp_path, monkeypatch, kind):
+    path, dense = tmp_path / f"a.{kind}", tmp_path / f"dense.{kind}"
+    writer = {"npz": store.write_npz, "parquet": store.write_parquet}[kind]
+    writer(path, {"x": np.zeros(1_000_000)}, HEADER)
+    writer(dense, {"x": np.random.default_rng(0).normal(size=20_000)}, HEADER)
+    READERS[kind](path)
+    monkeypatch.setattr(memory, "HARMLESS", 100_000)
+    with pytest.raises(store.UnreadableError, match=r"unpack to 0\.01 GB"):
+        READERS[kind](path)
+    READERS[kind](dense)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
+    with pytest.raises(store.UnreadableError, match="GB are free"):
+        READERS[kind](dense)
+    store.verify(path, "k1")
+    store.verify(dense, "k1")
+
+
+def test_a_long_text_that_stands_in_many_rows_is_held_once(tmp_path):
+    texts = pa.array(["x" * 100_000] * 50_000)
+    store.write_parquet(tmp_path / "a.parquet", {"rule": texts}, HEADER)
+    column = store.open_parquet(tmp_path / "a.parquet")[0]("rule")
+    assert column.nbytes < 1_000_000
+    assert column[49_999].as_py() == "x" * 100_000
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        ({"origin": None}, "key"),
+        ({"key": 3, "origin": None}, "key"),
+        ({"key": "k1", "origin": ["settings"]}, "origin"),
+        ({"key": "k1", "origin": {"settings": [1]}}, "origin"),
+    ],
+)
+def test_a_header_that_lacks_what_every_reader_relies_on_is_refused(tmp_path, kind, header, named):
+    path = tmp_path / f"file.{kind}"
+    if kind == "json":
+        store.write_document(path, {"provenance": {**header, "run": {}}})
+    elif kind == "safetensors":
+        store.write_models(path, states(), {**header, "models": [0, 3]})
+    else:
+        {"npz": store.write_npz, "parquet": store.write_parquet}[kind](path, {"x": np.arange(9)}, header)
+    for read in (READERS[kind], store.read_header, store.verify):
+        with pytest.raises(store.ForeignError, match=named):
+            read(path)
+
+
+def test_files_are_written_where_modes_cannot_be_changed(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("chmod", "fchmod", "lchmod"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
+    store.write_text(tmp_path / "a.txt", "x")
+    assert (tmp_path / "a.txt").read_text() == "x"
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_the_file(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(StoreError, match=r"a\.txt cannot be written"):
+        store.write_text(tmp_path / "results" / "a.txt", "x")
+
+
+def test_a_message_shows_control_characters_of_a_name_as_text(tmp_path):
+    path = tmp_path / "a\x1b[31m\u202e.npz"
+    write("npz", path)
+    with pytest.raises(StoreError) as caught:
+        store.read_npz(path, "k2")
+    assert r"a\x1b[31m\u202e.npz was made from another" in str(caught.value)

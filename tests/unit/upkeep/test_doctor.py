@@ -1,5 +1,6 @@
 """A results folder held against a configuration."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import pytest
 
 from unlearning_metric import config
 from unlearning_metric.__main__ import main
-from unlearning_metric.keys.origin import Origin
+from unlearning_metric.keys.versions import VERSIONS, Version
 from unlearning_metric.plan.plan import Plan, find_methods
 from unlearning_metric.store.files import write_npz
-from unlearning_metric.upkeep.doctor import examine
+from unlearning_metric.upkeep.doctor import by_other_code, examine
 from unlearning_metric.upkeep.sweep import GIVEN
 
 SMALL = {
@@ -26,13 +27,10 @@ SMALL = {
 
 @pytest.fixture
 def plan(tmp_path):
-    for folder in ("methods", "scripts"):
-        (tmp_path / folder).mkdir()
+    (tmp_path / "methods").mkdir()
     (tmp_path / "methods" / "mine.py").write_text("def unlearn(model):\n    return model\n")
-    for rule in ("prepare_data", "split_data", "train", "unlearn", "dump_losses", "score", "leaderboard", "report"):
-        (tmp_path / "scripts" / f"{rule}.py").write_text("pass\n")
     methods = find_methods(tmp_path / "methods")
-    return Plan(config.parse(SMALL, methods), methods, tmp_path / "scripts")
+    return Plan(config.parse(SMALL, methods), methods)
 
 
 def put(results, name, origin):
@@ -42,7 +40,7 @@ def put(results, name, origin):
 def test_each_problem_has_its_kind_its_file_and_what_differs(plan, tmp_path):
     results = tmp_path / "results"
     put(results, "data/dataset.npz", plan.data_origin)
-    other = Origin({**plan.split_origin.settings, "probe_size": 7}, plan.split_origin.code, plan.split_origin.inputs)
+    other = dataclasses.replace(plan.split_origin, settings={**plan.split_origin.settings, "probe_size": 7})
     put(results, "data/split.npz", other)
     (results / "models/retain").mkdir(parents=True)
     (results / "models/retain/0000-0003.safetensors").write_bytes(b"")
@@ -80,6 +78,17 @@ def test_content_that_does_not_fit_its_checksum_is_damaged(plan, tmp_path):
     path.write_bytes(bytes(data))
 
     assert next(examine(plan, results)).kind == "damaged"
+
+
+def test_files_by_other_code_of_the_same_version_are_counted_and_no_problem(plan, tmp_path, monkeypatch):
+    results = tmp_path / "results"
+    put(results, "data/dataset.npz", plan.data_origin)
+    write_npz(results / "data/split.npz", {}, {**plan.split_origin.header(), "code": "0" * 16})
+    assert by_other_code(plan, results) == {"split_data": 1}
+    assert {problem.kind for problem in examine(plan, results)} == {"missing"}
+
+    monkeypatch.setitem(VERSIONS, "split_data", Version(2, "another order"))
+    assert by_other_code(Plan(plan.config, find_methods(tmp_path / "methods")), results) == {}
 
 
 def test_the_command_counts_and_its_status_tells_missing_from_wrong(tmp_path, capsys, monkeypatch):

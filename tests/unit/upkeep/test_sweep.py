@@ -71,7 +71,7 @@ def test_a_missing_key_is_named(tmp_path):
 
 def test_the_example_holds_five_sound_experiments():
     found = read_sweep(ROOT / "config" / "sweep_example.yaml")
-    plans = {name: Plan(config.parse(raw, METHODS), METHODS, ROOT / "workflow/scripts")
+    plans = {name: Plan(config.parse(raw, METHODS), METHODS)
              for name, raw in found.experiments.items()}  # fmt: skip
 
     assert len(plans) == 5
@@ -83,7 +83,7 @@ def test_the_example_holds_five_sound_experiments():
 @pytest.fixture
 def plan():
     raw = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    return Plan(config.parse(raw, METHODS), METHODS, ROOT / "workflow" / "scripts")
+    return Plan(config.parse(raw, METHODS), METHODS)
 
 
 def test_only_missing_files_of_the_needed_key_are_shared(tmp_path, plan):
@@ -104,7 +104,7 @@ def test_only_missing_files_of_the_needed_key_are_shared(tmp_path, plan):
 def test_outputs_of_deleted_models_are_not_shared_where_a_method_still_needs_the_models(tmp_path, plan, keep, had):
     methods = {name: METHODS[name] for name in ("retrain", "oracle_matching")}
     changes = {"keep_checkpoints": keep, "copies": 4, "shard_size": 4, "methods": {}, "skip": []}
-    plan = Plan(plan.config.model_copy(update=changes), methods, ROOT / "workflow" / "scripts")
+    plan = Plan(plan.config.model_copy(update=changes), methods)
     held = {"losses/unlearn/retrain", had} - {None}
     for artifact in plan.artifacts():
         if str(Path(artifact.path).parent) in held:
@@ -121,7 +121,7 @@ def test_what_was_shared_and_is_not_needed_any_more_is_taken_away_and_nothing_el
         write_npz(tmp_path / f"other/data/{name}.npz", {}, origin.header())
     mine = tmp_path / "mine"
     share(plan, mine, [tmp_path / "other"])
-    other_split = Plan(plan.config.model_copy(update={"probe_size": 7}), METHODS, ROOT / "workflow" / "scripts")
+    other_split = Plan(plan.config.model_copy(update={"probe_size": 7}), METHODS)
 
     assert share(other_split, mine, []) == []
 
@@ -150,7 +150,7 @@ def test_what_an_interrupted_sharing_put_there_is_listed(tmp_path, plan, monkeyp
     monkeypatch.setattr(os, "link", link)
     assert (tmp_path / "mine/data/dataset.npz").exists()
     changed = plan.config.data.model_copy(update={"test_size": 10})
-    other = Plan(plan.config.model_copy(update={"data": changed}), METHODS, ROOT / "workflow" / "scripts")
+    other = Plan(plan.config.model_copy(update={"data": changed}), METHODS)
     assert sweep.outdated(other, tmp_path / "mine") == ["data/dataset.npz"]
     (tmp_path / "mine/given.json").write_text("[]")
     assert sweep.outdated(other, tmp_path / "mine") == []

@@ -1,0 +1,125 @@
+"""What a reader of a score has to know of its inputs, a sentence each: the document's ``warnings``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.outputs.independence import repeated_models
+
+#: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
+COARSE_SPREAD = 1.0
+#: Examples that a warning names; the document lists all.
+SHOWN = 10
+#: Originals and retrained models of one recipe differ by less than this in their accuracy on the retain set.
+UNLIKE = 0.1
+
+
+def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | None:
+    """A warning where originals and retrained models differ on the retain set, which both trained on."""
+    if originals is None or not all("retain" in side.accuracy for side in (originals, retrained)):
+        return None
+    theirs = retrained.accuracy["retain"]
+    ours, mean = float(originals.accuracy["retain"].mean()), float(theirs.mean())
+    if abs(ours - mean) <= max(UNLIKE, 3 * float(theirs.std(ddof=1))):
+        return None
+    return (
+        f"the original is right on {ours:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
+        "trained alike (another recipe, normalisation or numbering of the classes?), and the score tells that apart, "
+        "not forgetting"
+    )
+
+
+def _repeated(side: Ensemble, name: str, what: str) -> str | None:
+    """A warning where models of a side are no separate models."""
+    groups = repeated_models(side)
+    if not groups:
+        return None
+    distinct = len(side) - sum(len(group) - 1 for group in groups)
+    shown = "; ".join(
+        ", ".join(map(str, group[:SHOWN])) + (", ..." if len(group) > SHOWN else "") for group in groups[:SHOWN]
+    )
+    return (
+        f"of the {len(side)} {name} only {distinct} are separate models, the others have equal or nearly equal outputs "
+        f"(models {shown}{'; ...' if len(groups) > SHOWN else ''}): one seed or checkpoint for several of them, or a "
+        f"training function that seeds itself, distorts {what}"
+    )
+
+
+def _no_final_score(retrained: Ensemble, unlearned: Ensemble) -> str | None:
+    """A warning where the accuracies of a final score are there in part."""
+    sides = {"retrained": retrained, "unlearned": unlearned}
+    names = [
+        (f"{name}_accuracy", side) for name in ("retain", "test") for side in sides if name in sides[side].accuracy
+    ]
+    if len(names) in (0, 4):
+        return None
+    lacking = [
+        f"{name}_accuracy of the {side} models"
+        for name in ("retain", "test")
+        for side in sides
+        if name not in sides[side].accuracy
+    ]
+    return f"no final score: there is no {' and no '.join(lacking)}"
+
+
+def score_warnings(
+    challenge_section: Mapping[str, Any],
+    retrained: Ensemble,
+    unlearned: Ensemble,
+    originals: Ensemble | None,
+    ceiling_models: Ensemble | None,
+) -> list[str]:
+    found = []
+    for side, name, what in (
+        (retrained, "retrained models", "every score and the ceiling"),
+        (originals, "original models", "the floor and all copies"),
+        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
+    ):
+        if side is not None and side.diverged:
+            found.append(
+                f"{len(side.diverged)} of {len(side)} {name} diverged and count as wrong everywhere, which distorts "
+                f"{what}: mend the recipe (a lower training.lr, say)"
+            )
+    if unlike := _trained_unlike(originals, retrained):
+        found.append(unlike)
+    for side, name, what in (
+        (retrained, "retrained models", "every score, interval and the ceiling"),
+        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
+        (originals, "original models", "the floor and all copies"),
+    ):
+        if side is not None and (repeated := _repeated(side, name, what)):
+            found.append(repeated)
+    for side, name in (
+        (retrained, "retrained"),
+        (unlearned, "unlearned"),
+        (originals, "original"),
+        (ceiling_models, "ceiling's retrained"),
+    ):
+        found += [f"outputs of the {name} models: {doubt}" for doubt in (side.doubts if side is not None else ())]
+    if no_final := _no_final_score(retrained, unlearned):
+        found.append(no_final)
+    if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
+        found.append(
+            f"the retrained models' confidences spread little (median sd "
+            f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "
+            "coarse for them, and scores, ceiling included, come out lower than elsewhere"
+        )
+    if challenge_section["n_undefined"]:
+        shown = challenge_section["undefined_examples"][:SHOWN]
+        more = (
+            f" and {challenge_section['n_undefined'] - SHOWN} more" if challenge_section["n_undefined"] > SHOWN else ""
+        )
+        found.append(
+            f"{challenge_section['n_undefined']} examples have no defined epsilon and count 0 points: "
+            f"{', '.join(map(str, shown))}{more}"
+        )
+    if retrained.duplicates:
+        found.append(
+            f"{retrained.duplicates} of {len(retrained.forget.examples)} forget examples are in the retain set as "
+            "well, value by value: forgetting them is undefined"
+        )
+    if unlearned.diverged:
+        found.append(f"{len(unlearned.diverged)} of {len(unlearned)} copies diverged and count as wrong everywhere")
+    return found
