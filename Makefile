@@ -4,6 +4,7 @@
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
 # make doctor  say what in results/ is stale, damaged, missing or foreign
+# make pin   store the numbers of the steps anew, after raising a version (CONTRIBUTING.md)
 # make bench   print the speed figures of benchmarks/README.md
 # make clean   remove the virtual environment (results stay)
 
@@ -13,7 +14,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-cluster test-browser lint doctor bench install clean
+.PHONY: run test test-faults test-cluster test-browser lint doctor pin bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -65,6 +66,9 @@ test-cluster: .venv/installed-test
 # Hold results/ against the configuration: what is stale, damaged, missing or foreign.
 doctor: install
 	$(BIN)/python -m unlearning_metric doctor
+
+pin: .venv/installed-test
+	$(BIN)/python tests/pins/pin.py
 
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/challenge_metric.py

@@ -45,6 +45,7 @@ rule all:
 
 onstart:
     handle_apart(signal.SIGTERM)
+    hand_over()
 
 
 onsuccess:

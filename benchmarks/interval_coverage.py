@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from unlearning_metric.metrics.challenge import challenge, halves_points, subsets_points
+from unlearning_metric.metrics.challenge import Sorted, challenge, halves_points, subsets_points
 from unlearning_metric.metrics.intervals import (
     deletions,
     difference_interval,
@@ -86,8 +86,9 @@ def paired(retrained, unlearned, seed):
 
 
 def ceiling(retrained, seed, splits):
+    sides = Sorted.of(retrained)
     return replicates(
-        lambda kept: halves_points(retrained, kept, seed, splits), len(retrained), seed, freedom=freedom(retrained)
+        lambda kept: halves_points(sides, kept, seed, splits), len(retrained), seed, freedom=freedom(retrained)
     )
 
 
@@ -99,8 +100,8 @@ def final(forgetting, models, generator, seed):
 
 
 def at_a_quarter(retrained, unlearned, seed):
-    size = len(retrained) // 4
-    return replicates(lambda kept: subsets_points(retrained, unlearned, kept, size, seed)[0], len(retrained), seed)
+    size, sides = len(retrained) // 4, Sorted.of(retrained, unlearned)
+    return replicates(lambda kept: subsets_points(sides, kept, size, seed)[0], len(retrained), seed)
 
 
 def bootstrap(generator, retrained, unlearned, resamples=100):

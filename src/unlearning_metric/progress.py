@@ -140,7 +140,8 @@ def failure(log: Path | str, key: str) -> str | None:
         return None
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
@@ -161,7 +162,7 @@ class Progress:
         if self._done in (1, self.total) or now - self._last >= self.interval:
             self._last = now
             each = (now - self._start) / self._done
-            left = _clock(each * (self.total - self._done))
+            left = clock(each * (self.total - self._done))
             LOGGER.info("%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left)
 
 
@@ -217,33 +218,3 @@ def commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None if answer.returncode == 0 else None
-
-
-def summary(results: Path | str, lines: int = 12) -> str:
-    """What a finished run shows: scores that the leaderboard does not hold yet, then where it is and its first lines.
-
-    Parameters
-    ----------
-    results : the results folder
-    lines : how many lines of the leaderboard to show
-    """
-    results = Path(results)
-    board = results / "leaderboard.md"
-    listed = results / "leaderboard.json"
-    held = json.loads(listed.read_text(encoding="utf-8"))["scores"] if listed.exists() else {}
-    shown = []
-    for path in sorted(results.glob("score_*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if held.get(document["method"]) != document["provenance"]["key"]:
-            challenge = document["challenge"]
-            shown.append(
-                f"{path}: forgetting score {challenge['forgetting_score']:.4f} "
-                f"(floor {challenge['floor']:.4f}, ceiling {challenge['ceiling']:.4f})"
-            )
-    if shown:
-        shown.append("Not in the leaderboard yet: run `snakemake` to build it.")
-    if board.exists():
-        text = board.read_text(encoding="utf-8").splitlines()
-        more = [f"... and {len(text) - lines} more lines"] if len(text) > lines else []
-        shown += ["", f"Leaderboard: {board}", "", *text[:lines], *more]
-    return "\n".join(shown)

@@ -1,4 +1,3 @@
-import json
 import logging
 import subprocess
 import sys
@@ -6,10 +5,8 @@ import sys
 import pytest
 import torch
 
-from unlearning_metric.progress import GpuMemoryError, Progress, failure, job_log, summary
+from unlearning_metric.progress import GpuMemoryError, Progress, failure, job_log
 from unlearning_metric.user_code.contract import MethodError
-
-CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
 
 
 def test_a_shards_log_says_which_model_of_how_many_seconds_a_model_and_time_left(tmp_path):
@@ -92,22 +89,6 @@ def test_a_method_that_fills_a_gpu_is_named(tmp_path):
     message = "method salun failed on copy 3.*a method's own"
     with pytest.raises(GpuMemoryError, match=message), job_log(tmp_path / "job.log"):
         raise error
-
-
-def test_summary_shows_the_leaderboard_and_scores_that_it_does_not_hold(tmp_path):
-    assert summary(tmp_path) == ""
-    (tmp_path / "leaderboard.md").write_text("\n".join(f"line {i}" for i in range(20)))
-    (tmp_path / "leaderboard.json").write_text(json.dumps({"scores": {"old": "1", "changed": "1"}}))
-    for method, key in (("old", "1"), ("changed", "2"), ("new", "1")):
-        document = {"method": method, "provenance": {"key": key}, **CHALLENGE}
-        (tmp_path / f"score_{method}.json").write_text(json.dumps(document))
-    text = summary(tmp_path, lines=5)
-    assert str(tmp_path / "leaderboard.md") in text
-    assert "line 4" in text
-    assert "line 5" not in text
-    assert "score_new.json: forgetting score 0.1250 (floor 0.0000, ceiling 0.1800)" in text
-    assert "score_changed.json" in text
-    assert "score_old" not in text
 
 
 def test_a_failure_is_told_until_the_job_runs_again_or_its_key_changes(tmp_path):

@@ -3,7 +3,7 @@
 
 rule prepare_data:
     input:
-        unpack(data_inputs),
+        unpack(needs("prepare_data")),
     output:
         f"{RESULTS}/data/dataset.npz",
     log:
@@ -15,17 +15,15 @@ rule prepare_data:
         mem_mb=4000,
         runtime=120,
     params:
-        key=PLAN.data_origin.key,
-        settings=lambda wildcards, output: CONFIG.data.model_dump(mode="json"),
-        experiment_seed=lambda wildcards, output: CONFIG.experiment_seed,
-        provenance=lambda wildcards, output: PLAN.data_origin.header(),
+        key=key_of("prepare_data"),
+        step=told("prepare_data"),
     script:
         "../scripts/prepare_data.py"
 
 
 rule difficulty:
     input:
-        unpack(difficulty_inputs),
+        unpack(needs("difficulty")),
     output:
         f"{RESULTS}/data/difficulty.npz",
     log:
@@ -39,17 +37,15 @@ rule difficulty:
         mem_mb=4000,
         runtime=30 + 10 * CONFIG.forget.difficulty_models,
     params:
-        key=PLAN.difficulty_origin.key,
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        settings=lambda wildcards, output: PLAN.difficulty_settings,
-        provenance=lambda wildcards, output: PLAN.difficulty_origin.header(),
+        key=key_of("difficulty"),
+        step=told("difficulty"),
     script:
         "../scripts/difficulty.py"
 
 
 rule split_data:
     input:
-        unpack(split_inputs),
+        unpack(needs("split_data")),
     output:
         f"{RESULTS}/data/split.npz",
     log:
@@ -61,11 +57,7 @@ rule split_data:
         mem_mb=4000,
         runtime=30,
     params:
-        key=PLAN.split_origin.key,
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        difficulty_key=lambda wildcards, output: difficulty_key(),
-        settings=lambda wildcards, output: PLAN.split_settings,
-        experiment_seed=lambda wildcards, output: CONFIG.experiment_seed,
-        provenance=lambda wildcards, output: PLAN.split_origin.header(),
+        key=key_of("split_data"),
+        step=told("split_data"),
     script:
         "../scripts/split_data.py"

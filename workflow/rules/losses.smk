@@ -10,7 +10,7 @@ ruleorder: import_dump > dump_losses
 
 rule dump_losses:
     input:
-        unpack(dump_inputs),
+        unpack(needs("dump_losses")),
     output:
         f"{RESULTS}/losses/{{group}}/{{shard}}.parquet",
     log:
@@ -25,19 +25,15 @@ rule dump_losses:
         mem_mb=4000,
         runtime=60,
     params:
-        key=lambda wildcards: PLAN.dump_origin(wildcards.group).key,
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        split_key=lambda wildcards, output: PLAN.split_origin.key,
-        models_key=lambda wildcards, output: PLAN.models_origin(wildcards.group).key,
-        model_settings=lambda wildcards, output: CONFIG.model.model_dump(mode="json"),
-        provenance=lambda wildcards, output: PLAN.dump_origin(wildcards.group).header(),
+        key=key_of("dump_losses"),
+        step=told("dump_losses"),
     script:
         "../scripts/dump_losses.py"
 
 
 rule import_dump:
     input:
-        unpack(import_inputs),
+        unpack(needs("import_dump")),
     output:
         f"{RESULTS}/losses/unlearn/{{method}}/{{shard}}.parquet",
     log:
@@ -53,12 +49,7 @@ rule import_dump:
         mem_mb=4000,
         runtime=60,
     params:
-        key=lambda wildcards: PLAN.dump_origin(f"unlearn/{wildcards.method}").key,
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        split_key=lambda wildcards, output: PLAN.split_origin.key,
-        copies=lambda wildcards, output: CONFIG.copies,
-        provenance=lambda wildcards, output: PLAN.dump_origin(
-            f"unlearn/{wildcards.method}"
-        ).header(),
+        key=key_of("import_dump"),
+        step=told("import_dump"),
     script:
         "../scripts/import_dump.py"

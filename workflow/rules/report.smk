@@ -7,7 +7,7 @@ localrules:
 
 rule leaderboard:
     input:
-        unpack(leaderboard_inputs),
+        unpack(needs("leaderboard")),
     output:
         document=f"{RESULTS}/leaderboard.json",
         csv=f"{RESULTS}/leaderboard.csv",
@@ -27,17 +27,15 @@ rule leaderboard:
         mem_mb=1000,
         runtime=10,
     params:
-        key=PLAN.leaderboard_origin().key,
-        exclude_slow=lambda wildcards, output: CONFIG.efficiency.exclude,
-        score_keys=lambda wildcards, output: dict(PLAN.leaderboard_origin().inputs),
-        provenance=lambda wildcards, output: PLAN.leaderboard_origin().header(),
+        key=key_of("leaderboard"),
+        step=told("leaderboard"),
     script:
         "../scripts/leaderboard.py"
 
 
 rule report:
     input:
-        unpack(report_inputs),
+        unpack(needs("report")),
     output:
         page=report(
             f"{RESULTS}/report.html",
@@ -59,19 +57,7 @@ rule report:
         mem_mb=4000,
         runtime=60,
     params:
-        key=PLAN.report_origin().key,
-        shards=lambda wildcards, output: {
-            group: len(PLAN.group_shards(group)) for group in REPORTED
-        },
-        dump_keys=lambda wildcards, output: {
-            group: PLAN.dump_origin(group).key for group in REPORTED
-        },
-        score_keys=lambda wildcards, output: dict(PLAN.leaderboard_origin().inputs),
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        board_key=PLAN.leaderboard_origin().key,
-        method_files=lambda wildcards, output: [
-            os.path.relpath(PLAN.method_file(name)) for name in PLAN.scored_methods
-        ],
-        provenance=lambda wildcards, output: PLAN.report_origin().header(),
+        key=key_of("report"),
+        step=told("report"),
     script:
         "../scripts/report.py"

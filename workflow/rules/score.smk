@@ -3,7 +3,7 @@
 
 rule score:
     input:
-        unpack(score_inputs),
+        unpack(needs("score")),
     output:
         score=f"{RESULTS}/score_{{method}}.json",
         samples=f"{RESULTS}/samples_{{method}}.parquet",
@@ -17,13 +17,7 @@ rule score:
         mem_mb=2000,
         runtime=60,
     params:
-        key=lambda wildcards: PLAN.score_origin(wildcards.method).key,
-        # Tracked: documents made under "keep" must be looked at again under "fail".
-        on_diverged=CONFIG.on_diverged,
-        dump_keys=lambda wildcards, output: PLAN.score_keys(wildcards.method),
-        settings=lambda wildcards, output: PLAN.score_settings(wildcards.method),
-        provenance=lambda wildcards, output: PLAN.score_origin(
-            wildcards.method
-        ).header(),
+        key=key_of("score"),
+        step=told("score"),
     script:
         "../scripts/score.py"

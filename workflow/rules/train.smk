@@ -4,7 +4,7 @@ if CONFIG.original is None:
 
     rule train_full:
         input:
-            unpack(train_inputs("full")),
+            unpack(needs("train_full")),
         output:
             f"{RESULTS}/models/full/{{shard}}.safetensors",
         log:
@@ -16,14 +16,10 @@ if CONFIG.original is None:
             gpu=GPUS,
             device=DEVICE,
             mem_mb=4000,
-            runtime=lambda wildcards: shard_minutes(wildcards.shard),
+            runtime=shard_minutes,
         params:
-            key=PLAN.training_origin("full").key,
-            role=lambda wildcards, output: "full",
-            dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-            split_key=lambda wildcards, output: PLAN.split_origin.key,
-            settings=lambda wildcards, output: PLAN.training_settings,
-            provenance=lambda wildcards, output: PLAN.training_origin("full").header(),
+            key=key_of("train_full"),
+            step=told("train_full"),
         script:
             "../scripts/train.py"
 
@@ -31,7 +27,7 @@ else:
 
     rule import_original:
         input:
-            unpack(original_inputs),
+            unpack(needs("import_original")),
         output:
             f"{RESULTS}/models/full/{{shard}}.safetensors",
         log:
@@ -43,17 +39,15 @@ else:
             mem_mb=4000,
             runtime=30,
         params:
-            key=PLAN.training_origin("full").key,
-            dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-            model_settings=lambda wildcards, output: PLAN.original_settings,
-            provenance=lambda wildcards, output: PLAN.training_origin("full").header(),
+            key=key_of("import_original"),
+            step=told("import_original"),
         script:
             "../scripts/import_original.py"
 
 
 rule train_retain:
     input:
-        unpack(train_inputs("retain")),
+        unpack(needs("train_retain")),
     output:
         spare(f"{RESULTS}/models/retain/{{shard}}.safetensors"),
     log:
@@ -65,13 +59,9 @@ rule train_retain:
         gpu=GPUS,
         device=DEVICE,
         mem_mb=4000,
-        runtime=lambda wildcards: shard_minutes(wildcards.shard),
+        runtime=shard_minutes,
     params:
-        key=PLAN.training_origin("retain").key,
-        role=lambda wildcards, output: "retain",
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        split_key=lambda wildcards, output: PLAN.split_origin.key,
-        settings=lambda wildcards, output: PLAN.training_settings,
-        provenance=lambda wildcards, output: PLAN.training_origin("retain").header(),
+        key=key_of("train_retain"),
+        step=told("train_retain"),
     script:
         "../scripts/train.py"

@@ -3,7 +3,7 @@
 
 rule unlearn:
     input:
-        unpack(unlearn_inputs),
+        unpack(needs("unlearn")),
     output:
         spare(f"{RESULTS}/models/unlearn/{{method}}/{{shard}}.safetensors"),
     log:
@@ -15,17 +15,9 @@ rule unlearn:
         gpu=GPUS,
         device=DEVICE,
         mem_mb=4000,
-        runtime=lambda wildcards: shard_minutes(wildcards.shard),
+        runtime=shard_minutes,
     params:
-        key=lambda wildcards: PLAN.unlearning_origin(wildcards.method).key,
-        dataset_key=lambda wildcards, output: PLAN.data_origin.key,
-        split_key=lambda wildcards, output: PLAN.split_origin.key,
-        originals_key=lambda wildcards, output: PLAN.training_origin("full").key,
-        oracles_key=lambda wildcards, output: oracles_key(wildcards.method),
-        settings=lambda wildcards, output: PLAN.unlearning_settings(wildcards.method),
-        max_seconds=lambda wildcards, output: CONFIG.max_seconds_per_copy,
-        provenance=lambda wildcards, output: PLAN.unlearning_origin(
-            wildcards.method
-        ).header(),
+        key=key_of("unlearn"),
+        step=told("unlearn"),
     script:
         "../scripts/unlearn.py"

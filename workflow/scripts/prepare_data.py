@@ -1,17 +1,15 @@
 """Data source -> dataset.npz."""
 
-from unlearning_metric.progress import job_log
 from unlearning_metric.runtime.devices import limit_threads
 from unlearning_metric.runtime.imports import importing
+from unlearning_metric.upkeep.handover import job
 
-with job_log(snakemake.log[0], snakemake.params.key):
+with job(snakemake) as call:
     with importing():
         limit_threads(snakemake.threads)
         from unlearning_metric.jobs.prepare_data import prepare_data
 
     prepare_data(
-        snakemake.output[0],
-        snakemake.params.settings,
-        snakemake.params.experiment_seed,
-        snakemake.params.provenance,
+        **call.arguments,
+        out=snakemake.output[0],
     )

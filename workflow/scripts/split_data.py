@@ -1,21 +1,15 @@
 """dataset.npz -> split.npz."""
 
-from unlearning_metric.progress import job_log
 from unlearning_metric.runtime.devices import limit_threads
 from unlearning_metric.runtime.imports import importing
+from unlearning_metric.upkeep.handover import job
 
-with job_log(snakemake.log[0], snakemake.params.key):
+with job(snakemake) as call:
     with importing():
         limit_threads(snakemake.threads)
         from unlearning_metric.jobs.split_data import split_data
 
     split_data(
-        snakemake.input.dataset,
-        snakemake.params.dataset_key,
-        snakemake.output[0],
-        snakemake.params.settings,
-        snakemake.params.experiment_seed,
-        snakemake.params.provenance,
-        difficulty=snakemake.input.get("difficulty"),
-        difficulty_key=snakemake.params.difficulty_key,
+        **call.arguments,
+        out=snakemake.output[0],
     )

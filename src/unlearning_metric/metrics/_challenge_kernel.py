@@ -1,9 +1,10 @@
 """Compiled search for the largest epsilon over the challenge's threshold grid.
 
 The published code ([C] google-deepmind/unlearning_evaluation, ``metric.py``) builds a mask of all models for
-each of about 160,000 intervals. Here both sides come sorted and a threshold is counted with a pointer that
-walks along them, which yields the same integers. Everything that is rounded (grids, rates, logarithms) is
-rounded as there: no ``fastmath``, and the logarithms are looked up in float32 tables that numpy made.
+each of about 160,000 intervals. Here the values of both sides come sorted together, and all thresholds between two
+neighbours are one rule: its epsilon is looked up from its counts of errors, and only a rule that would beat what was
+found already has to prove that the grid contains it. Everything that is rounded (grids, rates, logarithms) is rounded
+as there: no ``fastmath``, and the logarithms are looked up in float32 tables that numpy made.
 """
 
 from __future__ import annotations
@@ -52,195 +53,252 @@ def single_threshold(low, high, step, count, index):
 
 
 @njit(cache=True)
-def _best_single(best, positive, negative, log_room, log_rate):
-    """Largest epsilon over the rules "positive iff confidence >= threshold", and whether one separates."""
-    n = positive.size
-    minimum = min(positive[0], negative[0])
-    maximum = max(positive[n - 1], negative[n - 1])
-    count = math.ceil((maximum - minimum) * _PER_UNIT)
-    low, high = np.float32(minimum), np.float32(maximum)
-    step = np.float32((high - low) / np.float32(count - 1)) if count > 1 else _ZERO
-    fn = 0
-    negative_below = 0
-    for index in range(count):
+def _single_between(below, upto, low, high, step, count):
+    """Whether a point t of the single thresholds' grid has ``below < t <= upto``."""
+    if count == 1:
         # One point is the lower end, although the general formula would give the upper one.
-        threshold = low if count == 1 else single_threshold(low, high, step, count, index)
-        # Where the two halves of the grid meet, float32 rounding may take a step back: walk both ways.
-        while fn < n and positive[fn] < threshold:
-            fn += 1
-        while fn > 0 and positive[fn - 1] >= threshold:
-            fn -= 1
-        while negative_below < n and negative[negative_below] < threshold:
-            negative_below += 1
-        while negative_below > 0 and negative[negative_below - 1] >= threshold:
-            negative_below -= 1
-        fp = n - negative_below
-        if fp == 0 and fn == 0:
-            return best, True
-        if fp > 0 and fn > 0:
-            best = _larger(best, fp, fn, log_room, log_rate)
-    return best, False
+        return below < low <= upto
+    # Each half ascends; where they meet, float32 rounding may take a step back.
+    for half in range(2):
+        first, last = (count // 2, count - 1) if half else (0, count // 2 - 1)
+        index = first + min(max(int((upto - single_threshold(low, high, step, count, first)) / step), 0), last - first)
+        while index < last and single_threshold(low, high, step, count, index + 1) <= upto:
+            index += 1
+        while index >= first and single_threshold(low, high, step, count, index) > upto:
+            index -= 1
+        if index >= first and single_threshold(low, high, step, count, index) > below:
+            return True
+    return False
 
 
 @njit(cache=True)
-def _bound(narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, last_left, log_room, log_rate):
-    """Largest epsilon over the intervals with one right end and any left end up to `last_left`, on the grid or not.
+def _best_single(best, values, positive, negative, log_room, log_rate):
+    """Largest epsilon over the rules "positive iff confidence >= threshold", and whether one separates.
 
-    The first left end has `narrow_below` and `wide_below` values below it. Infinite where an interval separates.
+    `positive` and `negative` count those of each side among the first k `values`.
     """
-    n = narrow.size
-    best = _NOTHING_YET
-    while True:
-        fp = max(wide_to_right - wide_below, 0)
-        fn = n - max(narrow_to_right - narrow_below, 0)
-        if fp == 0:
-            # A shorter interval keeps fp at 0 and cannot lower fn.
-            return np.float32(np.inf) if fn == 0 else best
-        if fn > 0:
-            best = _larger(best, fp, fn, log_room, log_rate)
-        passed = np.inf
-        if narrow_below < n:
-            passed = narrow[narrow_below]
-        if wide_below < n:
-            passed = min(passed, wide[wide_below])
-        if passed >= last_left:
-            return best
-        while narrow_below < n and narrow[narrow_below] == passed:
-            narrow_below += 1
-        while wide_below < n and wide[wide_below] == passed:
-            wide_below += 1
-
-
-@njit(cache=True)
-def _scan_row(best, narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, first_left, last_left,
-              log_room, log_rate):  # fmt: skip
-    """Largest epsilon over the grid's left ends of one right end, and whether one separates."""
-    n = narrow.size
-    left_step = (last_left - first_left) / (_LEFT_POINTS - 1)
-    last_fp = last_fn = -1
-    for column in range(_LEFT_POINTS):
-        left = last_left if column == _LEFT_POINTS - 1 else column * left_step + first_left
-        while narrow_below < n and narrow[narrow_below] < left:
-            narrow_below += 1
-        while wide_below < n and wide[wide_below] < left:
-            wide_below += 1
-        # Empty where left > right, which the grid contains when the width is below 2.
-        fp = max(wide_to_right - wide_below, 0)
-        fn = n - max(narrow_to_right - narrow_below, 0)
-        if fp == last_fp and fn == last_fn:
-            # No value between this left end and the one before: the same rule.
-            continue
-        last_fp, last_fn = fp, fn
-        if fp == 0:
-            if fn == 0:
-                return best, True
-            # A shorter interval keeps fp at 0 and cannot lower fn: the rest of the row is discarded.
-            break
-        if fn > 0:
-            best = _larger(best, fp, fn, log_room, log_rate)
+    n = positive[-1]
+    count = math.ceil((values[2 * n - 1] - values[0]) * _PER_UNIT)
+    if count == 0:
+        return best, False
+    low, high = np.float32(values[0]), np.float32(values[2 * n - 1])
+    step = np.float32((high - low) / np.float32(count - 1)) if count > 1 else _ZERO
+    if negative[n] == n and _single_between(values[n - 1], values[n], low, high, step, count):
+        return best, True
+    # Beyond all values of one side there is one kind of error at most. Between equal values lies no threshold.
+    for below in range(1, 2 * n):
+        fn, fp = positive[below], n - negative[below]
+        if fp > 0 and fn > 0 and values[below - 1] < values[below]:
+            candidate = _larger(best, fp, fn, log_room, log_rate)
+            if candidate > best and _single_between(values[below - 1], values[below], low, high, step, count):
+                best = candidate
     return best, False
 
 
 @njit(cache=True)
-def _best_interval(best, narrow, wide, width, log_room, log_rate):
+def _left_between(below, upto, first_left, last_left):
+    """Whether a left end t of one row of the grid has ``below < t <= upto``."""
+    if below < last_left <= upto:
+        return True
+    if first_left > upto or last_left <= below:
+        return False
+    step = (last_left - first_left) / (_LEFT_POINTS - 1)
+    last = _LEFT_POINTS - 2
+    column = min(max(int((upto - first_left) / step), 0), last)
+    while column < last and (column + 1) * step + first_left <= upto:
+        column += 1
+    while column >= 0 and column * step + first_left > upto:
+        column -= 1
+    return column >= 0 and column * step + first_left > below
+
+
+@njit(cache=True)
+def _right(row, count, first_right, last_right):
+    """Right end of a row of the grid."""
+    return last_right if row == count - 1 else row * ((last_right - first_right) / (count - 1)) + first_right
+
+
+@njit(cache=True)
+def _end_of_rows(row, following, count, first_right, last_right):
+    """The first row after `row` whose right end is at least `following`, or `count`."""
+    if following > last_right:
+        return count
+    end = min(int((following - first_right) / ((last_right - first_right) / (count - 1))), count - 1)
+    end = max(end, row + 1)
+    while end > row + 1 and _right(end - 1, count, first_right, last_right) >= following:
+        end -= 1
+    while end < count and _right(end, count, first_right, last_right) < following:
+        end += 1
+    return end
+
+
+@njit(cache=True)
+def _in_rows(below, upto, row, end, width, count, first_right, last_right):
+    """Whether a left end t of the rows ``row .. end - 1`` has ``below < t <= upto``."""
+    for index in range(row, end):
+        right = _right(index, count, first_right, last_right)
+        if _left_between(below, upto, right - width - _BUFFER, right - width + _BUFFER):
+            return True
+    return False
+
+
+@njit(cache=True)
+def _best_interval(best, values, narrow, wide, ends, width, log_room, log_rate):
     """Largest epsilon over the rules "narrow iff left <= confidence <= right", and whether one separates.
 
-    Right ends without a value between them have the same models to their left, so one bound over all left ends holds
-    for all of them: most of the grid cannot beat what was found already and is never looked at.
-    """
-    n = narrow.size
-    first_right = narrow[0] + width - _BUFFER
-    last_right = narrow[n - 1] + _BUFFER
-    count = math.ceil((last_right - first_right) * _PER_UNIT)
-    right_step = (last_right - first_right) / (count - 1)
-    narrow_to_right = wide_to_right = 0  # values <= right
-    narrow_below = wide_below = 0  # values < the first left end of this row
-    row = 0
-    while row < count:
-        right = last_right if row == count - 1 else row * right_step + first_right
-        while narrow_to_right < n and narrow[narrow_to_right] <= right:
-            narrow_to_right += 1
-        while wide_to_right < n and wide[wide_to_right] <= right:
-            wide_to_right += 1
-        following = np.inf
-        if narrow_to_right < n:
-            following = narrow[narrow_to_right]
-        if wide_to_right < n:
-            following = min(following, wide[wide_to_right])
-        first_left = right - width - _BUFFER
-        while narrow_below < n and narrow[narrow_below] < first_left:
-            narrow_below += 1
-        while wide_below < n and wide[wide_below] < first_left:
-            wide_below += 1
+    `narrow` and `wide` count those of each side among the first k `values`; the narrow side has these `ends`. Right
+    ends between two neighbours are one group, and so are left ends. An epsilon above `best` has
 
-        end = row
-        while right < following and end < count:
-            last_left = right - width + _BUFFER
-            end += 1
-            right = last_right if end == count - 1 else end * right_step + first_right
-        bound = _bound(
-            narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below, last_left, log_room, log_rate
-        )
-        while row < end and bound > best:
-            right = last_right if row == count - 1 else row * right_step + first_right
-            best, separable = _scan_row(
-                best, narrow, wide, narrow_to_right, wide_to_right, narrow_below, wide_below,
-                right - width - _BUFFER, right - width + _BUFFER, log_room, log_rate,
-            )  # fmt: skip
-            if separable:
-                return best, True
-            row += 1
+        fp + exp(best) fn < n    or    fn + exp(best) fp < n,
+
+    and the smallest of either sum over all left ends so far is known for each right end at once, so that most groups
+    of right ends are never looked into.
+    """
+    n = narrow[-1]
+    first_right, last_right = ends[0] + width - _BUFFER, ends[1] + _BUFFER
+    count = math.ceil((last_right - first_right) * _PER_UNIT)
+    start = seen = to_right = row = 0
+    factor = least = least_inner = other = other_inner = np.inf
+    while row < count:
+        right = _right(row, count, first_right, last_right)
+        while to_right < 2 * n and values[to_right] <= right:
+            to_right += 1
+        following = values[to_right] if to_right < 2 * n else np.inf
+        while start < 2 * n and values[start] < right - width - _BUFFER:
+            start += 1
+        end = _end_of_rows(row, following, count, first_right, last_right)
+        last_left = _right(end - 1, count, first_right, last_right) - width + _BUFFER
+
+        if factor == np.inf:
+            # The best has changed: rounded down, so that the float32 tables cannot know better.
+            factor = np.exp(np.float64(best)) * (1.0 - 1e-5)
+            seen = 0
+            least = least_inner = other = other_inner = np.inf
+        while seen <= 2 * n and (seen == 0 or values[seen - 1] < last_left):
+            first, second = factor * narrow[seen] - wide[seen], narrow[seen] - factor * wide[seen]
+            least, other = min(least, first), min(other, second)
+            if narrow[seen] > 0:
+                least_inner, other_inner = min(least_inner, first), min(other_inner, second)
+            seen += 1
+        outside = n - narrow[to_right]
+        # Without an error of the other kind a rule is discarded.
+        first = wide[to_right] + factor * outside + (least if outside > 0 else least_inner)
+        second = outside + factor * wide[to_right] + (other if outside > 0 else other_inner)
+        # All of the narrow side and none of the other, if the last n values are such.
+        separates = outside == 0 and wide[to_right] - wide[to_right - n] == 0
+        if best < _ZERO or first < n or second < n or separates:
+            for below in range(start, 2 * n + 1):
+                if below > start and values[below - 1] >= last_left:
+                    break
+                if 0 < below < 2 * n and values[below - 1] == values[below]:
+                    continue
+                # Empty where left > right, which the grid contains when the width is below 2.
+                fp = max(wide[to_right] - wide[below], 0)
+                fn = n - max(narrow[to_right] - narrow[below], 0)
+                if fp == 0 and fn > 0:
+                    # A shorter interval keeps fp at 0 and cannot lower fn.
+                    break
+                candidate = best if fn == 0 or fp == 0 else _larger(best, fp, fn, log_room, log_rate)
+                if candidate > best or (fp == 0 and fn == 0):
+                    above = values[below - 1] if below > 0 else -np.inf
+                    upto = values[below] if below < 2 * n else np.inf
+                    if _in_rows(above, upto, row, end, width, count, first_right, last_right):
+                        if fp == 0:
+                            return best, True
+                        best, factor = candidate, np.inf
         row = end
     return best, False
 
 
 @njit(cache=True)
-def grid_epsilons(retrained, unlearned, retrained_is_positive, log_room, log_rate, cap, epsilons, kinds):
-    """Fill `epsilons` and `kinds` for every example.
+def _select(pooled, places, label, values, first, second):
+    """The values that `label` puts on side 1 or 2, in order, and how many of each side are among the first k."""
+    size = 0
+    for index in range(pooled.size):
+        side = label[places[index]]
+        # Written in any case: a jump that cannot be foretold would cost more.
+        values[size] = pooled[index]
+        first[size + 1] = first[size] + (side == 1)
+        second[size + 1] = second[size] + (side == 2)
+        size += side != 0
+
+
+@njit(cache=True)
+def _median(values, counts):
+    """As numpy's, of the side that `counts` counts: the mean of the two in the middle of an even number."""
+    n = counts[-1]
+    upper = values[np.searchsorted(counts, n // 2 + 1) - 1]
+    if n % 2:
+        return upper
+    return (values[np.searchsorted(counts, n // 2) - 1] + upper) / 2.0
+
+
+@njit(cache=True)
+def _ends(values, counts):
+    """Smallest and largest value of the side that `counts` counts."""
+    return values[np.searchsorted(counts, 1) - 1], values[np.searchsorted(counts, counts[-1]) - 1]
+
+
+@njit(cache=True)
+def _epsilon(values, retrained, unlearned, log_room, log_rate, cap):
+    """Epsilon of an example and its kind, from the ascending values of both sides and the counts of each."""
+    # The side with the larger median.
+    if _median(values, retrained) > _median(values, unlearned):
+        positive, negative = retrained, unlearned
+    else:
+        positive, negative = unlearned, retrained
+    positive_ends, negative_ends = _ends(values, positive), _ends(values, negative)
+    positive_range, negative_range = positive_ends[1] - positive_ends[0], negative_ends[1] - negative_ends[0]
+    smaller, larger = min(positive_range, negative_range), max(positive_range, negative_range)
+    # 0 / 0 is NaN in [C], which is not below the ratio: two constant sides are not peaky.
+    if larger > 0.0 and smaller / larger < _PEAKY_RATIO:
+        return cap, PEAKY
+    best, separable = _best_single(_NOTHING_YET, values, positive, negative, log_room, log_rate)
+    if not separable:
+        if positive_range >= negative_range:
+            best, separable = _best_interval(
+                best, values, negative, positive, negative_ends, smaller, log_room, log_rate
+            )
+        else:
+            best, separable = _best_interval(
+                best, values, positive, negative, positive_ends, smaller, log_room, log_rate
+            )
+    if separable:
+        return cap, INFINITE
+    if best < _ZERO:
+        return np.nan, UNDEFINED
+    return min(np.float64(best), cap), FINITE
+
+
+@njit(cache=True, nogil=True)
+def subset_epsilons(pooled, places, labels, log_room, log_rate, cap, worth, points, epsilons, kinds):
+    """Fill `epsilons` and `kinds` for every example, of the last of several pairs of subsets, and add up all points.
 
     Parameters
     ----------
-    retrained, unlearned : float64 [examples, models], C-contiguous, each row ascending
-    retrained_is_positive : bool [examples]
-        Whether the retrained side has the larger median.
+    pooled : float64 [examples, values], each row ascending
+    places : int [examples, values], where each value stood
+    labels : uint8 [subsets, values]
+        Of each place: 1 for a retrained model, 2 for an unlearned one, 0 for none; equally many of both.
     log_room, log_rate : float32 [models + 1]
-        ``ln(1 - delta - k / models)`` and ``ln(k / models)`` for k errors.
+        ``ln(1 - delta - k / models)`` and ``ln(k / models)`` for k errors, of the models of a subset.
     cap : float
         Epsilon of a peaky or separable example.
-    epsilons : float64 [examples]
-        Output.
-    kinds : int8 [examples]
-        Output: FINITE, PEAKY, INFINITE or UNDEFINED.
+    worth : float64 [buckets]
+        Points of each bucket of epsilons of width 0.5.
+    points : float64 [examples], output
+    epsilons : float64 [examples], output
+    kinds : int8 [examples], output
+        FINITE, PEAKY, INFINITE or UNDEFINED.
     """
-    examples, n = retrained.shape
-    for example in range(examples):
-        if retrained_is_positive[example]:
-            positive, negative = retrained[example], unlearned[example]
-        else:
-            positive, negative = unlearned[example], retrained[example]
-        positive_range = positive[n - 1] - positive[0]
-        negative_range = negative[n - 1] - negative[0]
-        smaller, larger = min(positive_range, negative_range), max(positive_range, negative_range)
-        # 0 / 0 is NaN in [C], which is not below the ratio: two constant sides are not peaky.
-        if larger > 0.0 and smaller / larger < _PEAKY_RATIO:
-            epsilons[example] = cap
-            kinds[example] = PEAKY
-            continue
-
-        best, separable = _best_single(_NOTHING_YET, positive, negative, log_room, log_rate)
-        if not separable:
-            if positive_range >= negative_range:
-                narrow, wide = negative, positive
-            else:
-                narrow, wide = positive, negative
-            best, separable = _best_interval(best, narrow, wide, smaller, log_room, log_rate)
-
-        if separable:
-            epsilons[example] = cap
-            kinds[example] = INFINITE
-        elif best < _ZERO:
-            epsilons[example] = np.nan
-            kinds[example] = UNDEFINED
-        else:
-            epsilons[example] = min(np.float64(best), cap)
-            kinds[example] = FINITE
+    size = 2 * (log_room.size - 1)
+    # One more than is kept: `_select` writes before it knows.
+    values = np.empty(size + 1)
+    first, second = np.zeros(size + 2, dtype=np.int64), np.zeros(size + 2, dtype=np.int64)
+    for example in range(len(pooled)):
+        for subset in range(len(labels)):
+            _select(pooled[example], places[example], labels[subset], values, first, second)
+            epsilon, kind = _epsilon(values[:size], first[: size + 1], second[: size + 1], log_room, log_rate, cap)
+            if kind != UNDEFINED and int(epsilon / 0.5) < worth.size:
+                points[example] += worth[int(epsilon / 0.5)]
+            epsilons[example], kinds[example] = epsilon, kind

@@ -77,21 +77,9 @@ def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) 
     """
     _check_delta(delta)
     retrained, unlearned = _sides(retrained, unlearned)
-    models, examples = retrained.shape
-    log_room, log_rate = _log_tables(models, delta)
-    epsilons = np.empty(examples, dtype=np.float64)
-    kinds = np.empty(examples, dtype=np.int8)
-    kernel.grid_epsilons(
-        np.sort(retrained.T, axis=1),
-        np.sort(unlearned.T, axis=1),
-        np.median(retrained, axis=0) > np.median(unlearned, axis=0),
-        log_room,
-        log_rate,
-        EPSILON_CAP,
-        epsilons,
-        kinds,
-    )
-    points = challenge_points(epsilons, models)
+    models = len(retrained)
+    everyone = np.arange(models)[None]
+    points, epsilons, kinds = _attack(Sorted.of(retrained, unlearned), everyone, models + everyone, delta)
     return ChallengeResult(
         epsilons=epsilons,
         points=points,
@@ -175,10 +163,14 @@ def challenge_points(epsilons: ArrayLike, copies: int) -> NDArray[np.float64]:
     """
     if copies < 2:
         raise ValueError(f"copies is {copies}: the bucket points need at least 2 models a side")
-    buckets = int(math.ceil(math.log(copies - 1)) / BUCKET_WIDTH)
+    buckets = _buckets(copies)
     bucket = np.maximum(np.floor(real(epsilons, "epsilons") / BUCKET_WIDTH), 0.0)
     # A comparison with NaN is false, so an undefined epsilon lands in no bucket.
     return np.where(bucket < buckets, np.exp2(-np.where(bucket < buckets, bucket, 0.0)), 0.0)
+
+
+def _buckets(copies: int) -> int:
+    return int(math.ceil(math.log(copies - 1)) / BUCKET_WIDTH)
 
 
 def split_ceiling(
@@ -214,34 +206,80 @@ def split_ceiling(
     models = retrained.shape[0]
     if splits < 1:
         raise ValueError(f"splits is {splits}: ask for at least 1 split")
-    return float(halves_points(retrained, np.arange(models), seed, splits, delta).mean())
+    return float(halves_points(Sorted.of(retrained), np.arange(models), seed, splits, delta).mean())
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Confidences in the order of their size, from which those of some of the models are taken without sorting again.
+
+    Attributes
+    ----------
+    values : float64 [examples, models of all sides], each row ascending
+    places : int [examples, models of all sides], the model of each value; those of a second side follow the first's
+    """
+
+    values: NDArray[np.float64]
+    places: NDArray[np.integer]
+
+    @classmethod
+    def of(cls, *sides: NDArray[np.float64]) -> Sorted:
+        """Confidences [models, examples] of one or two sides."""
+        rows = np.concatenate(sides).T
+        places = np.argsort(rows, axis=1)
+        kind = np.int16 if rows.shape[1] <= np.iinfo(np.int16).max else np.int64
+        return cls(np.take_along_axis(rows, places, axis=1), places.astype(kind))
+
+
+def subset_points(
+    sides: Sorted, first: NDArray[np.int64], second: NDArray[np.int64], delta: float = DELTA
+) -> NDArray[np.float64]:
+    """Sum of the points [examples] over pairs of subsets of the models.
+
+    Parameters
+    ----------
+    sides : confidences
+    first, second : int [subsets, size], places of the models that are compared
+    delta : float in (0, 1)
+    """
+    return _attack(sides, first, second, delta)[0]
+
+
+def _attack(
+    sides: Sorted, first: NDArray[np.int64], second: NDArray[np.int64], delta: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]]:
+    """Sum of the points over pairs of subsets, and epsilons and kinds of the last: [examples] each."""
+    examples, size = len(sides.values), first.shape[1]
+    labels = np.zeros((len(first), sides.values.shape[1]), dtype=np.uint8)
+    np.put_along_axis(labels, first, 1, axis=1)
+    np.put_along_axis(labels, second, 2, axis=1)
+    points, epsilons, kinds = np.zeros(examples), np.empty(examples), np.empty(examples, dtype=np.int8)
+    worth = challenge_points(np.arange(_buckets(size)) * BUCKET_WIDTH, size)
+    kernel.subset_epsilons(
+        sides.values, sides.places, labels, *_log_tables(size, delta), EPSILON_CAP, worth, points, epsilons, kinds
+    )
+    return points, epsilons, kinds
 
 
 def halves_points(
-    retrained: NDArray[np.float64],
+    retrained: Sorted,
     kept: NDArray[np.int64],
     seed: int | np.random.SeedSequence,
     splits: int = 10,
     delta: float = DELTA,
 ) -> NDArray[np.float64]:
-    """Mean points [examples] over random half-splits of the models `kept`.
+    """Mean points [examples] over random half-splits of the models `kept` of the first side.
 
     The order of all models is what is drawn, so deleting some moves few of the others to the other half: replicates
     for an interval differ by the models, not by the splits.
     """
-    generator = np.random.default_rng(seed)
     half = len(kept) // 2
-    points = np.zeros(retrained.shape[1])
-    for _ in range(splits):
-        order = generator.permutation(len(retrained))
-        order = order[np.isin(order, kept)]
-        points += challenge(retrained[order[:half]], retrained[order[half : 2 * half]], delta).points
-    return points / splits
+    orders = np.array([order[: 2 * half] for order in _orders(kept, retrained.values.shape[1], seed, splits)])
+    return subset_points(retrained, orders[:, :half], orders[:, half:], delta) / splits
 
 
 def subsets_points(
-    retrained: NDArray[np.float64],
-    unlearned: NDArray[np.float64],
+    sides: Sorted,
     kept: NDArray[np.int64],
     size: int,
     seed: int | np.random.SeedSequence,
@@ -253,16 +291,18 @@ def subsets_points(
     Both sides keep the models of the same indices. Random orders of all models are cut into as many disjoint subsets
     as `kept` gives, until there are `least`: as in `halves_points`, deleting models moves few of the others.
     """
+    models, disjoint = sides.values.shape[1] // 2, len(kept) // size
+    orders = _orders(kept, models, seed, -(-least // disjoint))
+    subsets = np.concatenate([order[: disjoint * size].reshape(disjoint, size) for order in orders])
+    return subset_points(sides, subsets, models + subsets, delta) / len(subsets), len(subsets)
+
+
+def _orders(
+    kept: NDArray[np.int64], models: int, seed: int | np.random.SeedSequence, number: int
+) -> list[NDArray[np.int64]]:
+    """Random orders of all models, of which those not kept are left out."""
     generator = np.random.default_rng(seed)
-    points, subsets = np.zeros(retrained.shape[1]), 0
-    while subsets < least:
-        order = generator.permutation(len(retrained))
-        order = order[np.isin(order, kept)]
-        for start in range(0, len(order) - size + 1, size):
-            chosen = order[start : start + size]
-            points += challenge(retrained[chosen], unlearned[chosen], delta).points
-            subsets += 1
-    return points / subsets, subsets
+    return [order[np.isin(order, kept)] for order in (generator.permutation(models) for _ in range(number))]
 
 
 def _log_tables(models: int, delta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

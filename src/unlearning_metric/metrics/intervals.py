@@ -17,7 +17,7 @@ which its quantile allows for. All of it was chosen by measured coverage.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,6 +142,7 @@ def replicates(
     seed: int,
     whole: NDArray[np.float64] | None = None,
     freedom: float = FREEDOM,
+    each: Callable[..., Iterable] = map,
 ) -> Replicates:
     """Evaluate ``points(indices of the models kept) -> [examples]`` for each of 40 deletions.
 
@@ -155,6 +156,8 @@ def replicates(
         The points on all models, where they are known already.
     freedom : float
         As the function `freedom` gives it.
+    each : function
+        Evaluates `points` for every deletion: ``map``, or what does so in threads.
 
     Raises
     ------
@@ -162,7 +165,7 @@ def replicates(
         If there are fewer than 16 models.
     """
     kept, factor = deletions(models, seed)
-    deleted = np.array([[points(indices) for indices in partition] for partition in kept])
+    deleted = np.array(list(each(points, kept.reshape(-1, kept.shape[2])))).reshape(*kept.shape[:2], -1)
     return Replicates(points(np.arange(models)) if whole is None else whole, deleted, factor, freedom)
 
 

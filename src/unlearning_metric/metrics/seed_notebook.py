@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics._logistic import held_out_errors
 
 DELTA = 1e-6
 FLAW = (
@@ -80,7 +81,6 @@ def seed_notebook(
     ----------
     [S]; scikit-learn ``LogisticRegression()`` and ``cross_val_score(cv=2)``, retrained models first.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
     retrained, unlearned = both_sides(retrained, unlearned, least=4)
@@ -88,17 +88,11 @@ def seed_notebook(
         threshold = default_threshold(len(retrained), len(unlearned))
     labels = np.repeat([0, 1], [len(retrained), len(unlearned)])
     folds = list(StratifiedKFold(2).split(labels, labels))
+    errors = held_out_errors(np.concatenate([retrained, unlearned]).T.copy(), labels, folds)
+    tested = np.array([np.bincount(labels[test]) for _, test in folds])[:, None]
+    accuracies = (tested.sum(axis=2) - errors.sum(axis=2)) / tested.sum(axis=2)
+    points = _points(*np.moveaxis(errors / tested, 2, 0), threshold, delta)
     examples = retrained.shape[1]
-    points, accuracies = np.full((2, examples), np.nan), np.empty((2, examples))
-    for example in range(examples):
-        values = np.concatenate([retrained[:, example], unlearned[:, example]])[:, None]
-        for fold, (train, test) in enumerate(folds):
-            guess = LogisticRegression().fit(values[train], labels[train]).predict(values[test])
-            truth = labels[test]
-            accuracies[fold, example] = (guess == truth).mean()
-            fpr, fnr = (guess[truth == 0] == 1).mean(), (guess[truth == 1] == 0).mean()
-            if fpr > 0 and fnr > 0:
-                points[fold, example] = _points(fpr, fnr, threshold, delta)
     defined = ~np.isnan(points)
     counts = defined.sum(axis=0)
     scores = np.divide(np.nansum(points, axis=0), counts, out=np.full(examples, np.nan), where=counts > 0)
@@ -119,10 +113,10 @@ def default_threshold(retrained: int, unlearned: int) -> float:
     return math.log(rest) if rest > 1 else 0.0
 
 
-def _points(fpr: float, fnr: float, threshold: float, delta: float) -> float:
+def _points(fpr: NDArray, fnr: NDArray, threshold: float, delta: float) -> NDArray[np.float64]:
+    """Points of error rates, [folds, examples]; NaN where one of them is 0 or epsilon is not defined."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        epsilon = float(np.fmax(np.log((1 - delta - fpr) / fnr), np.log((1 - delta - fnr) / fpr)))
-    if math.isnan(epsilon):
-        return math.nan
-    # int truncates toward zero, as in [S]: a negative epsilon is worth more than 1.
-    return 2.0 / 2.0 ** (int(min(epsilon, threshold) / 0.5) + 1)
+        epsilons = np.fmax(np.log((1 - delta - fpr) / fnr), np.log((1 - delta - fnr) / fpr))
+        # Cut toward zero, as in [S]: a negative epsilon is worth more than 1.
+        points = 2.0 / 2.0 ** (np.trunc(np.minimum(epsilons, threshold) / 0.5) + 1)
+    return np.where((fpr > 0) & (fnr > 0), points, np.nan)

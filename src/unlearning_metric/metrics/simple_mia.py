@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import model_values
+from unlearning_metric.metrics._logistic import held_out_errors
 
 SPLITS = 10
 
@@ -40,7 +41,6 @@ def simple_mia(forget_losses: ArrayLike, test_losses: ArrayLike, seed: int) -> N
     ----------
     [K]; scikit-learn ``LogisticRegression()``, ``StratifiedShuffleSplit(10)``.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedShuffleSplit
 
     groups = [model_values(forget_losses, "forget_losses", 1), model_values(test_losses, "test_losses", 1)]
@@ -55,10 +55,6 @@ def simple_mia(forget_losses: ArrayLike, test_losses: ArrayLike, seed: int) -> N
     groups = [group[:, np.sort(generator.permutation(group.shape[1])[:size])] for group in groups]
     labels = np.repeat([0, 1], size)
     splits = list(StratifiedShuffleSplit(SPLITS, random_state=seed).split(labels, labels))
-    accuracies = np.empty(len(groups[0]))
-    for model, (forget, test) in enumerate(zip(*groups, strict=True)):
-        values = np.concatenate([test, forget])[:, None]
-        accuracies[model] = np.mean(
-            [LogisticRegression().fit(values[a], labels[a]).score(values[b], labels[b]) for a, b in splits]
-        )
-    return accuracies
+    errors = held_out_errors(np.concatenate(groups[::-1], axis=1), labels, splits)
+    held_out = np.array([len(test) for _, test in splits])[:, None]
+    return ((held_out - errors.sum(axis=2)) / held_out).T.copy().mean(axis=1)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ class MethodEntry:
     batches : form of the loaders' batches, ``tuple`` or ``kaggle``
     options : hyper-parameters that differ from the defaults in the file
     is_dump : whether there is nothing to run, since the file holds the outputs already
+    arguments : what its function asks the harness for, as far as the source of the file tells
     """
 
     name: str
@@ -36,12 +36,7 @@ class MethodEntry:
     batches: str = "tuple"
     options: Mapping[str, Any] = field(default_factory=dict)
     is_dump: bool = False
-
-    @cached_property
-    def arguments(self) -> frozenset[str]:
-        """What its function asks the harness for, as far as the source of the file tells."""
-        signature = None if self.is_dump else read_signature(self.file, self.function)
-        return frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
+    arguments: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def needs_oracle(self) -> bool:
@@ -85,7 +80,8 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
         signature = read_signature(path, contract.get("function", MethodEntry.function))
         options, wrong = checked_options(signature, options, f"methods.{name}")
         problems += wrong
-        entries[name] = MethodEntry(name, path, **contract, options=options)
+        arguments = frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
+        entries[name] = MethodEntry(name, path, **contract, options=options, arguments=arguments)
     problems += _oracle_problems(entries)
     if problems:
         raise listed("the methods have", problems)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,18 @@ from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, USER_DATA, Config, 
 from unlearning_metric.keys.folder_content import folder_fingerprint
 from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint
 from unlearning_metric.plan.methods import MethodEntry, method_entries
+from unlearning_metric.plan.steps import STEPS, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
-    """Method name -> file, for every file of the folder but ``_*.py``, sorted by name."""
-    return {path.stem: path for path in sorted(Path(folder).glob("*.py")) if not path.stem.startswith("_")}
+    """Method name -> file, for every file of the folder but ``_*.py``, sorted by name.
+
+    Hidden files are none: editors keep locks and macOS keeps attributes under such names.
+    """
+    return {path.stem: path for path in sorted(Path(folder).glob("*.py")) if not path.stem.startswith(("_", "."))}
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,6 @@ CONTENT: dict[str, Callable[[Path | str], str]] = {
 }
 
 
-def by_content(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings in which fingerprints stand for the user's files: what they hold counts, not where they lie."""
-    changed = copy.deepcopy(settings)
-    for name, fingerprint in CONTENT.items():
-        *parents, last = name.split(".")
-        section = changed
-        for parent in parents:
-            section = section.get(parent, {})
-        if section.get(last) is not None:
-            section[last] = fingerprint(section[last])
-    return changed
-
-
 class Plan:
     """Settings and origins of every rule.
 
@@ -95,17 +86,63 @@ class Plan:
 
     def __init__(self, config: Config, methods: Mapping[str, Path]) -> None:
         config = with_own_functions(config)
+        self._set(config, method_entries(config, methods), {})
+
+    def _set(self, config: Config, methods: dict[str, MethodEntry], fingerprints: dict[str, str]) -> None:
         self.config = config
         #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
-        self.methods = method_entries(config, methods)
+        self.methods = methods
+        self._fingerprints = fingerprints
         self._whole = config.model_dump(mode="json")
-        self._tracked = by_content(without_neutral(self._whole, NEUTRAL))
+        self._tracked = self._by_content(without_neutral(self._whole, NEUTRAL))
         # Asked for by every job of the rules.
         self.training_origin = cache(self.training_origin)
         self.unlearning_origin = cache(self.unlearning_origin)
         self.check_origin = cache(self.check_origin)
         self.dump_origin = cache(self.dump_origin)
         self.score_origin = cache(self.score_origin)
+        self.step = cache(self.step)
+
+    def record(self) -> dict[str, Any]:
+        """The plan as JSON, with the fingerprints of all the user's files: `recorded` makes the same plan of it."""
+        for artifact in self.artifacts():
+            _ = artifact.origin
+        for name in self.methods:
+            _ = self.dump_origin(f"unlearn/{name}")
+        _ = self.report_origin()
+        entries = [{**asdict(entry), "file": str(entry.file), "arguments": sorted(entry.arguments)}
+                   for entry in self.methods.values()]  # fmt: skip
+        return {"config": self._whole, "methods": entries, "fingerprints": self._fingerprints}
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any]) -> Plan:
+        """The plan that `record` describes, whatever the files say by now: no file of the user's is read."""
+        plan = cls.__new__(cls)
+        entries = (
+            MethodEntry(**{**entry, "file": Path(entry["file"]), "arguments": frozenset(entry["arguments"])})
+            for entry in record["methods"]
+        )
+        config = Config.model_validate(record["config"])
+        plan._set(config, {entry.name: entry for entry in entries}, dict(record["fingerprints"]))
+        return plan
+
+    def _fingerprint(self, take: Callable[[Path | str], str], path: Path | str) -> str:
+        name = f"{take.__name__}:{path}"
+        if name not in self._fingerprints:
+            self._fingerprints[name] = take(path)
+        return self._fingerprints[name]
+
+    def _by_content(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings in which fingerprints stand for the user's files: what they hold counts, not where they lie."""
+        changed = copy.deepcopy(settings)
+        for name, fingerprint in CONTENT.items():
+            *parents, last = name.split(".")
+            section = changed
+            for parent in parents:
+                section = section.get(parent, {})
+            if section.get(last) is not None:
+                section[last] = self._fingerprint(fingerprint, section[last])
+        return changed
 
     def _slice(self, *names: str) -> dict[str, Any]:
         return {name: self._whole[name] for name in names}
@@ -158,7 +195,7 @@ class Plan:
             settings["test_size"] = data["test_size"]
         if data["source"] in USER_DATA:
             read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
-            settings["content"] = read(self.config.data.path)
+            settings["content"] = self._fingerprint(read, self.config.data.path)
         return Origin("prepare_data", settings)
 
     @property
@@ -242,7 +279,7 @@ class Plan:
             **self._contract(method),
             **more,
             "method": method,
-            "file": method_fingerprint(self.method_file(method)),
+            "file": self._fingerprint(method_fingerprint, self.method_file(method)),
         }
         inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
         if self.method(method).needs_oracle:
@@ -262,7 +299,7 @@ class Plan:
     def dump_origin(self, group: str) -> Origin:
         """Origin of the dumps of a group of models."""
         if self.is_imported(group):
-            content = content_fingerprint(self.method_file(group.partition("/")[2]))
+            content = self._fingerprint(content_fingerprint, self.method_file(group.partition("/")[2]))
             settings = {"group": group, "copies": self.config.copies, "content": content}
             return Origin("import_dump", settings, {"split": self.split_origin.key})
         settings = {"group": group, **self._track("model")}
@@ -317,6 +354,9 @@ class Plan:
     def score_origin(self, method: str) -> Origin:
         """Origin of a score document."""
         settings = {**self._score_settings(self._tracked, method), "method": method}
+        if self.config.on_diverged == "fail":
+            # Documents made under "keep" must be looked at again.
+            settings["on_diverged"] = "fail"
         return Origin("score", settings, self.score_keys(method))
 
     def score_files(self, method: str) -> list[str]:
@@ -340,23 +380,37 @@ class Plan:
 
     # Which files there are --------------------------------------------------------------------------------
 
+    def step(self, rule: str, **wildcards: str) -> Step:
+        """The record of one job. Raises as `method` does."""
+        return replace(STEPS[rule](self, **wildcards), wildcards=wildcards)
+
+    def maker(self, path: str) -> Step | None:
+        """The step that makes a file of the results folder; None where none does."""
+        return maker(self, path)
+
+    def steps(self) -> Iterator[Step]:
+        """Every step of the configuration's own methods, in the order the data flows."""
+        yield self.step("prepare_data")
+        if self.needs_difficulty:
+            yield self.step("difficulty")
+        yield self.step("split_data")
+        for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
+            models = () if self.is_imported(group) else self.model_files(group)
+            for path in (*models, *self.dump_files(group)):
+                step = self.maker(path)
+                assert step is not None
+                yield step
+        for name in self.scored_methods:
+            yield self.step("score", method=name)
+        if self.scored_methods:
+            yield self.step("leaderboard")
+            yield self.step("report")
+
     def artifacts(self) -> Iterator[Artifact]:
         """Every file of the configuration's own methods, in the order the data flows."""
-        yield Artifact("data/dataset.npz", self.data_origin)
-        if self.needs_difficulty:
-            yield Artifact("data/difficulty.npz", self.difficulty_origin)
-        yield Artifact("data/split.npz", self.split_origin)
-        for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
-            for path in self.model_files(group) if not self.is_imported(group) else ():
-                yield Artifact(path, self.models_origin(group))
-            for path in self.dump_files(group):
-                yield Artifact(path, self.dump_origin(group))
-        for name in self.scored_methods:
-            for path in self.score_files(name):
-                yield Artifact(path, self.score_origin(name))
-        if self.scored_methods:
-            yield Artifact("leaderboard.json", self.leaderboard_origin())
-            yield Artifact("report.html", self.report_origin())
+        for step in self.steps():
+            for path in step.outputs:
+                yield Artifact(path, step.origin)
 
     def on_demand(self, results: Path | str) -> Iterator[Artifact]:
         """Files in ``results`` that are made only when asked for by name."""

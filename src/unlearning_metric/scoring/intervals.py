@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.challenge import challenge, halves_points, subsets_points
+from unlearning_metric.metrics.challenge import Sorted, halves_points, subset_points, subsets_points
 from unlearning_metric.metrics.intervals import (
     LEAST_MODELS,
     Replicates,
@@ -20,6 +21,7 @@ from unlearning_metric.metrics.intervals import (
     score_interval,
 )
 from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.scoring.parts import in_parts
 from unlearning_metric.store.files import read_npz, write_npz
 
 LEVEL = 0.95
@@ -47,10 +49,31 @@ class ScoreReplicates:
     from_splits: bool
 
 
+@dataclass(frozen=True)
+class SortedSides:
+    """Saturated confidences, sorted once for all subsets of the models that are scored.
+
+    Attributes
+    ----------
+    method : of the retrained and the unlearned models
+    ceiling : of the retrained models and a second set of them; or of the first alone, whose halves stand for both
+    """
+
+    method: Sorted
+    ceiling: Sorted
+
+    @classmethod
+    def of(cls, retrained: Ensemble, unlearned: Ensemble, ceiling: Ensemble | None) -> SortedSides:
+        """Those of the ensembles."""
+        reference = retrained.forget.saturated
+        again = () if ceiling is None else (ceiling.forget.saturated,)
+        return cls(Sorted.of(reference, unlearned.forget.saturated), Sorted.of(reference, *again))
+
+
 def score_replicates(
     retrained: Ensemble,
     unlearned: Ensemble,
-    ceiling_models: Ensemble | None,
+    sides: SortedSides,
     points: np.ndarray,
     seed: int,
     split_seed: int,
@@ -67,27 +90,27 @@ def score_replicates(
     models = len(retrained)
     if models < LEAST_MODELS:
         return None
-    theirs, ours = retrained.forget.saturated, unlearned.forget.saturated
 
     def of_method(kept: np.ndarray) -> np.ndarray:
-        return challenge(theirs[kept], ours[kept], delta).points
+        return subset_points(sides.method, kept[None], models + kept[None], delta)
 
-    if ceiling_models is None:
+    from_splits = sides.ceiling.values.shape[1] == models
 
-        def of_ceiling(kept: np.ndarray) -> np.ndarray:
-            return halves_points(theirs, kept, split_seed, delta=delta)
-    else:
-        second = ceiling_models.forget.saturated
+    def of_ceiling(kept: np.ndarray) -> np.ndarray:
+        if from_splits:
+            return halves_points(sides.ceiling, kept, split_seed, delta=delta)
+        return subset_points(sides.ceiling, kept[None], models + kept[None], delta)
 
-        def of_ceiling(kept: np.ndarray) -> np.ndarray:
-            return challenge(theirs[kept], second[kept], delta).points
-
-    forgetting = replicates(of_method, models, seed, points, freedom(theirs, ours))
+    of_retrained, of_both = (
+        freedom(*(side.forget.saturated for side in group)) for group in ((retrained,), (retrained, unlearned))
+    )
+    forgetting = replicates(of_method, models, seed, points, of_both, partial(in_parts, "intervals of the score"))
+    ceiling_each = partial(in_parts, "intervals of the ceiling")
     return ScoreReplicates(
         forgetting=forgetting,
         final=_final(forgetting, retrained, unlearned, deletions(models, seed)[0]),
-        ceiling=replicates(of_ceiling, models, seed, freedom=freedom(theirs)),
-        from_splits=ceiling_models is None,
+        ceiling=replicates(of_ceiling, models, seed, freedom=of_retrained, each=ceiling_each),
+        from_splits=from_splits,
     )
 
 
@@ -135,18 +158,17 @@ def intervals_section(found: ScoreReplicates | None, models: int) -> dict[str, A
 
 
 def by_models(
-    retrained: np.ndarray, unlearned: np.ndarray, whole: Replicates | None, points: np.ndarray, seed: int, delta: float
+    sides: SortedSides, whole: Replicates | None, points: np.ndarray, seed: int, delta: float
 ) -> list[dict[str, Any]]:
     """The score at N/8, N/4, N/2 (means over random subsets) and N.
 
     Parameters
     ----------
-    retrained, unlearned : float64 [models, examples], confidence
     whole : replicates on all models; None where there are too few for an interval
     points : float64 [examples], on all models
     seed : of the subsets, and of the deletions for their intervals
     """
-    models = len(retrained)
+    models = sides.method.values.shape[1] // 2
     entries = []
     for part in (8, 4, 2):
         size = models // part
@@ -154,12 +176,13 @@ def by_models(
             continue
 
         def of_subsets(kept: np.ndarray, size: int = size) -> np.ndarray:
-            return subsets_points(retrained, unlearned, kept, size, seed, delta)[0]
+            return subsets_points(sides.method, kept, size, seed, delta)[0]
 
-        mean, subsets = subsets_points(retrained, unlearned, np.arange(models), size, seed, delta)
-        interval = (
-            None if whole is None else list(score_interval(replicates(of_subsets, models, seed, mean, whole.freedom)))
-        )
+        mean, subsets = subsets_points(sides.method, np.arange(models), size, seed, delta)
+        interval = None
+        if whole is not None:
+            each = partial(in_parts, f"intervals at {size} models")
+            interval = list(score_interval(replicates(of_subsets, models, seed, mean, whole.freedom, each)))
         entries.append(
             {"models": size, "subsets": subsets, "forgetting_score": float(mean.mean()), "interval": interval}
         )

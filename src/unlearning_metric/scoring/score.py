@@ -14,6 +14,7 @@ from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.scoring.examples import samples
 from unlearning_metric.scoring.intervals import (
     ScoreReplicates,
+    SortedSides,
     accuracy_factor,
     by_models,
     intervals_section,
@@ -166,8 +167,9 @@ def score_method(
     else:
         ceiling = challenge_score(reference, ceiling_models.forget.saturated, delta)
 
+    by_size = SortedSides.of(retrained, unlearned, ceiling_models)
     replicates = score_replicates(
-        retrained, unlearned, ceiling_models, result.points, pairing.integer("deletions"), split_seed, delta
+        retrained, unlearned, by_size, result.points, pairing.integer("deletions"), split_seed, delta
     )
     whole = None if replicates is None else replicates.forgetting
     halves = pairing.numpy("halves").permutation(copies)[: copies // 2 * 2].reshape(2, -1)
@@ -193,9 +195,7 @@ def score_method(
             "ceiling_source": settings["ceiling"],
             "interval": intervals_section(replicates, copies),
         },
-        "by_models": by_models(
-            reference, unlearned.forget.saturated, whole, result.points, pairing.integer("subsets"), delta
-        ),
+        "by_models": by_models(by_size, whole, result.points, pairing.integer("subsets"), delta),
         "strata": strata(retrained, result.points, whole),
         "heldout": heldout,
         "klom": klom,

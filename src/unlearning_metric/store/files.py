@@ -56,6 +56,10 @@ class ForeignError(StoreError):
     kind = "foreign"
 
 
+class OlderVersionError(ForeignError):
+    """A file of results was written by a version of this project whose results are not read any more."""
+
+
 def write_atomically(path: Path | str, write: Callable[[Path], None]) -> None:
     """Call ``write(temporary path)``, flush to disk, then rename to ``path``.
 
@@ -145,6 +149,14 @@ def rebuild_hint(path: Path | str) -> str:
     return f"To make it anew, and nothing else: snakemake --force {path}"
 
 
+def older_version(path: Path | str, reason: str) -> OlderVersionError:
+    """The error for a file that an older version wrote, which is no damage."""
+    return OlderVersionError(
+        f"{path} {reason}: an older version of this project wrote it, whose results are not read any more. Name "
+        "another results folder (results: ...) to keep them, or delete them to have them made anew."
+    )
+
+
 def _header_text(header: Mapping[str, Any]) -> str:
     """Header as text, with a checksum of itself."""
     return json.dumps({**header, "header_checksum": _text_checksum(header)})
@@ -160,6 +172,8 @@ def _opened(path: Path | str, text: str | None) -> dict[str, Any]:
         raise ForeignError(f"{path} has no header: it was not written by this workflow. Delete it and run again.")
     try:
         header = json.loads(text)
+        if isinstance(header, dict) and "key" in header and "header_checksum" not in header:
+            raise older_version(path, "has no checksum of its header")
         stated = header.pop("header_checksum")
         sound = stated == _text_checksum(header) and text == _header_text(header)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -181,6 +195,7 @@ def _check_header(path: Path | str, header: Mapping[str, Any]) -> None:
             "origin": origin is None or (isinstance(origin, dict) and all(isinstance(part, dict) for part in parts)),
             "run": isinstance(header.get("run", {}), dict),
             "models": _are_numbers(header.get("models", [])),
+            "made_from": isinstance(header.get("made_from", {}), dict),
         }.items()
         if not fits
     ]
@@ -334,7 +349,8 @@ def _check_seal(path: Path | str) -> None:
 
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
-    payload = {**arrays, HEADER: np.array(_header_text(header))}
+    stated = {**header, "checksum": _array_checksum(arrays)}
+    payload = {**arrays, HEADER: np.array(_header_text(stated))}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
@@ -342,6 +358,16 @@ def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mappin
         _seal(temporary, ".npz")
 
     write_atomically(path, write)
+
+
+def _array_checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """Checksum of named arrays, whatever library compresses them."""
+    content = hashlib.sha256()
+    for name, values in sorted(arrays.items()):
+        array = np.asarray(values)
+        content.update(f"{name} {array.dtype.str} {list(array.shape)}".encode())
+        content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8) if array.size else b"")
+    return content.hexdigest()[:32]
 
 
 def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -358,6 +384,7 @@ def read_npz(path: Path | str, key: str | None = None) -> tuple[dict[str, np.nda
         _check_key(path, header, key)
         _check_size(path, sum(item.file_size for item in archive.zip.infolist()))
         arrays = {name: archive[name] for name in archive.files if name != HEADER}
+    header.pop("checksum", None)
     return arrays, header
 
 
@@ -583,15 +610,29 @@ def read_header(path: Path | str) -> dict[str, Any]:
     StoreError
         If the header is absent or damaged. The content is not looked at.
     """
+    return read_stamp(path)[0]
+
+
+def read_stamp(path: Path | str) -> tuple[dict[str, Any], str | None]:
+    """Header of a file, as `read_header`, and what tells its content from another made under the same key.
+
+    That is the checksum of the arrays or models, which files made anew from the same things share; of a table, a
+    document or a page, that of the whole file. None where the file states none.
+    """
     path = Path(path)
     if path.suffix == ".json":
-        return _document_header(read_document(path))
+        document = read_document(path)
+        return _document_header(document), _text_checksum(document)
     if path.suffix == ".html":
-        return read_page(path)[1]
+        text, header = read_page(path)
+        return header, hashlib.sha256(text.encode()).hexdigest()[:32]
     with _opening(path) as stream:
         header = _opened(path, _HEADER_TEXTS[path.suffix](path, stream))
-    header.pop("checksum", None)
-    return header
+        checksum = header.pop("checksum", None)
+        if path.suffix == ".parquet":
+            stream.seek(max(0, _seal_place(stream, path.suffix, _SEAL_BYTES)))
+            checksum = stream.read(_SEAL_BYTES).decode(errors="replace")
+    return header, checksum
 
 
 def stored_key(path: Path | str) -> str | None:
@@ -696,10 +737,15 @@ def _json_text(document: Any) -> str:
 def write_document(path: Path | str, document: Mapping[str, Any]) -> None:
     """Write a JSON document whose ``provenance`` holds ``key``, ``origin``, ``code`` and ``run``.
 
-    The checksum of all of it is added to ``provenance.run``, which no canonical form contains.
+    What it was made from is kept in ``provenance.run``, which no canonical form contains, and the checksum of all of it
+    is added there.
     """
-    provenance = document["provenance"]
-    run = {**provenance["run"], "checksum": _text_checksum(document)}
+    provenance = dict(document["provenance"])
+    run = dict(provenance["run"])
+    if "made_from" in provenance:
+        run["made_from"] = provenance.pop("made_from")
+    document = {**document, "provenance": {**provenance, "run": run}}
+    run = {**run, "checksum": _text_checksum(document)}
     write_json(path, {**document, "provenance": {**provenance, "run": run}})
 
 
@@ -714,8 +760,11 @@ def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
     try:
         stated = document["provenance"]["run"].pop("checksum")
     except (KeyError, TypeError, AttributeError):
-        raise StoreError(
-            f"{path} has no checksum: it was not written by this workflow, or by an older version. {rebuild_hint(path)}"
+        provenance = document.get("provenance") if isinstance(document, dict) else None
+        if isinstance(provenance, dict) and "key" in provenance:
+            raise older_version(path, "has no checksum") from None
+        raise ForeignError(
+            f"{path} has no checksum: it was not written by this workflow. {rebuild_hint(path)}"
         ) from None
     if not as_written or stated != _text_checksum(document):
         raise StoreError(f"{path} is damaged or was edited: it does not fit its checksum. {rebuild_hint(path)}")
@@ -726,4 +775,7 @@ def read_document(path: Path | str, key: str | None = None) -> dict[str, Any]:
 
 
 def _document_header(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: document["provenance"].get(name) for name in ("key", "origin", "code")}
+    provenance = document["provenance"]
+    header = {name: provenance.get(name) for name in ("key", "origin", "code")}
+    made_from = (provenance.get("run") or {}).get("made_from")
+    return header if made_from is None else {**header, "made_from": made_from}

@@ -11,7 +11,8 @@ from pathlib import Path
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.report.names import FORMATS, figure_names
-from unlearning_metric.store.files import StoreError, read_header, verify
+from unlearning_metric.store.files import StoreError, verify
+from unlearning_metric.upkeep.current import Folder, without_name
 
 #: What belongs to a results folder beside its artifacts.
 COMPANIONS = (
@@ -23,7 +24,7 @@ COMPANIONS = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One file that is not as it should be: ``kind`` is stale, damaged, missing or foreign."""
+    """One file that is not as it should be: ``kind`` is stale, damaged, unreadable, missing or foreign."""
 
     kind: str
     path: Path
@@ -42,28 +43,29 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
     results : the folder
     """
     results = Path(results)
-    known = set()
+    folder = Folder(results)
+    known, older = set(), []
     for artifact in chain(plan.artifacts(), plan.on_demand(results)):
         path = results / artifact.path
         known.add(path)
-        if not path.exists():
+        state = folder.state(artifact.path, artifact.origin)
+        if state.kind == "absent":
             spared = not plan.config.keep_checkpoints and artifact.path.startswith(("models/retain", "models/unlearn"))
             dump = results / artifact.path.replace("models/", "losses/", 1).replace(".safetensors", ".parquet")
             if not (spared and dump.exists()):
-                yield Problem("missing", path, "not there; the next run makes it")
+                yield Problem("missing", path, state.text)
             continue
-        try:
-            header = read_header(path)
-        except StoreError as error:
-            yield Problem("damaged", path, _without_name(error, path))
-            continue
-        if header["key"] != artifact.origin.key:
-            yield Problem("stale", path, artifact.origin.difference(header.get("origin")))
-            continue
-        try:
-            verify(path)
-        except StoreError as error:
-            yield Problem("damaged", path, _without_name(error, path))
+        if state.older:
+            older.append(path)
+        elif not state:
+            yield Problem(state.kind, path, state.text)
+        else:
+            try:
+                verify(path)
+            except StoreError as error:
+                yield Problem(error.kind, path, without_name(error, path))
+    if older:
+        yield Problem("stale", older[0], f"and {len(older) - 1} more: an older version of this project wrote them")
     known |= {results / name for name in COMPANIONS}
     known |= {
         results / "figures" / f"{name}.{suffix}" for name in figure_names(plan.scored_methods) for suffix in FORMATS
@@ -77,12 +79,10 @@ def by_other_code(plan: Plan, results: Path | str) -> Counter[str]:
     That code gave the same version to the step, which is to say the same numbers: nothing is made anew for it.
     """
     found: Counter[str] = Counter()
+    folder = Folder(results)
     for artifact in chain(plan.artifacts(), plan.on_demand(results)):
-        try:
-            header = read_header(Path(results, artifact.path))
-        except (OSError, StoreError):
-            continue
-        if header["key"] == artifact.origin.key and header.get("code") not in (None, code_fingerprint()):
+        code = (folder.stamp(artifact.path).header or {}).get("code")
+        if folder.key(artifact.path) == artifact.origin.key and code not in (None, code_fingerprint()):
             found[artifact.origin.step] += 1
     return found
 
@@ -95,7 +95,3 @@ def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
             yield Problem("foreign", path, "left behind by a killed job; delete it")
         else:
             yield Problem("foreign", path, "not a file of this configuration (other copies, or a method under skip)")
-
-
-def _without_name(error: StoreError, path: Path) -> str:
-    return str(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")

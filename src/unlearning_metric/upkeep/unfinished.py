@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from unlearning_metric.plan.plan import Plan
-from unlearning_metric.progress import failure, summary
-from unlearning_metric.store.files import StoreError, stored_key
-
-#: Key of a leaderboard that lacks methods: it is never what a run needs.
-PARTIAL = "partial"
+from unlearning_metric.progress import failure
+from unlearning_metric.store.files import StoreError
+from unlearning_metric.upkeep.current import PARTIAL, Folder
+from unlearning_metric.upkeep.summary import summary
 
 
 def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str]:
@@ -46,17 +44,18 @@ def failed_checks(plan: Plan, results: Path | str, methods: Iterable[str]) -> st
 def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
     """Write the leaderboard of the scores there are, with the other methods marked; what to tell the user.
 
-    The files get the oldest of times, so that the next run makes them anew.
+    The key that it gets is what no run needs, so the next one makes it anew.
     """
     from unlearning_metric.leaderboard.board import write_leaderboard
 
     folder = Path(results)
+    found = Folder(results)
     scores, replicates, unscored = {}, {}, {}
     keys = plan.leaderboard_origin().inputs
-    for method, key in keys.items():
-        document, _, paired = (folder / name for name in plan.score_files(method))
-        if stored_key(document) == stored_key(paired) == key:
-            scores[method], replicates[method] = document, paired
+    for method in keys:
+        document, _, paired = plan.score_files(method)
+        if found.is_current([document, paired], plan.score_origin(method)):
+            scores[method], replicates[method] = folder / document, folder / paired
         else:
             unscored[method] = why_unscored(plan, results, method)
     failed = [f"{name} failed: {reason}" for name, (status, reason) in unscored.items() if status == "failed"]
@@ -68,9 +67,7 @@ def unfinished_leaderboard(plan: Plan, results: Path | str) -> str:
         _write_report(plan, folder, scores)
     except StoreError as error:
         failed.append(f"report.html does not show what there is: {error}")
-    for path in (*folder.glob("leaderboard.*"), *folder.glob("report.html")):
-        os.utime(path, (0, 0))
-    return "\n".join([*failed, summary(results)])
+    return "\n".join([*failed, summary(plan, results)])
 
 
 def _write_report(plan: Plan, folder: Path, scored: Collection[str]) -> None:

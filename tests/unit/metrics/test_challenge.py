@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from unlearning_metric.metrics import _challenge_kernel as kernel
 from unlearning_metric.metrics.challenge import (
+    Sorted,
     challenge,
     challenge_epsilons,
     challenge_points,
     challenge_score,
+    halves_points,
     split_ceiling,
+    subset_points,
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "challenge_metric.npz"
@@ -284,3 +287,26 @@ def test_ceiling_needs_four_models_and_a_split():
         split_ceiling(GOOD[:3], 0)
     with pytest.raises(ValueError, match="splits is 0"):
         split_ceiling(GOOD, 0, splits=0)
+
+
+# Subsets of the models
+
+
+def test_points_of_subsets_are_those_of_the_challenge_on_their_models_alone():
+    retrained, unlearned = 2 * normal(0, 24, 60), 2 * normal(1, 24, 60) + 0.6
+    # Ties within the sides and between them.
+    retrained[:, :20], unlearned[:, :20] = np.round(retrained[:, :20]), np.round(unlearned[:, :20])
+    subsets = np.array([np.random.default_rng(seed).permutation(24)[:9] for seed in range(5)])
+    found = subset_points(Sorted.of(retrained, unlearned), subsets, 24 + subsets)
+    expected = sum(challenge(retrained[subset], unlearned[subset]).points for subset in subsets)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_halves_are_disjoint_and_of_the_models_kept():
+    retrained, kept = 2 * normal(0, 20, 30), np.arange(15)
+    generator, expected = np.random.default_rng(4), np.zeros(30)
+    for _ in range(3):
+        order = generator.permutation(20)
+        order = order[order < 15]
+        expected += challenge(retrained[order[:7]], retrained[order[7:14]]).points
+    np.testing.assert_array_equal(halves_points(Sorted.of(retrained), kept, 4, splits=3), expected / 3)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from unlearning_metric import gaussian_mu, ks_p_values, told_apart
 
@@ -62,3 +63,12 @@ def test_where_the_exact_test_rounds_past_1_nothing_is_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ks_p_values(values, values + 1)[0] > 0.99
+
+
+def test_every_example_has_scipys_p_value():
+    generator = np.random.default_rng(5)
+    retrained, unlearned = generator.normal(size=(12, 40)), generator.normal(0.6, 1, size=(9, 40))
+    # Ties within the sides and between them.
+    retrained[:, :20], unlearned[:, :20] = np.round(retrained[:, :20]), np.round(unlearned[:, :20])
+    expected = [ks_2samp(*sides).pvalue for sides in zip(retrained.T, unlearned.T, strict=True)]
+    np.testing.assert_array_equal(ks_p_values(retrained, unlearned), expected)

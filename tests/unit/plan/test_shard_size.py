@@ -83,7 +83,7 @@ def test_a_damaged_model_is_named(capsys, tmp_path):
     (tmp_path / "models/full").mkdir(parents=True)
     (tmp_path / "models/full/0000-0000.safetensors").write_bytes(b"")
     assert main(["shard-size", "--workflow", str(ROOT), "--results", str(tmp_path)]) == 2
-    assert "0000-0000.safetensors cannot be read" in capsys.readouterr().err
+    assert "0000-0000.safetensors is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from drawn import ORIGINAL, RETRAINED, ensemble, score
 from unlearning_metric.metrics.challenge import challenge, challenge_score
 from unlearning_metric.metrics.intervals import deletions, difference_interval
 from unlearning_metric.scoring.intervals import (
+    SortedSides,
     accuracy_factor,
     read_replicates,
     score_replicates,
@@ -21,7 +22,8 @@ UNLEARNED = ensemble(1, shift=0.7)
 
 def found(unlearned=UNLEARNED, retrained=RETRAINED, ceiling=None):
     points = challenge(retrained.forget.saturated, unlearned.forget.saturated).points
-    return score_replicates(retrained, unlearned, ceiling, points, 5, 6, 1e-5)
+    sides = SortedSides.of(retrained, unlearned, ceiling)
+    return score_replicates(retrained, unlearned, sides, points, 5, 6, 1e-5)
 
 
 def test_each_replicate_is_the_score_of_the_models_that_are_left():

@@ -1,0 +1,287 @@
+"""A step of the graph as one record: what it makes, from which files, and what its job is told.
+
+Everything that walks the graph follows these records: the workflow's rules, the search for what has to be made anew,
+the doctor and the sweeps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unlearning_metric.keys.origin import Origin
+from unlearning_metric.user_code.contract import ORACLE_METHOD
+
+if TYPE_CHECKING:
+    from unlearning_metric.plan.plan import Plan
+
+DATASET, DIFFICULTY, SPLIT = "data/dataset.npz", "data/difficulty.npz", "data/split.npz"
+
+#: Rules whose files are computed in no time from others of the same folder: they may always be made anew.
+DERIVED = frozenset({"check", "score", "leaderboard", "report"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job of the graph.
+
+    Attributes
+    ----------
+    rule : name of the rule that makes it
+    outputs : files with a header that it makes, within the results folder
+    origin : what they depend on; its key stands in their headers
+    inputs : name -> file of the results folder that it reads, or a list of them
+    arguments : name -> what its job is told besides files: JSON-serialisable
+    files : name -> file of the user's that its job opens
+    wildcards : of the rule
+    """
+
+    rule: str
+    outputs: tuple[str, ...]
+    origin: Origin
+    inputs: Mapping[str, str | list[str]] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+    wildcards: Mapping[str, str] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(self.outputs)
+
+    @property
+    def derived(self) -> bool:
+        """Whether its files may be made anew without a question."""
+        return self.rule in DERIVED
+
+    def reads(self) -> Iterator[str]:
+        """Every file of the results folder that it reads."""
+        for paths in self.inputs.values():
+            yield from [paths] if isinstance(paths, str) else paths
+
+
+def prepare_data(plan: Plan) -> Step:
+    """Data source -> data set."""
+    told = {"settings": plan.config.data.model_dump(mode="json"), "experiment_seed": plan.config.experiment_seed}
+    return Step("prepare_data", (DATASET,), plan.data_origin, arguments=told)
+
+
+def difficulty(plan: Plan) -> Step:
+    """Data set -> how hard its examples are."""
+    told = {"settings": plan.difficulty_settings, "dataset_key": plan.data_origin.key}
+    return Step("difficulty", (DIFFICULTY,), plan.difficulty_origin, {"dataset": DATASET}, told)
+
+
+def split_data(plan: Plan) -> Step:
+    """Data set -> split."""
+    inputs = {"dataset": DATASET}
+    told = {
+        "settings": plan.split_settings,
+        "experiment_seed": plan.config.experiment_seed,
+        "dataset_key": plan.data_origin.key,
+    }
+    if plan.needs_difficulty:
+        inputs["difficulty"] = DIFFICULTY
+        told["difficulty_key"] = plan.difficulty_origin.key
+    return Step("split_data", (SPLIT,), plan.split_origin, inputs, told)
+
+
+def _of_split(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and keys that every step behind the split has."""
+    keys = {"dataset_key": plan.data_origin.key, "split_key": plan.split_origin.key}
+    return {"dataset": DATASET, "split": SPLIT}, keys
+
+
+def train(plan: Plan, role: str, shard: str) -> Step:
+    """Data set and split -> models trained from scratch."""
+    inputs, keys = _of_split(plan)
+    told = {**keys, "settings": plan.training_settings, "role": role}
+    return Step(f"train_{role}", (f"models/{role}/{shard}.safetensors",), plan.training_origin(role), inputs, told)
+
+
+def import_original(plan: Plan, shard: str) -> Step:
+    """A checkpoint of the user's -> the original model."""
+    told = {"dataset_key": plan.data_origin.key, "model_settings": plan.original_settings}
+    output = (f"models/full/{shard}.safetensors",)
+    files = {"checkpoint": Path(plan.config.original or "")}
+    return Step("import_original", output, plan.training_origin("full"), {"dataset": DATASET}, told, files)
+
+
+def _oracles(plan: Plan, method: str, shard: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same shard of the method retrain, and its key, for a method that asks for oracle_model."""
+    if not plan.method(method).needs_oracle:
+        return {}, {}
+    key = plan.unlearning_origin(ORACLE_METHOD).key
+    return {"oracles": [f"models/unlearn/{ORACLE_METHOD}/{shard}.safetensors"]}, {"oracles_key": key}
+
+
+def unlearn(plan: Plan, method: str, shard: str) -> Step:
+    """Originals and a method's file -> unlearned models."""
+    inputs, keys = _of_split(plan)
+    oracles, oracles_key = _oracles(plan, method, shard)
+    told = {
+        **keys,
+        **oracles_key,
+        "originals_key": plan.training_origin("full").key,
+        "settings": plan.unlearning_settings(method),
+        "max_seconds": plan.config.max_seconds_per_copy,
+    }
+    inputs |= {"originals": plan.model_files("full"), **oracles}
+    output = (f"models/unlearn/{method}/{shard}.safetensors",)
+    files = {"method_file": plan.method_file(method)}
+    return Step("unlearn", output, plan.unlearning_origin(method), inputs, told, files)
+
+
+def check(plan: Plan, method: str) -> Step:
+    """The first original and a method's file -> what three copies of it show. Raises ValueError where none can run."""
+    results = plan.config.results.rstrip("/")
+    if plan.method(method).is_dump:
+        raise ValueError(
+            f"methods.{method} is a dump of outputs: there is no function to check. Score it: "
+            f"snakemake {results}/score_{method}.json"
+        )
+    inputs, keys = _of_split(plan)
+    oracles, oracles_key = _oracles(plan, method, plan.shards[0])
+    told = {
+        **keys,
+        **oracles_key,
+        "original_key": plan.training_origin("full").key,
+        # They say how long retraining takes, and need not be there.
+        "retrained": {
+            **{f"{results}/{path}": plan.dump_origin("retain").key for path in plan.dump_files("retain")},
+            **{f"{results}/{path}": plan.training_origin("retain").key for path in plan.model_files("retain")},
+        },
+        "settings": plan.unlearning_settings(method),
+        "max_seconds": plan.config.max_seconds_per_copy,
+        "copies": plan.config.copies,
+        "limit": plan.config.efficiency.limit,
+    }
+    inputs |= {"original": plan.model_files("full")[0], **oracles}
+    files = {"method_file": plan.method_file(method)}
+    return Step("check", (f"check_{method}.json",), plan.check_origin(method), inputs, told, files)
+
+
+def dump_losses(plan: Plan, group: str, shard: str) -> Step:
+    """A shard of models -> their outputs."""
+    inputs, keys = _of_split(plan)
+    told = {
+        **keys,
+        "shard_key": plan.models_origin(group).key,
+        "model_settings": plan.config.model.model_dump(mode="json"),
+    }
+    inputs["shard"] = f"models/{group}/{shard}.safetensors"
+    return Step("dump_losses", (f"losses/{group}/{shard}.parquet",), plan.dump_origin(group), inputs, told)
+
+
+def import_dump(plan: Plan, method: str, shard: str) -> Step:
+    """Outputs of models made elsewhere -> a shard of outputs."""
+    inputs, keys = _of_split(plan)
+    group = f"unlearn/{method}"
+    told = {**keys, "copies": plan.config.copies}
+    files = {"dump": plan.method_file(method)}
+    output = (f"losses/{group}/{shard}.parquet",)
+    return Step("import_dump", output, plan.dump_origin(group), inputs, told, files)
+
+
+def score(plan: Plan, method: str) -> Step:
+    """Outputs of every side -> score document, per-example table, replicates."""
+    inputs = {name: plan.dump_files(group) for name, group in plan.score_groups(method).items()}
+    told = {
+        "keys": plan.score_keys(method),
+        "settings": plan.score_settings(method),
+        "on_diverged": plan.config.on_diverged,
+    }
+    return Step("score", tuple(plan.score_files(method)), plan.score_origin(method), inputs, told)
+
+
+def leaderboard(plan: Plan) -> Step:
+    """Score documents -> leaderboard."""
+    inputs = {
+        "scores": [f"score_{method}.json" for method in plan.scored_methods],
+        "replicates": [f"replicates_{method}.npz" for method in plan.scored_methods],
+    }
+    origin = plan.leaderboard_origin()
+    told = {"keys": dict(origin.inputs), "exclude_slow": plan.config.efficiency.exclude}
+    return Step("leaderboard", ("leaderboard.json",), origin, inputs, told)
+
+
+def report(plan: Plan) -> Step:
+    """Leaderboard, scores with their tables, outputs and data -> report."""
+    groups = plan.report_groups(plan.scored_methods)
+    inputs = {
+        "leaderboard": "leaderboard.json",
+        "scores": [f"score_{method}.json" for method in plan.scored_methods],
+        "samples": [f"samples_{method}.parquet" for method in plan.scored_methods],
+        "dumps": [path for group in groups for path in plan.dump_files(group)],
+        "dataset": DATASET,
+    }
+    told = {
+        "keys": {group: plan.dump_origin(group).key for group in groups},
+        "score_keys": dict(plan.leaderboard_origin().inputs),
+        "dataset_key": plan.data_origin.key,
+        "board_key": plan.leaderboard_origin().key,
+        "method_files": {name: str(plan.method_file(name)) for name in plan.scored_methods},
+    }
+    return Step("report", ("report.html",), plan.report_origin(), inputs, told)
+
+
+#: Rule -> what makes its record, given the plan and the rule's wildcards.
+STEPS: dict[str, Callable[..., Step]] = {
+    "prepare_data": prepare_data,
+    "difficulty": difficulty,
+    "split_data": split_data,
+    "train_full": lambda plan, shard: train(plan, "full", shard),
+    "train_retain": lambda plan, shard: train(plan, "retain", shard),
+    "import_original": import_original,
+    "unlearn": unlearn,
+    "check": check,
+    "dump_losses": dump_losses,
+    "import_dump": import_dump,
+    "score": score,
+    "leaderboard": leaderboard,
+    "report": report,
+}
+
+
+_SHARD, _METHOD = r"(?P<shard>[0-9]+-[0-9]+)", r"(?P<method>[A-Za-z0-9_]+)"
+#: Path within the results folder -> rule that makes it.
+_PLACES: tuple[tuple[str, str], ...] = (
+    (r"data/dataset\.npz", "prepare_data"),
+    (r"data/difficulty\.npz", "difficulty"),
+    (r"data/split\.npz", "split_data"),
+    (rf"models/full/{_SHARD}\.safetensors", "train_full"),
+    (rf"models/retain/{_SHARD}\.safetensors", "train_retain"),
+    (rf"models/unlearn/{_METHOD}/{_SHARD}\.safetensors", "unlearn"),
+    (rf"losses/unlearn/{_METHOD}/{_SHARD}\.parquet", "import_dump"),
+    (rf"losses/(?P<group>full|retain)/{_SHARD}\.parquet", "dump_losses"),
+    (rf"check_{_METHOD}\.json", "check"),
+    (rf"(score_{_METHOD}\.json|samples_(?P<table>[A-Za-z0-9_]+)\.parquet|replicates_(?P<paired>[A-Za-z0-9_]+)\.npz)",
+     "score"),
+    (r"leaderboard\.(json|csv|md|tex|html)", "leaderboard"),
+    (r"report\.html|figures/[^/]+\.(png|pdf)", "report"),
+)  # fmt: skip
+
+
+def maker(plan: Plan, path: str) -> Step | None:
+    """The step that makes a file; None where no step of this plan does.
+
+    Parameters
+    ----------
+    path : within the results folder
+    """
+    for pattern, rule in _PLACES:
+        found = re.fullmatch(pattern, path)
+        if found is None:
+            continue
+        given = {name: value for name, value in found.groupdict().items() if value is not None}
+        if rule == "score":
+            given = {"method": next(iter(given.values()))}
+        if given.get("method", "") not in {"", *plan.methods}:
+            return None
+        if rule == "train_full" and plan.config.original is not None:
+            rule = "import_original"
+        elif rule == "import_dump" and not plan.method(given["method"]).is_dump:
+            rule, given = "dump_losses", {"group": f"unlearn/{given['method']}", "shard": given["shard"]}
+        return plan.step(rule, **given)
+    return None

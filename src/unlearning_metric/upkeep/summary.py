@@ -1,0 +1,53 @@
+"""What a run shows at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.store.files import StoreError, read_document
+from unlearning_metric.upkeep.current import Folder
+
+
+def summary(plan: Plan, results: Path | str, lines: int = 12) -> str:
+    """Scores that the leaderboard does not hold yet, then where it is and its first lines.
+
+    Only files that the plan knows are read, and of scores those that are current.
+
+    Parameters
+    ----------
+    plan : whose scores to show
+    results : the results folder
+    lines : how many lines of the leaderboard to show
+    """
+    results = Path(results)
+    board = results / "leaderboard.md"
+    shown = _unlisted(plan, Folder(results))
+    if board.exists():
+        text = board.read_text(encoding="utf-8").splitlines()
+        more = [f"... and {len(text) - lines} more lines"] if len(text) > lines else []
+        shown += ["", f"Leaderboard: {board}", "", *text[:lines], *more]
+    return "\n".join(shown)
+
+
+def _unlisted(plan: Plan, folder: Folder) -> list[str]:
+    try:
+        held = read_document(folder.path / "leaderboard.json")["scores"]
+    except (OSError, StoreError):
+        held = {}
+    shown, waiting = [], False
+    for method in plan.methods:
+        document = plan.score_files(method)[0]
+        origin = plan.score_origin(method)
+        if folder.key(document) != origin.key or held.get(method) == origin.key:
+            continue
+        path = folder.path / document
+        challenge = read_document(path)["challenge"]
+        ranked = method in plan.scored_methods
+        waiting |= ranked
+        shown.append(
+            f"{path}: forgetting score {challenge['forgetting_score']:.4f} "
+            f"(floor {challenge['floor']:.4f}, ceiling {challenge['ceiling']:.4f})"
+            + ("" if ranked else f". {method} stands under skip, so the leaderboard leaves it out.")
+        )
+    return [*shown, "Not in the leaderboard yet: run `snakemake` to build it."] if waiting else shown

@@ -1,0 +1,66 @@
+"""What a run shows at its end: only what the plan knows."""
+
+import pytest
+
+from unlearning_metric.store.files import write_document, write_text
+from unlearning_metric.upkeep.summary import summary
+
+CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
+
+
+@pytest.fixture
+def results(make_plan, tmp_path):
+    origin = make_plan().score_origin("mine")
+    results = tmp_path / "results"
+    write_document(
+        results / "score_mine.json", {"method": "mine", **CHALLENGE, "provenance": {**origin.header(), "run": {}}}
+    )
+    return results
+
+
+def board(results, **scores):
+    write_document(results / "leaderboard.json", {"scores": scores, "provenance": {"key": "k", "run": {}}})
+    write_text(results / "leaderboard.md", "\n".join(f"line {i}" for i in range(20)))
+
+
+def test_nothing_is_shown_of_an_empty_folder(make_plan, tmp_path):
+    assert summary(make_plan(), tmp_path / "results") == ""
+
+
+def test_a_score_that_the_leaderboard_does_not_hold_and_the_first_lines_of_it(make_plan, results):
+    board(results, mine="another key")
+    text = summary(make_plan(), results, lines=5)
+    assert "score_mine.json: forgetting score 0.1250 (floor 0.0000, ceiling 0.1800)" in text
+    assert "Not in the leaderboard yet" in text
+    assert "line 4" in text
+    assert "line 5" not in text
+    assert "... and 15 more lines" in text
+
+
+def test_a_score_that_the_leaderboard_holds_is_not_shown(make_plan, results):
+    board(results, mine=make_plan().score_origin("mine").key)
+    assert "score_mine" not in summary(make_plan(), results)
+
+
+def test_a_score_of_another_configuration_is_not_announced(make_plan, results):
+    assert summary(make_plan(delta=0.001), results) == ""
+
+
+def test_a_method_under_skip_is_said_to_be_left_out(make_plan, results):
+    text = summary(make_plan(skip=["mine"]), results)
+    assert "under skip" in text
+    assert "run `snakemake`" not in text
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "not JSON"])
+def test_files_outside_the_plan_are_not_read(make_plan, results, content):
+    before = summary(make_plan(), results)
+    for name in ("score_notes.json", "score_removed.json"):
+        (results / name).write_text(content)
+    assert summary(make_plan(), results) == before
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "not JSON"])
+def test_a_leaderboard_that_is_none_holds_nothing(make_plan, results, content):
+    (results / "leaderboard.json").write_text(content)
+    assert "score_mine.json: forgetting score" in summary(make_plan(), results)
