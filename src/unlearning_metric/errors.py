@@ -27,3 +27,7 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return plain(super().__str__())
+
+
+class DataError(UserError, ValueError):
+    """The user's data do not fit: says what, where and what to do."""
