@@ -6,7 +6,7 @@ No NumPy is loaded, since the configuration asks which strategies there are whil
 
 from __future__ import annotations
 
-from unlearning_metric.strategies import at_random, by_class, by_difficulty, by_group, by_index, of_classes
+from unlearning_metric.strategies import at_random, by_class, by_difficulty, by_group, by_index, medium, of_classes
 from unlearning_metric.strategies.record import Strategy
 
 #: Strategy name -> its record, in the order in which they are documented.
@@ -19,6 +19,7 @@ STRATEGIES: dict[str, Strategy] = {
         by_group.STRATEGY,
         by_index.STRATEGY,
         by_difficulty.HARDEST,
+        medium.STRATEGY,
         by_difficulty.EASIEST,
     )
 }
