@@ -227,6 +227,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
         ],
         groups=gathered["forget"].block.get("group"),
         duplicates=headers[0].get("duplicates"),
+        doubts=headers[0].get("doubts", []),
         classes=tuple(headers[0].get("classes", ())),
         data_warnings=tuple(headers[0].get("data_warnings", ())),
         passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},

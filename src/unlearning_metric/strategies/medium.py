@@ -1,8 +1,7 @@
 """The examples that models find neither hard nor easy, without having seen them.
 
-RUM (Zhao et al., arXiv 2406.01257) splits a forget set into examples of low, medium and high memorisation, and methods
-differ most between them: `easiest`, `medium` and `hardest` are its three parts, by the loss of models that did not train
-on an example.
+RUM (Zhao et al., arXiv 2406.01257) tells examples of low, medium and high memorisation apart: `easiest`, `medium` and
+`hardest` are these three, by the loss of models that did not train on an example.
 """
 
 from __future__ import annotations
