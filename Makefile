@@ -3,7 +3,7 @@
 # make test-faults    kill, damage and fill up small runs: minutes
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
-# make doctor  say what in results/ is stale, damaged, missing or foreign
+# make doctor  say what in results/ is stale, damaged, unreadable, missing or foreign
 # make pin   store the numbers of the steps anew, after raising a version (CONTRIBUTING.md)
 # make bench   print the speed figures of benchmarks/README.md
 # make clean   remove the virtual environment (results stay)
@@ -63,7 +63,7 @@ test-cluster: .venv/installed-test
 	    echo "make test-cluster: no SLURM, and it cannot be installed here: the tests will be skipped"
 	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
 
-# Hold results/ against the configuration: what is stale, damaged, missing or foreign.
+# Hold results/ against the configuration: what is stale, damaged, unreadable, missing or foreign.
 doctor: install
 	$(BIN)/python -m unlearning_metric doctor
 

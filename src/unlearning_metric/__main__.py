@@ -48,7 +48,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     files = sum(1 for _ in plan.artifacts())
     print(
         f"{results}: {files} files belong to this configuration; "
-        + ", ".join(f"{counts[kind]} {kind}" for kind in ("missing", "stale", "damaged", "foreign"))
+        + ", ".join(f"{counts[kind]} {kind}" for kind in ("missing", "stale", "damaged", "unreadable", "foreign"))
     )
     return int(bool(problems) and set(problems) != {"missing"})
 

@@ -162,6 +162,14 @@ class Progress:
             LOGGER.info("%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left)
 
 
+def installed_version(package: str) -> str:
+    """Version of a package; this one may be used from its source tree, which says none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Where and with what a job ran: never part of a key or of a canonical document.
 
@@ -169,12 +177,8 @@ def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str
     ----------
     recipe : the ``training`` part of the configuration, for a job with models
     """
-    versions = {"python": platform.python_version()}
-    for package in ("unlearning-metric", "torch", "torchvision", "numpy", "scikit-learn", "numba"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
+    packages = ("unlearning-metric", "torch", "torchvision", "numpy", "scikit-learn", "numba")
+    versions = {"python": platform.python_version(), **{name: installed_version(name) for name in packages}}
     record: dict[str, Any] = {
         "host": platform.node(),
         "system": platform.platform(),

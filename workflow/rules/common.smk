@@ -5,6 +5,7 @@ as well (`rebuild`), and Snakemake is told.
 """
 
 import os
+import shlex
 import signal
 import sys
 from functools import cache
@@ -39,6 +40,8 @@ from unlearning_metric.upkeep.summary import summary
 from unlearning_metric.runtime.termination import handle_apart
 from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
 
+# Snakemake puts the interpreter into shell commands as it is: a blank or a quote in its path would end the name there.
+sys.executable = shlex.quote(sys.executable)
 ROOT = Path(workflow.basedir)
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from unlearning_metric.config.text import shown
-from unlearning_metric.config.values import Label, PositiveInt, Rule, Section, Share, Truth
+from unlearning_metric.config.values import Label, PathText, PositiveInt, Rule, Section, Share, Truth
 
 ForgetStrategy = Literal["random", "class", "subclass", "groups", "indices", "hardest", "easiest"]
 FORGET_STRATEGIES: tuple[str, ...] = get_args(ForgetStrategy)
@@ -47,9 +47,8 @@ class Forget(Section):
     order: Literal["random", "sorted"] = Field(
         "random", description="For groups with count or fraction: random groups, or the first in ascending order."
     )
-    path: str | None = Field(
+    path: PathText | None = Field(
         None,
-        min_length=1,
         description="File of indices into the training pool (npy, npz, csv, txt); for indices.",
     )
     difficulty_models: int = Field(

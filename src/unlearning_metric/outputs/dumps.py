@@ -38,7 +38,7 @@ def rows(
                 "role": np.full(count, ROLES.index(role), dtype=np.int8),
                 "example": indices[role].astype(np.int32),
                 "label": labels[role].astype(np.int32),
-                **({} if groups is None else {"group": groups[role].astype(np.int32)}),
+                **({} if groups is None else {"group": groups[role].astype(np.int64)}),
                 **by_role[role],
             }
             for name, values in parts.items():
@@ -216,5 +216,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
         ],
         groups=gathered["forget"].block.get("group"),
         duplicates=headers[0].get("duplicates"),
+        classes=tuple(headers[0].get("classes", ())),
+        data_warnings=tuple(headers[0].get("data_warnings", ())),
         passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},
     )

@@ -48,7 +48,10 @@ def _style(ink: str) -> Iterator[None]:
         "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
         **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink),
     }  # fmt: skip
-    with mpl.rc_context(settings):
+    with mpl.rc_context():
+        # Not the user's matplotlibrc, which may ask for TeX or for pictures beside the page.
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
         yield
 
 

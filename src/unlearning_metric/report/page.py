@@ -8,7 +8,6 @@ import io
 import math
 from collections.abc import Mapping
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
+from unlearning_metric.progress import installed_version
 from unlearning_metric.report import figures
 from unlearning_metric.report.gather import Example, Findings, Method, hardest
 from unlearning_metric.report.names import OF_ALL
@@ -76,7 +76,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         methods=[_method(method, found, descriptions.get(method.name, "")) for method in found.methods],
         copies=first["copies"],
         run=list(what_was_run(found).items()),
-        version=version("unlearning-metric"),
+        version=installed_version("unlearning-metric"),
     )
 
 
@@ -117,10 +117,10 @@ def _example(method: Method, example: Example, found: Findings) -> dict[str, Any
 
 def _picture_of(index: int, label: int, found: Findings) -> Markup | str:
     """The picture of an example, nothing where the data are no images."""
-    return picture(found.images[index], index, label) if index in found.images else ""
+    return picture(found.images[index], index, found.class_text(label)) if index in found.images else ""
 
 
-def picture(image: np.ndarray, index: int, label: int) -> Markup:
+def picture(image: np.ndarray, index: int, label: str) -> Markup:
     """An image uint8 [height, width, channels] as an element that holds it, with a text alternative.
 
     One larger than `PICTURE_SIDE` is made smaller: the page shows a stamp, and has to stay small.
@@ -137,7 +137,7 @@ def picture(image: np.ndarray, index: int, label: int) -> Markup:
     data = base64.b64encode(buffer.getvalue()).decode()
     return Markup(
         f'<img class="picture" src="data:image/png;base64,{data}" '
-        f'alt="forget example {int(index)}, label {int(label)}">'
+        f'alt="forget example {int(index)}, label {escape(label)}">'
     )
 
 

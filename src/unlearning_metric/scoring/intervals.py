@@ -192,7 +192,7 @@ def by_models(
 
 
 def strata(retrained: Ensemble, points: np.ndarray, whole: Replicates | None) -> dict[str, Any]:
-    """The forgetting score by class, by group, and by thirds of the retrained models' median loss."""
+    """The forgetting score by class, under its name, by group, and by thirds of the retrained models' median loss."""
     difficulty = np.median(retrained.forget.loss, axis=0)
     # By rank, so that ties leave the thirds equal.
     third = np.argsort(np.argsort(difficulty, kind="stable"), kind="stable") * 3 // len(difficulty)
@@ -202,9 +202,10 @@ def strata(retrained: Ensemble, points: np.ndarray, whole: Replicates | None) ->
         return {str(value): _stratum(values == value, points, whole) for value in np.unique(values)}
 
     labels = retrained.forget.labels
+    # Models trained elsewhere may come without labels.
+    by_label = of(labels) if (labels >= 0).all() else {}
     return {
-        # Models trained elsewhere may come without labels.
-        "label": of(labels) if (labels >= 0).all() else {},
+        "label": {retrained.class_name(int(label)): part for label, part in by_label.items()},
         "group": None if retrained.groups is None else of(retrained.groups),
         "difficulty": of(names),
     }

@@ -106,7 +106,7 @@ class Stratum(_Part):
 class Strata(_Part):
     """The forgetting score of parts of the forget set, by name."""
 
-    label: dict[str, Stratum]
+    label: dict[str, Stratum] = Field(description="By the class's name, or its number where that is not known.")
     group: dict[str, Stratum] | None = Field(description="Null where the data have no groups.")
     difficulty: dict[str, Stratum] = Field(
         description="Thirds of the examples by the retrained models' median loss: easy, medium, hard."

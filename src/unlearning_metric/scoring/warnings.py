@@ -120,6 +120,7 @@ def score_warnings(
             f"{retrained.duplicates} of {len(retrained.forget.examples)} forget examples are in the retain set as "
             "well, value by value: forgetting them is undefined"
         )
+    found += retrained.data_warnings
     if unlearned.diverged:
         found.append(f"{len(unlearned.diverged)} of {len(unlearned)} copies diverged and count as wrong everywhere")
     return found

@@ -194,8 +194,8 @@ def _check_header(path: Path | str, header: Mapping[str, Any]) -> None:
             "key": isinstance(header.get("key"), str),
             "origin": origin is None or (isinstance(origin, dict) and all(isinstance(part, dict) for part in parts)),
             "run": isinstance(header.get("run", {}), dict),
-            "models": _are_numbers(header.get("models", [])),
             "made_from": isinstance(header.get("made_from", {}), dict),
+            "models": _are_numbers(header.get("models", [])),
         }.items()
         if not fits
     ]

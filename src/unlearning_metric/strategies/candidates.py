@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import yaml
 
 from unlearning_metric.data.images import DataError
-from unlearning_metric.data.names import composed, looks_of
+from unlearning_metric.spelling import composed, looks_of
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,24 @@ class Candidates:
         if number not in present:
             there = [str(self.classes[one]) for one in present]
             similar = [ascii(one) for one in there if looks_of(one) == looks_of(name)]
-            hint = f" {name!a} looks like {similar[0]}, and is another text." if similar else ""
+            hint = f" {name!a} looks like {similar[0]}, and is another text." if similar else _quotes(label, there)
             raise DataError(
                 f"{key} {name} has 0 of {len(self)} training examples; labels present: {', '.join(there)}.{hint}"
             )
         return number
+
+
+def _quotes(label: Any, names: Sequence[str]) -> str:
+    """What to do where YAML read the name of a class as this number, such as 010 as 8; begins with a blank."""
+
+    def read(name: str) -> Any:
+        try:
+            return yaml.safe_load(name)
+        except (yaml.YAMLError, ValueError):
+            return name
+
+    meant = [name for name in names if type(label) is int and type(read(name)) is int and read(name) == label]
+    return f' Without quotes {meant[0]} is the number {label} to YAML: write "{meant[0]}" in quotes.' if meant else ""
 
 
 def _are_numbers(classes: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from unlearning_metric.config import METHOD_NAME, ConfigError, merge, read_yaml
+from unlearning_metric.config import METHOD_NAME, ConfigError, expanded_path, merge, read_yaml
 from unlearning_metric.leaderboard.formats import table_lines
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import StoreError, read_document, stored_key, write_json, write_text
@@ -59,6 +59,10 @@ def read_sweep(path: Path | str) -> Sweep:
             raise ConfigError(
                 f"{path}: {key}: {raw[key]!r} is not allowed. Expected a path. See config/sweep_example.yaml."
             )
+        try:
+            raw[key] = expanded_path(raw[key])
+        except ValueError as error:
+            raise ConfigError(f"{path}: {key}{error}") from None
     base = read_yaml(Path(path).parent / raw["base"])
     experiments, results = {}, Path(raw["results"])
     if not isinstance(raw["experiments"], dict) or not raw["experiments"]:

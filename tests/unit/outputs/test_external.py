@@ -1,8 +1,11 @@
 """Arrays of models trained elsewhere: what they may be, and what is said of those that do not fit."""
 
+import os
+
 import numpy as np
 import pytest
 
+from unlearning_metric.host import memory
 from unlearning_metric.outputs.external import DumpError, ensemble_of, read_arrays
 from unlearning_metric.outputs.signals import signals
 
@@ -79,6 +82,7 @@ def test_correct_groups_examples_and_seconds_are_kept():
         ({"logits": LOGITS[:, :, :1], "labels": LABELS}, "at least 2 classes"),
         ({"logits": with_one(LOGITS, (2, 1, 0), np.inf), "labels": LABELS}, "model 2, example 1 is not"),
         ({"confidence": CONFIDENCE, "labels": LABELS[:3]}, r"labels is int64 \[3\]: needed are 4 whole numbers"),
+        ({"confidence": CONFIDENCE, "groups": np.full(4, 2**63 + 5, np.uint64)}, "groups holds 922337203685477581"),
         ({"confidence": CONFIDENCE, "examples": [1, 2, 2, 3]}, "names an example twice"),
         ({"confidence": CONFIDENCE, "test_loss": LOSS[:2]}, "test has 2 models, forget has 3"),
         ({"confidence": CONFIDENCE, "retain_accuracy": 97.0}, "an accuracy is a share, at most 1"),
@@ -103,3 +107,28 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
     np.savez(tmp_path / "pickled.npz", confidence=np.array([{}]))
     with pytest.raises(DumpError, match="cannot be read"):
         read_arrays(tmp_path / "pickled.npz")
+
+
+def test_arrays_of_unknown_names_or_beyond_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("an array was read")
+
+    path = tmp_path / "a.npz"
+    np.savez(path, confidence=np.zeros((4, 3)), more=np.zeros(9))
+    with monkeypatch.context() as context:
+        context.setattr(np.lib.npyio.NpzFile, "__getitem__", refuse)
+        with pytest.raises(DumpError, match="holds more, which nobody reads"):
+            read_arrays(path)
+        np.savez_compressed(path, confidence=np.zeros((500, 2000)))
+        context.setattr(memory, "HARMLESS", 1_000_000)
+        with pytest.raises(DumpError, match=r"unpack to 0\.01 GB"):
+            read_arrays(path)
+    np.savez(path, confidence=np.zeros((500, 2000)))
+    monkeypatch.setattr(memory, "HARMLESS", 1_000_000)
+    assert read_arrays(path)["confidence"].shape == (500, 2000)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(DumpError, match="no file"):
+        read_arrays(tmp_path / "a.npz")

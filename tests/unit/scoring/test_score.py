@@ -24,6 +24,11 @@ def test_passes_are_means_over_the_copies():
     assert canonical(found) == canonical(score()[0])
 
 
+def test_what_is_doubtful_about_the_data_stands_among_the_warnings():
+    doubtful = dataclasses.replace(RETRAINED, data_warnings=("channels first",))
+    assert score(retrained=doubtful)[0]["warnings"] == [*score()[0]["warnings"], "channels first"]
+
+
 def test_the_forgetting_score_is_the_challenges_and_relative_its_share_of_the_ceiling():
     unlearned = ensemble(1, shift=1.0)
     section = score(unlearned)[0]["challenge"]
