@@ -27,3 +27,7 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return plain(super().__str__())
+
+
+class UserCodeError(UserError, RuntimeError):
+    """A file of the user's does not fit what the workflow asks of it, or failed; its cause is shown in the log."""
