@@ -3,7 +3,8 @@
 # make test-faults    kill, damage and fill up small runs: minutes
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
-# make doctor  say what in results/ is stale, damaged, missing or foreign
+# make doctor  say what in results/ is stale, damaged, unreadable, missing or foreign
+# make pin   store the numbers of the steps anew, after raising a version (CONTRIBUTING.md)
 # make bench   print the speed figures of benchmarks/README.md
 # make clean   remove the virtual environment (results stay)
 
@@ -13,7 +14,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-cluster test-browser lint doctor bench install clean
+.PHONY: run test test-faults test-cluster test-browser lint doctor pin bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -44,6 +45,7 @@ test-browser: .venv/installed-test
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
@@ -62,9 +64,12 @@ test-cluster: .venv/installed-test
 	    echo "make test-cluster: no SLURM, and it cannot be installed here: the tests will be skipped"
 	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
 
-# Hold results/ against the configuration: what is stale, damaged, missing or foreign.
+# Hold results/ against the configuration: what is stale, damaged, unreadable, missing or foreign.
 doctor: install
 	$(BIN)/python -m unlearning_metric doctor
+
+pin: .venv/installed-test
+	$(BIN)/python tests/pins/pin.py
 
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/challenge_metric.py

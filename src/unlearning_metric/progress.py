@@ -16,9 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from unlearning_metric.errors import UserError, plain
+from unlearning_metric.errors import UserCodeError, UserError, plain
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.user_code.contract import UserCodeError
 
 LOGGER = logging.getLogger("unlearning_metric")
 
@@ -77,8 +76,7 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
         In place of an exception from a GPU's memory.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    record = _failure_record(path)
-    record.unlink(missing_ok=True)
+    forget_failure(path)
     print_anyway()
     in_file = logging.FileHandler(path, mode="w", encoding="utf-8", errors="backslashreplace")
     handlers: list[logging.Handler] = [in_file, logging.StreamHandler(sys.stderr)]
@@ -117,12 +115,18 @@ def _record_failure(log: Path | str, key: str, message: str) -> None:
     _failure_record(log).write_text(json.dumps({"key": key, "message": message}), encoding="utf-8")
 
 
-def abandon(log: Path | str, key: str, message: str) -> None:
-    """End this process at once, as a job that failed with a message; for what cannot be interrupted."""
+def report_failure(log: Path | str, key: str, message: str) -> None:
+    """Say in log, terminal and the record for `failure` why a job failed that could not say it itself."""
     _record_failure(log, key, message)
-    LOGGER.error("failed: %s", message)
-    logging.shutdown()
-    os._exit(1)
+    said = f"failed: {plain(message)}"
+    print(said, file=sys.stderr, flush=True)
+    with open(log, "a", encoding="utf-8", errors="backslashreplace") as lines:
+        print(time.strftime("%H:%M:%S"), said, file=lines)
+
+
+def forget_failure(log: Path | str) -> None:
+    """Drop the record of a failure, such as that of a job that was told to end."""
+    _failure_record(log).unlink(missing_ok=True)
 
 
 def failure(log: Path | str, key: str) -> str | None:
@@ -162,6 +166,14 @@ class Progress:
             LOGGER.info("%s: model %d of %d, %.2f s a model, %s left", self.what, self._done, self.total, each, left)
 
 
+def installed_version(package: str) -> str:
+    """Version of a package; this one may be used from its source tree, which says none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Where and with what a job ran: never part of a key or of a canonical document.
 
@@ -169,12 +181,8 @@ def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str
     ----------
     recipe : the ``training`` part of the configuration, for a job with models
     """
-    versions = {"python": platform.python_version()}
-    for package in ("unlearning-metric", "torch", "torchvision", "numpy", "scikit-learn", "numba"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
+    packages = ("unlearning-metric", "torch", "torchvision", "numpy", "scikit-learn", "numba")
+    versions = {"python": platform.python_version(), **{name: installed_version(name) for name in packages}}
     record: dict[str, Any] = {
         "host": platform.node(),
         "system": platform.platform(),

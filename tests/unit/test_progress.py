@@ -1,4 +1,6 @@
+import json
 import logging
+import os
 import subprocess
 import sys
 
@@ -100,3 +102,34 @@ def test_a_failure_is_told_until_the_job_runs_again_or_its_key_changes(tmp_path)
     with job_log(log, "k"):
         pass
     assert failure(log, "k") is None
+
+
+def test_a_failure_that_a_stranger_wrote_neither_steers_the_terminal_nor_ends_the_run(tmp_path):
+    log = tmp_path / "job.log"
+    record = tmp_path / "job.failed.json"
+    for text in ("[]", "{}", '{"key": "k"}', '{"key": "k", "message": 3}', "[" * 100_000):
+        record.write_text(text)
+        assert failure(log, "k") is None
+    record.write_text(json.dumps({"key": "k", "message": "\x1b[2Jgone"}))
+    assert failure(log, "k") == r"\x1b[2Jgone"
+    record.unlink()
+    os.mkfifo(record)
+    assert failure(log, "k") is None
+
+
+SPEAKING = """
+import sys
+from unlearning_metric.progress import job_log
+with job_log(sys.argv[1]) as log:
+    log.info("of: %s", "gr\\u00fcne \\u00c4pfel \\x1b[31m \\udcff")
+    print("gr\\u00fcn")
+"""
+
+
+def test_a_log_is_utf8_whatever_the_locale_and_print_never_fails(tmp_path):
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    program = [sys.executable, "-c", SPEAKING, str(tmp_path / "job.log")]
+    answer = subprocess.run(program, capture_output=True, env={**os.environ, **locale})
+    assert (answer.returncode, answer.stdout) == (0, b"gr\\xfcn\n")
+    assert b"gr\\xfcne \\xc4pfel \\x1b[31m \\udcff" in answer.stderr
+    assert "grüne Äpfel \\x1b[31m \\udcff" in (tmp_path / "job.log").read_text(encoding="utf-8")

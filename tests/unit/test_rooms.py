@@ -8,8 +8,8 @@ import unlearning_metric
 PACKAGE = Path(unlearning_metric.__file__).parent
 #: From the bottom up: a room imports from those before it, and from itself.
 ROOMS = (
-    "errors", "seeds", "host", "keys", "metrics", "batches",
-    "store", "user_code", "runtime", "progress", "data",
+    "errors", "seeds", "spelling", "host", "keys", "metrics", "batches",
+    "store", "progress", "runtime", "user_code", "data",
     "nets", "outputs", "strategies", "forget",
     "config", "training", "scoring",
     "plan", "unlearning", "leaderboard",

@@ -5,6 +5,7 @@ as well (`rebuild`), and Snakemake is told.
 """
 
 import os
+import shlex
 import signal
 import sys
 from functools import cache
@@ -34,11 +35,15 @@ from unlearning_metric.upkeep.rebuild import (
 )
 from unlearning_metric.report.names import figure_names
 from unlearning_metric.plan.shard_size import asked_minutes
+from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.summary import summary
 from unlearning_metric.runtime.termination import handle_apart
 from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
 
+# Snakemake puts the interpreter into shell commands as it is: a blank or a quote in its path would end the name there.
+sys.executable = shlex.quote(sys.executable)
+print_anyway()
 ROOT = Path(workflow.basedir)
 
 

@@ -17,11 +17,12 @@ from unlearning_metric.config.neutral import NEUTRAL
 from unlearning_metric.config.schema import field_keys, json_schema
 from unlearning_metric.config.text import ConfigError, listed
 from unlearning_metric.config.training import TRAIN, Training
+from unlearning_metric.config.values import expanded_path
 from unlearning_metric.config.yaml_file import merge, read_yaml
 
 __all__ = [
     "BUILD", "BY_DIFFICULTY", "DATA_SOURCES", "DEFAULT_WIDTH", "DOWNLOADED", "FORGET_STRATEGIES", "IMAGE_FILES",
     "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL", "RESERVED", "TRAIN", "USER_DATA", "Config", "ConfigError",
-    "Data", "Efficiency", "Forget", "Model", "Training", "configfile_option", "field_keys", "from_command_line",
-    "json_schema", "listed", "load", "merge", "parse", "read_yaml", "unknown_method_message",
+    "Data", "Efficiency", "Forget", "Model", "Training", "configfile_option", "expanded_path", "field_keys",
+    "from_command_line", "json_schema", "listed", "load", "merge", "parse", "read_yaml", "unknown_method_message",
 ]  # fmt: skip

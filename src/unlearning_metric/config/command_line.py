@@ -57,8 +57,9 @@ def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> An
 
 def _as_in_a_file(text: str) -> Any:
     """What YAML reads as a number, truth value or null; text of other forms, such as 007, no and 1e-3, stays text."""
-    if text in ("true", "false", "null"):
-        return {"true": True, "false": False, "null": None}[text]
+    for word, value in (("true", True), ("false", False), ("null", None)):
+        if text in (word, word.capitalize(), word.upper()):
+            return value
     if re.fullmatch(r"-?(0|[1-9]\d*)", text):
         return int(text)
     return float(text) if re.fullmatch(r"-?(0|[1-9]\d*)\.\d*(e[-+]\d+)?", text) else text

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from unlearning_metric.config.text import shown
-from unlearning_metric.config.values import Number, PositiveInt, PositiveNumber, Rule, Section
+from unlearning_metric.config.values import Number, PathText, PositiveInt, PositiveNumber, Rule, Section
 
 DataSource = Literal[
     "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
@@ -28,9 +28,8 @@ class Data(Section):
     """Where the images come from and how many of them are used."""
 
     source: DataSource = Field(description="Data set to load.")
-    path: str | None = Field(
+    path: PathText | None = Field(
         None,
-        min_length=1,
         description="File (npz) or folder (image_folder, casia_surf) to read; for a downloaded source the folder it is "
         "kept in, data if it is null.",
     )

@@ -1,7 +1,9 @@
 """The whole configuration of one experiment, and the rules between its fields."""
 
+import math
 from collections.abc import Set
 from operator import attrgetter
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -11,14 +13,15 @@ from unlearning_metric.config.data import Data
 from unlearning_metric.config.efficiency import Efficiency
 from unlearning_metric.config.forget import RULES as FORGET_RULES
 from unlearning_metric.config.forget import Forget
-from unlearning_metric.config.methods import MethodName
+from unlearning_metric.config.methods import Entry, MethodName
 from unlearning_metric.config.model import RULES as MODEL_RULES
 from unlearning_metric.config.model import Model
+from unlearning_metric.config.text import shown
 from unlearning_metric.config.training import RULES as TRAINING_RULES
 from unlearning_metric.config.training import Training
 from unlearning_metric.config.values import (
-    Hyperparameters,
     Number,
+    PathText,
     PositiveNumber,
     Rule,
     SafetensorsFile,
@@ -27,6 +30,13 @@ from unlearning_metric.config.values import (
     empty_list_for_none,
     empty_mapping_for_none,
 )
+
+MOST_COPIES = 1_000_000
+#: More jobs than that of one method are planned for minutes, in silence.
+MOST_SHARDS = 10_000
+#: Folders of a checkout, which a results folder is not, and those in which nobody looks for one.
+_OF_THE_PROJECT = ("benchmarks", "config", "docs", "envs", "methods", "profiles", "src", "tests", "workflow")
+_HIDDEN = (".git", ".snakemake", ".venv")
 
 
 class Config(Section):
@@ -41,7 +51,7 @@ class Config(Section):
     original: SafetensorsFile | None = Field(
         None, description="File with the weights of an original model trained elsewhere; null: it is trained here."
     )
-    results: str = Field("results", min_length=1, description="Folder for everything the workflow writes.")
+    results: PathText = Field("results", description="Folder for everything the workflow writes.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
     jobs_per_gpu: int = Field(1, ge=1, description="Jobs that share a GPU, where no scheduler hands GPUs out.")
     ceiling: Literal["split", "retrain"] = Field(
@@ -71,8 +81,8 @@ class Config(Section):
         description="Seconds after which a copy of a method is stopped as one that does not end; null: never.",
     )
     methods: Annotated[
-        dict[MethodName, Hyperparameters],
-        BeforeValidator(empty_mapping_for_none, json_schema_input_type=dict[MethodName, Hyperparameters] | None),
+        dict[MethodName, Entry],
+        BeforeValidator(empty_mapping_for_none, json_schema_input_type=dict[MethodName, Entry] | None),
     ] = Field(
         default_factory=dict,
         description="Methods by name: hyper-parameters, what is left out keeps the default in the method's file; and "
@@ -102,6 +112,32 @@ def _shards_divide_copies(copies: int, shard_size: int) -> str | None:
     )
 
 
+def _jobs_can_be_planned(copies: int, shard_size: int) -> str | None:
+    if copies > MOST_COPIES:
+        return f"copies: {shown(copies)} is more than {MOST_COPIES:,} models a side, which nobody can train. Set fewer."
+    if copies > MOST_SHARDS * shard_size:
+        return (
+            f"shard_size: {shard_size} makes {math.ceil(copies / shard_size):,} jobs of every method of {copies:,} "
+            f"copies, too many to be planned. Set shard_size to {math.ceil(copies / MOST_SHARDS)} or more."
+        )
+    return None
+
+
+def _results_have_a_folder(results: str) -> str | None:
+    here, folder = Path.cwd().resolve(), Path(results).resolve()
+    if "{" in results or "}" in results:
+        return f"results: {shown(results)} holds a brace, {{ or }}, which marks wildcards. Choose another name."
+    if folder in here.parents:
+        return f"results: {shown(results)} holds the working folder. Name a folder for results alone, such as results."
+    if Path("Snakefile").is_file() and folder.is_relative_to(here):
+        parts = folder.relative_to(here).parts
+        if not parts or parts[0] in _HIDDEN or (len(parts) == 1 and parts[0] in _OF_THE_PROJECT):
+            return f"results: {shown(results)} is a folder of the project. Name one of their own, such as results."
+    if folder.exists() and not folder.is_dir():
+        return f"results: {shown(results)} is a file. Name a folder."
+    return None
+
+
 def _half_splits_are_equal(copies: int, shard_size: int, ceiling: str) -> str | None:
     if ceiling == "split" and copies % 2 and copies % shard_size == 0:
         return (
@@ -125,6 +161,8 @@ def _original_is_single(original: str | None, originals: int) -> str | None:
 
 RULES: tuple[Rule, ...] = (
     (("copies", "shard_size"), _shards_divide_copies),
+    (("copies", "shard_size"), _jobs_can_be_planned),
+    (("results",), _results_have_a_folder),
     (("copies", "shard_size", "ceiling"), _half_splits_are_equal),
     (("originals", "copies"), _originals_fit_copies),
     *DATA_RULES,
@@ -145,12 +183,12 @@ def rule_problems(config: Config, bad_keys: Set[str] = frozenset()) -> list[str]
     """
     problems = []
     for keys, rule in RULES:
-        if not any(_overlap(key, bad) for key in keys for bad in bad_keys):
+        if not any(overlap(key, bad) for key in keys for bad in bad_keys):
             problem = rule(*(attrgetter(key)(config) for key in keys))
             if problem is not None:
                 problems.append(problem)
     return problems
 
 
-def _overlap(key: str, other: str) -> bool:
+def overlap(key: str, other: str) -> bool:
     return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")

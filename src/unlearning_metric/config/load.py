@@ -3,22 +3,23 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from unlearning_metric.config.command_line import from_command_line
-from unlearning_metric.config.data import USER_DATA, WANTED
 from unlearning_metric.config.experiment import Config, rule_problems
+from unlearning_metric.config.files import absent_files
 from unlearning_metric.config.messages import field_problem
 from unlearning_metric.config.methods import METHOD_NAME, method_problems
 from unlearning_metric.config.schema import json_schema
 from unlearning_metric.config.text import ConfigError, listed
 from unlearning_metric.config.values import sound_part
-from unlearning_metric.config.yaml_file import merge, read_yaml
+from unlearning_metric.config.yaml_file import merge, number_traps, read_yaml
 
 
 def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
-    """Check a raw configuration and return it with its defaults filled in.
+    """Check a raw configuration and return it with its defaults filled in; files that it names are not looked for.
 
     Parameters
     ----------
@@ -34,24 +35,29 @@ def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.
     ConfigError
         Lists every problem: the key, its value, what is allowed.
     """
-    schema = json_schema()
+    config, _, problems = _checked(raw, known_methods)
+    if problems:
+        raise listed(f"{source} has", problems)
+    return config
+
+
+def _checked(raw: dict, known_methods: Iterable[str]) -> tuple[Config, set[str], list[str]]:
+    """The configuration, the dotted keys that are wrong or missing and therefore absent from it, and every problem."""
     problems: list[str] = []
     bad_keys: set[str] = set()
     try:
         config = Config.model_validate(raw)
     except ValidationError as invalid:
+        schema = json_schema()
         for error in invalid.errors(include_url=False):
             if error["type"] == "value_error" and not error["loc"]:
                 continue  # the rules between fields, which are applied below
             bad_keys.add(".".join(str(part) for part in error["loc"]))
             problems.append(field_problem(error, schema))
-        config = None if "" in bad_keys else sound_part(Config, raw, bad_keys)
-    if config is not None:
-        problems += rule_problems(config, bad_keys)
-        problems += method_problems(raw, sorted(set(known_methods)))
-    if problems:
-        raise listed(f"{source} has", problems)
-    return config
+        config = sound_part(Config, raw, bad_keys)
+    problems += rule_problems(config, bad_keys)
+    problems += method_problems(raw, sorted(set(known_methods)))
+    return config, bad_keys, problems
 
 
 def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path], default: str | Path) -> Config:
@@ -66,34 +72,44 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
     Raises
     ------
     ConfigError
-        As `read_yaml` and `parse`; also for a method file with an unusable name and a data file that is absent.
+        As `read_yaml` and `parse`; lists besides every method file with an unusable name, every number that is not
+        what it looks like and every file or folder that is absent.
     """
     paths = [str(path) for path in paths] or [str(default)]
-    raw: dict = {}
-    for path in paths:
-        raw = merge(raw, read_yaml(path))
+    raw, problems = _merged(paths)
     for name, path in methods.items():
         if not re.fullmatch(METHOD_NAME, name):
-            raise ConfigError(
+            problems.append(
                 f"methods/{path.name}: the name of a method may hold only letters, digits and underscores. "
                 "Rename the file."
             )
     schema = json_schema()
-    config = parse(merge(raw, from_command_line(override, raw, schema, schema)), methods, ", ".join(paths))
-    if config.forget.path is not None and not Path(config.forget.path).is_file():
-        raise ConfigError(
-            f"forget.path: there is no file {config.forget.path} (looked in {Path.cwd()}). Give the path of a file "
-            "with the indices of the training examples to forget."
-        )
-    for key, path in (("model.file", config.model.file), ("training.file", config.training.file),
-                      ("original", config.original)):  # fmt: skip
-        if path is not None and not Path(path).is_file():
-            raise ConfigError(f"{key}: there is no file {path} (looked in {Path.cwd()}). Give its path.")
-    kind = USER_DATA.get(config.data.source)
-    exists = {"file": Path.is_file, "folder": Path.is_dir}
-    if kind is not None and not exists[kind](Path(config.data.path)):
-        raise ConfigError(
-            f"data.path: there is no {kind} {config.data.path} (looked in {Path.cwd()}). Give the path of "
-            f"{WANTED[config.data.source]}."
-        )
+    raw = merge(raw, from_command_line(override, raw, schema, schema))
+    config, bad_keys, wrong = _checked(raw, methods)
+    problems += wrong
+    problems += absent_files(config, bad_keys, raw, methods)
+    if problems:
+        raise listed(f"{', '.join(paths)} has", problems)
     return config
+
+
+def _merged(paths: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The files laid over each other, and numbers in them that are not what they look like."""
+    raw: dict[str, Any] = {}
+    slips, traps = [], []
+    for path in paths:
+        try:
+            layer = read_yaml(path)
+            traps += number_traps(path)
+        except ConfigError as error:
+            slips.append(str(error))
+            continue
+        if "schema_version" in layer or "provenance" in layer:
+            slips.append(
+                f"{path}: is a result, not a configuration: every name behind --configfile is read as one. What to "
+                f"make stands before --configfile: snakemake {path} --configfile ..."
+            )
+        raw = merge(raw, layer)
+    if slips:
+        raise ConfigError("\n".join(slips))
+    return raw, traps

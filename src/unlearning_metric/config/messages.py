@@ -1,5 +1,6 @@
 """What is said of a field: its key, its value, what is allowed."""
 
+from datetime import date, datetime
 from typing import Any
 
 from unlearning_metric.config.schema import choices_of, field_keys, schema_at, without_null
@@ -22,6 +23,8 @@ _PATTERN_WORDS = {
         "a path that ends in .safetensors (written by safetensors.torch.save_file(model.state_dict(), path))"
     ),
 }
+#: Type of a value -> what YAML took text without quotes for.
+_READ_AS = {bool: "true or false", int: "a number", float: "a number", date: "a date", datetime: "a time"}
 _BOUND_WORDS = {
     "minimum": "of at least",
     "exclusiveMinimum": "above",
@@ -41,7 +44,7 @@ def field_problem(error: Any, schema: dict) -> str:
         rule = "only letters, digits and underscores" if section == ("methods",) else "text"
         quotes = "" if isinstance(key, str) else " Put it in quotes."
         return f"{dotted(section) or 'top level'}: {shown(key)} cannot be a key. Expected {rule}.{quotes}"
-    if kind == "odd_value":
+    if kind == "told":
         return f"{dotted(location)}{error['msg']}"
     node = schema_at(location, schema)
     expected = _expected(node, schema)
@@ -53,8 +56,12 @@ def field_problem(error: Any, schema: dict) -> str:
     suggestion = closest(value, choices) if isinstance(value, str) else None
     if suggestion is not None:
         return f"{message} Did you mean {suggestion!r}?"
-    if isinstance(value, str) and without_null(node, schema).get("type") == "integer":
-        return f"{message} Write digits only, without quotes."
+    types = {choice.get("type") for choice in choices_of(node)}
+    if isinstance(value, str) and types == {"integer"}:
+        return f"{message} Write digits only, without quotes{' and with no 0 before them' if value[:1] == '0' else ''}."
+    if "string" in types and not choices and (kind_read := _READ_AS.get(type(value))):
+        again = f"; on the command line in two pairs, --config '{location[0]}=\"...\"'" if len(location) == 1 else ""
+        return f"{message} Text that YAML would read as {kind_read} must stand in quotes{again}."
     return message
 
 

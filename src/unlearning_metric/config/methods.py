@@ -4,13 +4,30 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from unlearning_metric.config.text import closest, shown
+from unlearning_metric.config.values import Hyperparameters, expanded_path, told
 from unlearning_metric.user_code.contract import BATCHES
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
+
+
+def _with_paths(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry whose files are named by expanded paths."""
+    kept = dict(entry)
+    for key in ("file", "dump"):
+        if isinstance(entry.get(key), str):
+            try:
+                kept[key] = expanded_path(entry[key])
+            except PydanticCustomError as error:
+                raise told(f".{key}{error}") from None
+    return kept
+
+
+Entry = Annotated[Hyperparameters, AfterValidator(_with_paths)]
 
 
 def unknown_method_message(name: str, known: Iterable[str]) -> str:
@@ -66,6 +83,7 @@ RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
 
 
 def method_problems(raw: dict, files: list[str]) -> list[str]:
+    """What is wrong with the entries of ``methods``, with ``skip`` and ``ceiling``, given the names of method files."""
     problems = []
     methods = raw.get("methods")
     entries = methods if isinstance(methods, dict) else {}
@@ -73,7 +91,11 @@ def method_problems(raw: dict, files: list[str]) -> list[str]:
     known = sorted(
         {
             *files,
-            *(name for name, entry in entries.items() if isinstance(entry, dict) and {"file", "dump"} & entry.keys()),
+            *(
+                name
+                for name, entry in entries.items()
+                if isinstance(name, str) and isinstance(entry, dict) and {"file", "dump"} & entry.keys()
+            ),
         }
     )
     for name, entry in entries.items():

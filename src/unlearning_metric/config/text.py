@@ -7,6 +7,9 @@ from typing import Any
 
 from unlearning_metric.errors import UserError
 
+#: Problems that a message lists: whoever has more has one of a kind.
+MOST_LISTED = 100
+
 
 class ConfigError(UserError, ValueError):
     """A configuration that cannot be used. `str()` is the whole message, ready to print."""
@@ -15,7 +18,10 @@ class ConfigError(UserError, ValueError):
 def listed(what: str, problems: list[str]) -> ConfigError:
     """One error of several problems; ``what`` begins its message, such as ``config/config.yaml has``."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return ConfigError("\n".join([f"{what} {count}:", *(f"  - {problem}" for problem in problems)]))
+    lines = [f"  - {problem}" for problem in problems[:MOST_LISTED]]
+    if len(problems) > MOST_LISTED:
+        lines.append(f"  and {len(problems) - MOST_LISTED} more")
+    return ConfigError("\n".join([f"{what} {count}:", *lines]))
 
 
 def closest(name: str, choices: Iterable[str]) -> str | None:

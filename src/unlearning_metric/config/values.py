@@ -1,10 +1,12 @@
 """The kinds of values that fields hold, and how text stands for a number or a truth value."""
 
 import math
+import os
+import re
 from collections.abc import Callable, Mapping, Set
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from unlearning_metric.config.text import shown
@@ -39,8 +41,34 @@ def _plain_values(value: Any) -> Any:
     """Refuse what is no plain value: as JSON, of which keys are made, it would become another one or none."""
     value = empty_mapping_for_none(value)
     if isinstance(value, dict) and (problem := _first_odd_value(value)):
-        raise PydanticCustomError("odd_value", "{problem}", {"problem": problem})
+        raise told(problem)
     return value
+
+
+def told(problem: str) -> PydanticCustomError:
+    """An error whose message is this text, which goes on behind the key of the field."""
+    return PydanticCustomError("told", "{problem}", {"problem": problem})
+
+
+def expanded_path(path: str) -> str:
+    """A path in which ``~`` is the home folder and ``$NAME`` or ``${NAME}`` a variable, as in a shell.
+
+    What is there by the name as it is written is meant as it is written.
+    """
+    if "\0" in path:
+        raise told(f": {shown(path)} holds the character of number 0, which no path can. Remove it.")
+    home = os.path.expanduser(path)
+    if home.startswith("~") and not os.path.lexists(home):
+        user = home.partition("/")[0]
+        raise told(f": {path} begins with {user}, and there is no such user. Write ./{path} for that very name.")
+
+    def value(match: re.Match) -> str:
+        name = match[1] or match[2]
+        if not os.environ.get(name) and not os.path.lexists(home):
+            raise told(f": {path} names the variable {name}, which is not set. Set it, or write the path out.")
+        return os.environ.get(name) or match[0]
+
+    return re.sub(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", value, home, flags=re.ASCII)
 
 
 def _first_odd_value(value: Any, place: str = "") -> str | None:
@@ -71,9 +99,10 @@ PositiveInt = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number_from_text)]
 PositiveNumber = Annotated[float, Field(gt=0), BeforeValidator(_number_from_text)]
 Label = Annotated[int | str, BeforeValidator(_integer_or_text, json_schema_input_type=int | str)]
-PythonFile = Annotated[str, Field(pattern=r"\.py$")]
+PathText = Annotated[str, Field(min_length=1), AfterValidator(expanded_path)]
+PythonFile = Annotated[str, Field(pattern=r"\.py$"), AfterValidator(expanded_path)]
 FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-SafetensorsFile = Annotated[str, Field(pattern=r"\.safetensors$")]
+SafetensorsFile = Annotated[str, Field(pattern=r"\.safetensors$"), AfterValidator(expanded_path)]
 Hyperparameters = Annotated[
     dict[str, Any],
     BeforeValidator(_plain_values, json_schema_input_type=dict[str, Any] | None),

@@ -9,8 +9,8 @@ import numpy as np
 
 from unlearning_metric.data.files import Skipped, find_images, read_images
 from unlearning_metric.data.images import DataError, ImageData
-from unlearning_metric.data.names import composed, lookalikes
 from unlearning_metric.keys.folder_content import is_stray
+from unlearning_metric.spelling import composed, lookalikes
 
 
 def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from unlearning_metric.data.images import DataError
-from unlearning_metric.data.names import composed
+from unlearning_metric.spelling import composed
 
 
 def encode_labels(y_train: np.ndarray, y_test: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Number the labels of both pools 0..classes-1 in ascending order.
 
-    Text is one label in whichever Unicode form (`names.composed`).
+    Text is one label in whichever Unicode form (`spelling.composed`).
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.data.labels import encode_labels
 from unlearning_metric.data.layout import channels_last
 from unlearning_metric.data.memory import require_memory
-from unlearning_metric.data.names import lookalikes
+from unlearning_metric.spelling import lookalikes
 
 GROUPS = "groups_train"
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")

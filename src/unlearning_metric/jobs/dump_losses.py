@@ -90,6 +90,8 @@ def dump_losses(
             "models": models,
             "order": split_header["order"],
             "duplicates": split_header.get("duplicates"),
+            "classes": header["classes"],
+            "data_warnings": split_header.get("warnings", []),
             "accuracy": accuracy,
             "diverged": diverged,
             "run": shard_header["run"],

@@ -15,6 +15,9 @@ from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_parquet
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
+#: Classes that a message lists.
+SHOWN_CLASSES = 10
+
 
 def import_dump(
     dataset: Path | str,
@@ -44,7 +47,7 @@ def import_dump(
         If the file does not fit, holds other examples than the split, or another number of models.
     """
     refuse_edited(provenance, {"content": dump})
-    data, _ = read_npz(dataset, dataset_key)
+    data, data_header = read_npz(dataset, dataset_key)
     indices, split_header = read_split(split, split_key)
     arrays = read_arrays(dump)
     side = ensemble_of(arrays, str(dump))
@@ -63,7 +66,8 @@ def import_dump(
                 f"indices in the set {role} of {split}"
             )
     roles = {
-        role: _in_order(outputs, wanted[role], labels[role], role, str(dump)) for role, outputs in side.roles.items()
+        role: _in_order(outputs, wanted[role], labels[role], data_header["classes"], role, str(dump))
+        for role, outputs in side.roles.items()
     }
     outputs = {
         model: {
@@ -76,6 +80,15 @@ def import_dump(
         }
         for model in models
     }
+    if side.groups is not None and "groups_train" in data:
+        # In the order of the file, as the examples it lists.
+        wrong = np.flatnonzero(side.groups != data["groups_train"][side.forget.examples])
+        if len(wrong):
+            example = side.forget.examples[wrong[0]]
+            raise DumpError(
+                f"{dump}: forget example {example} has the group {side.groups[wrong[0]]}, in the data it has "
+                f"{data['groups_train'][example]}"
+            )
     run: dict[str, Any] = {"imported": str(dump)}
     if side.seconds.size:
         run["seconds"] = side.seconds[models].tolist()
@@ -85,16 +98,23 @@ def import_dump(
         "models": models,
         "order": split_header["order"],
         "duplicates": split_header.get("duplicates"),
+        "classes": data_header["classes"],
+        "data_warnings": split_header.get("warnings", []),
         "accuracy": {name: values[models].tolist() for name, values in side.accuracy.items()},
         "diverged": [],
+        "doubts": side.doubts,
         "run": run,
     }
     columns = rows(outputs, wanted, labels, _groups(data, wanted, side.roles))
     write_parquet(out, columns, header)
+    for doubt in side.doubts:
+        LOGGER.warning("warning: %s: %s", dump, doubt)
     LOGGER.info("%s: outputs of models %d to %d from %s", method, models[0], models[-1], dump)
 
 
-def _in_order(outputs: Outputs, wanted: np.ndarray, labels: np.ndarray, role: str, source: str) -> Outputs:
+def _in_order(
+    outputs: Outputs, wanted: np.ndarray, labels: np.ndarray, classes: list[str], role: str, source: str
+) -> Outputs:
     """Outputs in the order of the split."""
     order = np.argsort(outputs.examples, kind="stable")
     if not np.array_equal(outputs.examples[order], wanted):
@@ -107,8 +127,11 @@ def _in_order(outputs: Outputs, wanted: np.ndarray, labels: np.ndarray, role: st
     given = outputs.labels[order]
     if given[0] != UNKNOWN_LABEL and not np.array_equal(given, labels):
         first = int(np.argmax(given != labels))
+        numbered = ", ".join(f"{number}: {name}" for number, name in enumerate(classes[:SHOWN_CLASSES]))
         raise DumpError(
-            f"{source}: {role} example {wanted[first]} has the label {given[first]}, in the data it has {labels[first]}"
+            f"{source}: {role} example {wanted[first]} has the label {given[first]}, in the data it has "
+            f"{labels[first]} (the class {classes[labels[first]]}). Labels number the classes of the data: "
+            f"{numbered}{', ...' if len(classes) > SHOWN_CLASSES else ''}"
         )
     correct = None if outputs.correct is None else outputs.correct[:, order]
     return Outputs(wanted, labels, outputs.confidence[:, order], outputs.loss[:, order], correct)

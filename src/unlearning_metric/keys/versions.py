@@ -21,9 +21,9 @@ class Version(NamedTuple):
 #: Step -> version. A rule has the step of the same name; `train_full` and `train_retain` have ``train``.
 VERSIONS: dict[str, Version] = {
     "prepare_data": Version(1, "the first"),
-    "difficulty": Version(1, "the first"),
+    "difficulty": Version(2, "as that of train"),
     "split_data": Version(1, "the first"),
-    "train": Version(1, "the first"),
+    "train": Version(2, "a one_cycle without warmup begins at the peak"),
     "import_original": Version(1, "the first"),
     "unlearn": Version(1, "the first"),
     "check": Version(1, "the first"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unlearning_metric.errors import plain
+
 _ABSENT = "-"
 #: Headings of the cells of `other_cells`.
 OTHER_COLUMNS = (
@@ -28,6 +30,16 @@ def _truth(value: Any) -> str:
 
 def _count(value: Any) -> str:
     return _ABSENT if value is None else str(int(value))
+
+
+def as_text(text: str) -> str:
+    """Text that Markdown shows as it is: names and messages come from files, and may hold HTML, links or lines."""
+    line = " ".join(plain(text).split())
+    return line.replace("\\", "\\\\").replace("<", "\\<").replace("](", "]\\(")
+
+
+def _cells(lines: list[list[str]]) -> list[list[str]]:
+    return [[as_text(cell).replace("|", "\\|") for cell in line] for line in lines]
 
 
 def table_lines(cells: list[list[str]]) -> list[str]:
@@ -67,7 +79,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for row, mark in zip(rows, ties(rows), strict=True)
     ]
-    return table_lines([head, *cells])
+    return table_lines(_cells([head, *cells]))
 
 
 def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
@@ -95,14 +107,13 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
     by_method = {document["method"]: document for document in documents}
     ranked = [by_method[row["method"]] for row in rows if row["method"] in by_method]
     first = documents[0]
-    return table_lines(
-        [
-            ["method", *OTHER_COLUMNS],
-            ["*ceiling: retrained*", *other_cells(first, "ceiling")],
-            *([document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked),
-            ["*floor: original*", *other_cells(first, "floor")],
-        ]
-    )
+    cells = [
+        ["method", *OTHER_COLUMNS],
+        ["*ceiling: retrained*", *other_cells(first, "ceiling")],
+        *([document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked),
+        ["*floor: original*", *other_cells(first, "floor")],
+    ]
+    return table_lines(_cells(cells))
 
 
 def originals_text(document: Mapping[str, Any]) -> str:
@@ -143,14 +154,14 @@ def others_line(document: Mapping[str, Any]) -> str:
     )
 
 
-def warning_lines(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+def warning_texts(documents: Sequence[Mapping[str, Any]]) -> list[str]:
     """The warnings of score documents, each once, with the methods it is of where it is not of all."""
     methods: dict[str, list[str]] = {}
     for document in documents:
         for warning in document["warnings"]:
             methods.setdefault(warning, []).append(document["method"])
     return [
-        f"- Warning{'' if len(named) == len(documents) else ' (' + ', '.join(named) + ')'}: {warning}."
+        f"Warning{'' if len(named) == len(documents) else ' (' + ', '.join(named) + ')'}: {warning}."
         for warning, named in methods.items()
     ]
 
@@ -170,20 +181,20 @@ def markdown(
     """
     first = documents[0]
     lines = [
-        head_line(first),
+        as_text(head_line(first)),
         "",
         *_ranking(rows),
     ]
-    if warnings := warning_lines(documents):
-        lines += ["", *warnings]
+    if warnings := warning_texts(documents):
+        lines += ["", *(f"- {as_text(warning)}" for warning in warnings)]
     if reasons:
-        lines += ["", *(f"- {name}: {reason}" for name, reason in sorted(reasons.items()))]
+        lines += ["", *(f"- {as_text(f'{name}: {reason}')}" for name, reason in sorted(reasons.items()))]
     lines += [
         "",
-        others_line(first),
+        as_text(others_line(first)),
         "",
         *_others(rows, documents),
         "",
-        f"Seed notebook: {first['seed']['flaw']}.",
+        f"Seed notebook: {as_text(first['seed']['flaw'])}.",
     ]
     return "\n".join(lines) + "\n"

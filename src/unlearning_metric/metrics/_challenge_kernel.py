@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from unlearning_metric.metrics._compiled import compiled
 
 FINITE, PEAKY, INFINITE, UNDEFINED = 0, 1, 2, 3
 
@@ -24,7 +25,7 @@ _NOTHING_YET = np.float32(-1.0)
 _ZERO = np.float32(0.0)
 
 
-@njit(cache=True)
+@compiled
 def _larger(best, fp, fn, log_room, log_rate):
     """The larger of `best` and the epsilon of one threshold with `fp` and `fn` errors, both at least 1."""
     first = log_room[fp] - log_rate[fn]
@@ -39,7 +40,7 @@ def _larger(best, fp, fn, log_room, log_rate):
     return best
 
 
-@njit(cache=True)
+@compiled
 def single_threshold(low, high, step, count, index):
     """Point `index` of ``torch.linspace(low, high, count)``; `low`, `high` and `step` are float32.
 
@@ -52,7 +53,7 @@ def single_threshold(low, high, step, count, index):
     return np.float32(np.float64(high) - np.float64(step) * (count - 1 - index))
 
 
-@njit(cache=True)
+@compiled
 def _single_between(below, upto, low, high, step, count):
     """Whether a point t of the single thresholds' grid has ``below < t <= upto``."""
     if count == 1:
@@ -71,7 +72,7 @@ def _single_between(below, upto, low, high, step, count):
     return False
 
 
-@njit(cache=True)
+@compiled
 def _best_single(best, values, positive, negative, log_room, log_rate):
     """Largest epsilon over the rules "positive iff confidence >= threshold", and whether one separates.
 
@@ -95,7 +96,7 @@ def _best_single(best, values, positive, negative, log_room, log_rate):
     return best, False
 
 
-@njit(cache=True)
+@compiled
 def _left_between(below, upto, first_left, last_left):
     """Whether a left end t of one row of the grid has ``below < t <= upto``."""
     if below < last_left <= upto:
@@ -112,13 +113,13 @@ def _left_between(below, upto, first_left, last_left):
     return column >= 0 and column * step + first_left > below
 
 
-@njit(cache=True)
+@compiled
 def _right(row, count, first_right, last_right):
     """Right end of a row of the grid."""
     return last_right if row == count - 1 else row * ((last_right - first_right) / (count - 1)) + first_right
 
 
-@njit(cache=True)
+@compiled
 def _end_of_rows(row, following, count, first_right, last_right):
     """The first row after `row` whose right end is at least `following`, or `count`."""
     if following > last_right:
@@ -132,7 +133,7 @@ def _end_of_rows(row, following, count, first_right, last_right):
     return end
 
 
-@njit(cache=True)
+@compiled
 def _in_rows(below, upto, row, end, width, count, first_right, last_right):
     """Whether a left end t of the rows ``row .. end - 1`` has ``below < t <= upto``."""
     for index in range(row, end):
@@ -142,7 +143,7 @@ def _in_rows(below, upto, row, end, width, count, first_right, last_right):
     return False
 
 
-@njit(cache=True)
+@compiled
 def _best_interval(best, values, narrow, wide, ends, width, log_room, log_rate):
     """Largest epsilon over the rules "narrow iff left <= confidence <= right", and whether one separates.
 
@@ -210,7 +211,7 @@ def _best_interval(best, values, narrow, wide, ends, width, log_room, log_rate):
     return best, False
 
 
-@njit(cache=True)
+@compiled
 def _select(pooled, places, label, values, first, second):
     """The values that `label` puts on side 1 or 2, in order, and how many of each side are among the first k."""
     size = 0
@@ -223,7 +224,7 @@ def _select(pooled, places, label, values, first, second):
         size += side != 0
 
 
-@njit(cache=True)
+@compiled
 def _median(values, counts):
     """As numpy's, of the side that `counts` counts: the mean of the two in the middle of an even number."""
     n = counts[-1]
@@ -233,13 +234,13 @@ def _median(values, counts):
     return (values[np.searchsorted(counts, n // 2) - 1] + upper) / 2.0
 
 
-@njit(cache=True)
+@compiled
 def _ends(values, counts):
     """Smallest and largest value of the side that `counts` counts."""
     return values[np.searchsorted(counts, 1) - 1], values[np.searchsorted(counts, counts[-1]) - 1]
 
 
-@njit(cache=True)
+@compiled
 def _epsilon(values, retrained, unlearned, log_room, log_rate, cap):
     """Epsilon of an example and its kind, from the ascending values of both sides and the counts of each."""
     # The side with the larger median.
@@ -270,7 +271,7 @@ def _epsilon(values, retrained, unlearned, log_room, log_rate, cap):
     return min(np.float64(best), cap), FINITE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def subset_epsilons(pooled, places, labels, log_room, log_rate, cap, worth, points, epsilons, kinds):
     """Fill `epsilons` and `kinds` for every example, of the last of several pairs of subsets, and add up all points.
 

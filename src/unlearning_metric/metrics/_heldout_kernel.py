@@ -15,13 +15,14 @@ right one. A threshold is an interval that ends at an outermost group.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from unlearning_metric.metrics._compiled import compiled
 
 # Ratios of counts up to 2^20 differ by more than this once multiplied out.
 _NOTHING = 1e-9
 
 
-@njit(cache=True)
+@compiled
 def _groups(x, y, ends, below_x, below_y):
     """Fill the groups of equal values of two ascending arrays: their value, and the counts up to and with each.
 
@@ -41,7 +42,7 @@ def _groups(x, y, ends, below_x, below_y):
     return groups
 
 
-@njit(cache=True)
+@compiled
 def _pass(groups, below_a, below_b, weight_a, weight_b):
     """Borders (l, r) of the groups l .. r - 1 with the largest weight_a * a - weight_b * b, and that value.
 
@@ -70,7 +71,7 @@ def _pass(groups, below_a, below_b, weight_a, weight_b):
     return best, best_left, best_right
 
 
-@njit(cache=True)
+@compiled
 def _separates(groups, below_a, below_b):
     """Borders of an interval with every a and no b, or (-1, -1)."""
     n = below_a[groups]
@@ -85,7 +86,7 @@ def _separates(groups, below_a, below_b):
     return -1, -1
 
 
-@njit(cache=True)
+@compiled
 def best_interval(x, y, rich, delta, ends, below_x, below_y):
     """The interval, and whether x (1) or y (0) is guessed inside, with the largest epsilon.
 
@@ -145,7 +146,7 @@ def best_interval(x, y, rich, delta, ends, below_x, below_y):
     return ratio, low, high, inside
 
 
-@njit(cache=True)
+@compiled
 def cross_fit(r_values, r_models, u_values, u_models, folds, delta, errors, merits, rules):
     """Count each example's errors on held-out models, and fit its rules to all models.
 

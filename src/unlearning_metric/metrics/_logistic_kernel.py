@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from unlearning_metric.metrics._compiled import compiled
 
 _PAIRS = 10
 #: After more steps rounding has grown: up to 14 they agreed with scikit-learn's to 1e-10, from 15 on some did not.
@@ -30,7 +31,7 @@ _DOUBT = 1e-8
 _FACTORS = 512
 
 
-@njit(cache=True)
+@compiled
 def _sums(values, first, slope, intercept, sign):
     """Sums of ``ln(1 + exp(t))`` and of its derivatives by slope and intercept, t = sign * (slope x + intercept)."""
     loss, by_slope, by_intercept, product, factors = 0.0, 0.0, 0.0, 1.0, 0
@@ -51,7 +52,7 @@ def _sums(values, first, slope, intercept, sign):
     return loss + math.log(product), sign * by_slope, sign * by_intercept
 
 
-@njit(cache=True)
+@compiled
 def _evaluate(values, negatives, positives, point):
     """Mean loss with half the squared slope over the number of values, and its gradient."""
     n = negatives.size + positives.size
@@ -62,7 +63,7 @@ def _evaluate(values, negatives, positives, point):
     return (loss + more[0]) / n + 0.5 * penalty * point[0] ** 2, gradient
 
 
-@njit(cache=True)
+@compiled
 def _cubic(a, fa, da, b, fb, db):
     """theta and (unsigned) gamma of the cubic through two points, [M]; gamma of 0 where its root is imaginary."""
     theta = 3.0 * (fa - fb) / (b - a) + da + db
@@ -70,7 +71,7 @@ def _cubic(a, fa, da, b, fb, db):
     return theta, scale * math.sqrt(max(0.0, (theta / scale) ** 2 - (da / scale) * (db / scale)))
 
 
-@njit(cache=True)
+@compiled
 def _trial(best, other, step, f, d, bracketed, low, high):
     """The next step of the line search, and the new ends of its interval; [M], section 4.
 
@@ -122,7 +123,7 @@ def _trial(best, other, step, f, d, bracketed, low, high):
     return best, other, new, bracketed
 
 
-@njit(cache=True)
+@compiled
 def _search(values, negatives, positives, start, f0, direction, slope, step):
     """Step along `direction` that satisfies both conditions [M], with point, value and gradient there; 0 if none."""
     target = _SUFFICIENT * slope
@@ -167,7 +168,7 @@ def _search(values, negatives, positives, start, f0, direction, slope, step):
     return 0.0, start, f0, direction, slope
 
 
-@njit(cache=True)
+@compiled
 def _downhill(gradient, moves, changes, pairs, scale):
     """Minus the inverse Hessian of the last pairs, times the gradient; `scale` is that of its start [L]."""
     direction = -gradient
@@ -183,7 +184,7 @@ def _downhill(gradient, moves, changes, pairs, scale):
     return direction
 
 
-@njit(cache=True)
+@compiled
 def fit(values, negatives, positives):
     """Slope and intercept of the log odds of being positive, and whether the search did not end in a few steps.
 
@@ -229,7 +230,7 @@ def fit(values, negatives, positives):
     return point[0], point[1], True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def held_out_errors(rows, negatives, positives, test_negatives, test_positives, errors, doubtful):
     """Fit each row on some of its values, and count wrong guesses of the others.
 

@@ -61,7 +61,9 @@ class Ensemble:
     duplicates : forget examples that equal a retain example in every value; None where it is not known
     passes : ``retain``, ``forget`` and ``validation`` -> float64 [models], examples that making the model read / size
         of the set; empty where it was not counted
-    groups : int [forget examples], such as the person each example is of; None where the data have none
+    groups : int64 [forget examples], such as the person each example is of; None where the data have none
+    classes : what the data call class 0, 1, ...; empty where it is not known
+    data_warnings : what is doubtful about data and forget set, a sentence each
     doubts : what is odd about outputs that were made elsewhere, a sentence each
     """
 
@@ -75,6 +77,8 @@ class Ensemble:
     passes: Mapping[str, np.ndarray] = field(default_factory=dict)
     groups: np.ndarray | None = None
     duplicates: int | None = None
+    classes: tuple[str, ...] = ()
+    data_warnings: tuple[str, ...] = ()
     doubts: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -86,6 +90,10 @@ class Ensemble:
         for start in range(0, len(outputs.examples), size):
             chosen = slice(start, start + size)
             yield Outputs(outputs.examples[chosen], outputs.labels[chosen], outputs.confidence[:, chosen], None)
+
+    def class_name(self, label: int) -> str:
+        """What the data call a class; its number where that is not known."""
+        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
 
     @property
     def forget(self) -> Outputs:

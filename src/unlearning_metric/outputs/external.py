@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from unlearning_metric.errors import UserError
+from unlearning_metric.host.memory import too_large
 from unlearning_metric.metrics._inputs import model_values, real, refuse
 from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
 from unlearning_metric.outputs.plausibility import (
@@ -70,6 +72,11 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     DumpError
         If the file cannot be read, or holds an array of an unknown name.
     """
+    if not os.path.exists(path):
+        raise DumpError(f"{path}: no such file; it is relative to {Path.cwd()}.")
+    # A pipe would be waited for.
+    if not os.path.isfile(path):
+        raise DumpError(f"{path} is no file. {_ADVICE}")
     try:
         names = _names(path)
         if unknown := sorted(set(names) - set(known_arrays())):
@@ -77,12 +84,18 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
                 f"{path} holds {', '.join(unknown)}, which nobody reads. Known: {', '.join(known_arrays())}."
             )
         with np.load(path, allow_pickle=False) as archive:
+            needed = sum(item.file_size for item in archive.zip.infolist())
+            # A small file can unpack to more than there is memory.
+            if reason := too_large(path, needed, needed):
+                raise DumpError(
+                    f"{path} is not read: {reason}. If it is right, write it with numpy.savez, uncompressed."
+                )
             return {name: archive[name] for name in names}
-    except FileNotFoundError:
-        raise DumpError(f"{path}: no such file; it is relative to {Path.cwd()}.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (OSError, MemoryError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         if isinstance(error, DumpError):
             raise
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+            raise DumpError(f"{path} cannot be read here ({type(error).__name__}: {error}).") from error
         raise DumpError(f"{path} cannot be read as npz ({error}). {_ADVICE}") from error
 
 
@@ -226,6 +239,8 @@ def _per_example(arrays: Mapping[str, np.ndarray], name: str, examples: int) -> 
     values = np.asarray(arrays[name])
     if values.shape != (examples,) or values.dtype.kind not in "iu":
         raise ValueError(f"{name} is {values.dtype} {list(values.shape)}: needed are {examples} whole numbers")
+    if examples and values.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} holds {values.max()}, beyond 64 bits with a sign: number them anew, by numpy.unique")
     return values.astype(np.int64)
 
 

@@ -49,7 +49,10 @@ def _style(ink: str) -> Iterator[None]:
         "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
         **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink),
     }  # fmt: skip
-    with mpl.rc_context(settings):
+    with mpl.rc_context():
+        # Not the user's matplotlibrc, which may ask for TeX or for pictures beside the page.
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
         yield
 
 
@@ -108,7 +111,9 @@ def score_by_models(found: Findings) -> Figure:
             marker = MARKERS[place // len(SERIES) % len(MARKERS)]
             color = SERIES[place % len(SERIES)]
             axes.plot(models, scores, marker=marker, markersize=3, linewidth=1, color=color, label=method.name)
-    axes.axhline(found.first["challenge"]["ceiling"], color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
+    ceiling = found.first["challenge"]["ceiling"]
+    if ceiling is not None:
+        axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
     axes.set(xscale="log", yscale="log", xlabel="models a side", ylabel="forgetting score")
     ticks = [entry["models"] for entry in found.first["by_models"]]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -187,8 +192,10 @@ def score_of_method_by_models(method: Method) -> Figure:
         axes.errorbar(places, scores[known], error, fmt="none", color=UNLEARNED, linewidth=1)
     axes.plot(models, scores, marker="o", markersize=3, linewidth=1, color=UNLEARNED)
     ceiling = method.document["challenge"]["ceiling"]
-    axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8)
-    axes.annotate("ceiling at N", (1, ceiling), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
+    if ceiling is not None:
+        axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8)
+        place = ("axes fraction", "data")
+        axes.annotate("ceiling at N", (1, ceiling), xycoords=place, ha="right", va="bottom", fontsize=6)
     axes.set(xscale="log", xlabel="models a side", ylabel="forgetting score")
     axes.set_ylim(0)
     axes.set_xticks(models, [str(number) for number in models])

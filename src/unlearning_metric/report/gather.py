@@ -84,9 +84,8 @@ class Findings:
     classes: Sequence[str] = ()
 
     def class_text(self, label: int) -> str:
-        """A label with the name of its class, where it has one that says more."""
-        name = self.classes[label] if 0 <= label < len(self.classes) else str(label)
-        return str(label) if name == str(label) else f"{label} ({name})"
+        """What the data call a class; its number where that is not known."""
+        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
 
     @property
     def first(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import base64
 import io
 import math
 from collections.abc import Mapping
-from importlib.metadata import version
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from markupsafe import Markup
 
 from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line
+from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line, warning_texts
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
+from unlearning_metric.progress import installed_version
 from unlearning_metric.report import figures, panels
 from unlearning_metric.report.gather import Example, Findings, Method, hardest
 from unlearning_metric.report.names import OF_ALL
@@ -53,6 +54,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         leaderboard=Markup(leaderboard_html(found.rows, first)),
         sorting=Markup(SORTING),
         reasons=found.reasons,
+        warnings=warning_texts(documents),
         intervals=interval["reason"] is None,
         no_intervals=f"No intervals: {interval['reason']}.",
         figures={
@@ -75,7 +77,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         methods=[_method(method, found, descriptions.get(method.name, "")) for method in found.methods],
         copies=first["copies"],
         run=list(what_was_run(found).items()),
-        version=version("unlearning-metric"),
+        version=installed_version("unlearning-metric"),
     )
 
 
@@ -106,10 +108,10 @@ def _example(method: Method, example: Example, found: Findings) -> dict[str, Any
 
 def _picture_of(index: int, label: int, found: Findings) -> Markup | str:
     """The picture of an example, nothing where the data are no images."""
-    return picture(found.images[index], index, label) if index in found.images else ""
+    return picture(found.images[index], index, found.class_text(label)) if index in found.images else ""
 
 
-def picture(image: np.ndarray, index: int, label: int) -> Markup:
+def picture(image: np.ndarray, index: int, label: str) -> Markup:
     """An image uint8 [height, width, channels] as an element that holds it, with a text alternative.
 
     One larger than `PICTURE_SIDE` is made smaller: the page shows a stamp, and has to stay small.
@@ -126,7 +128,7 @@ def picture(image: np.ndarray, index: int, label: int) -> Markup:
     data = base64.b64encode(buffer.getvalue()).decode()
     return Markup(
         f'<img class="picture" src="data:image/png;base64,{data}" '
-        f'alt="forget example {int(index)}, label {int(label)}">'
+        f'alt="forget example {int(index)}, label {escape(label)}">'
     )
 
 

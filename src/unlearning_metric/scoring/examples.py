@@ -21,7 +21,8 @@ from unlearning_metric.outputs.ensemble import Ensemble, Outputs
 #: Column -> type and meaning, in the table's order. A row is a forget example.
 COLUMNS = {
     "example": ("int", "index into the training pool (position in the arrays, for models trained elsewhere)"),
-    "label": ("int", "class; -1 where it was not given"),
+    "label": ("int", "number of the class, 0, 1, ...; -1 where it was not given"),
+    "class": ("text", "what the data call the class; only where that is known"),
     "group": ("int", "group, such as the person; only where the data have groups"),
     "epsilon": ("float", "the challenge's epsilon, nats, within [0, 50]; NaN where undefined"),
     "points": ("float", "the challenge's bucket points; their mean is the forgetting score"),
@@ -73,6 +74,7 @@ def samples(
     columns = {
         "example": retrained.forget.examples,
         "label": retrained.forget.labels,
+        "class": _class_names(retrained),
         "group": retrained.groups,
         "epsilon": result.epsilons,
         "points": result.points,
@@ -99,6 +101,12 @@ def samples(
         "unlearned_accuracy": _accuracy(unlearned.forget),
     }
     return {name: columns[name] for name in COLUMNS if columns[name] is not None}
+
+
+def _class_names(retrained: Ensemble) -> np.ndarray | None:
+    if not retrained.classes:
+        return None
+    return np.array([retrained.class_name(int(label)) for label in retrained.forget.labels])
 
 
 def _side(name: str, outputs: Outputs) -> dict[str, np.ndarray]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import yaml
 
 from unlearning_metric.data.images import DataError
-from unlearning_metric.data.names import composed, looks_of
+from unlearning_metric.spelling import composed, looks_of
 
 
 @dataclass(frozen=True)
@@ -51,33 +52,60 @@ class Candidates:
         if number not in present:
             there = [str(self.classes[one]) for one in present]
             similar = [ascii(one) for one in there if looks_of(one) == looks_of(name)]
-            hint = f" {name!a} looks like {similar[0]}, and is another text." if similar else ""
+            hint = f" {name!a} looks like {similar[0]}, and is another text." if similar else _quotes(label, there)
             raise DataError(
                 f"{key} {name} has 0 of {len(self)} training examples; labels present: {', '.join(there)}.{hint}"
             )
         return number
 
+    def of_classes(self, labels: Sequence[Any], key: str) -> np.ndarray:
+        """Positions of the examples of the classes that the configuration's ``key`` names. Raises as `class_number`."""
+        return np.flatnonzero(np.isin(self.labels, [self.class_number(label, key) for label in labels]))
+
+    def positions(self, indices: np.ndarray) -> np.ndarray:
+        """Positions of the examples with these indices into the training pool."""
+        return np.flatnonzero(np.isin(self.indices, indices))
+
+    def stratified(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Random positions whose class shares follow those of the training set."""
+        return stratified(self.labels, size, rng)
+
+    def wanted_count(
+        self, settings: Mapping[str, Any], available: int | None = None, what: str = "training examples"
+    ) -> int:
+        """``count``, or ``fraction`` of what is available, in whole numbers; without a number of all examples.
+
+        Raises
+        ------
+        DataError
+            If it is none or more than there are; ``what`` says of what.
+        """
+        available = len(self) if available is None else available
+        count = settings.get("count")
+        if count is None:
+            count = round(settings["fraction"] * available)
+        if not 0 < count <= available:
+            raise DataError(
+                f"the forget set would hold {count} of {available} {what}. Change forget.count or forget.fraction."
+            )
+        return count
+
+
+def _quotes(label: Any, names: Sequence[str]) -> str:
+    """What to do where YAML read the name of a class as this number, such as 010 as 8; begins with a blank."""
+
+    def read(name: str) -> Any:
+        try:
+            return yaml.safe_load(name)
+        except (yaml.YAMLError, ValueError):
+            return name
+
+    meant = [name for name in names if type(label) is int and type(read(name)) is int and read(name) == label]
+    return f' Without quotes {meant[0]} is the number {label} to YAML: write "{meant[0]}" in quotes.' if meant else ""
+
 
 def _are_numbers(classes: Sequence[str]) -> bool:
     return all(str(one).lstrip("-").isdecimal() for one in classes)
-
-
-def wanted_count(settings: dict[str, Any], available: int, what: str) -> int:
-    """``count``, or ``fraction`` of what is available, in whole numbers.
-
-    Raises
-    ------
-    DataError
-        If it is none or more than there are; ``what`` says of what.
-    """
-    count = settings.get("count")
-    if count is None:
-        count = round(settings["fraction"] * available)
-    if not 0 < count <= available:
-        raise DataError(
-            f"the forget set would hold {count} of {available} {what}. Change forget.count or forget.fraction."
-        )
-    return count
 
 
 def stratified(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -20,8 +20,9 @@ def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -
     """Learning rate of step ``step`` of ``steps`` (0-based), from ``schedule``, ``lr`` and ``warmup``.
 
     ``cosine`` falls at each step, ``cosine_by_epoch`` at the end of each epoch of ``batches`` steps.
-    ``one_cycle`` rises by a half cosine from lr/25 to lr over the first ``warmup`` share of the steps and falls
-    by a half cosine to nearly 0 (Smith and Topin, arXiv 1708.07120, in its common cosine form).
+    ``one_cycle`` rises by a half cosine from lr/25 to lr over the first ``warmup`` share of the steps, at least one of
+    them unless the share is 0, and falls by a half cosine to nearly 0 (Smith and Topin, arXiv 1708.07120, in its common
+    cosine form).
     """
     peak, schedule = recipe["lr"], recipe["schedule"]
     if schedule == "constant":
@@ -30,7 +31,7 @@ def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -
         return peak * 0.5 * (1 + math.cos(math.pi * (step // batches) / math.ceil(steps / batches)))
     if schedule == "cosine":
         return peak * 0.5 * (1 + math.cos(math.pi * step / steps))
-    rise = max(1, round(recipe["warmup"] * steps))
+    rise = max(1, round(recipe["warmup"] * steps)) if recipe["warmup"] else 0
     if step < rise:
         low = peak / 25
         return low + (peak - low) * 0.5 * (1 - math.cos(math.pi * step / rise))

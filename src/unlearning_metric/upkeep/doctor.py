@@ -1,13 +1,15 @@
-"""Looks through an existing results folder: what is stale, damaged, missing or foreign."""
+"""Looks through an existing results folder: what is stale, damaged, unreadable, missing or foreign."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from unlearning_metric.errors import plain
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.report.names import FORMATS, figure_names
@@ -31,7 +33,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.kind:8} {self.path}: {self.text}"
+        return plain(f"{self.kind:10} {self.path}: {self.text}")
 
 
 def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
@@ -89,9 +91,9 @@ def by_other_code(plan: Plan, results: Path | str) -> Counter[str]:
 
 def _foreign(results: Path, known: set[Path]) -> Iterator[Problem]:
     for path in sorted(results.rglob("*")):
-        if not path.is_file() or path in known or path.relative_to(results).parts[0] == "logs":
+        if os.path.isdir(path) or path in known or path.relative_to(results).parts[0] == "logs":
             continue
         if path.name.startswith(".") and path.name.endswith(".tmp"):
-            yield Problem("foreign", path, "left behind by a killed job; delete it")
+            yield Problem("foreign", path, "left behind by a killed job; delete it, unless a run is going on")
         else:
             yield Problem("foreign", path, "not a file of this configuration (other copies, or a method under skip)")

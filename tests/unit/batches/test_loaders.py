@@ -1,11 +1,13 @@
 """Loaders: batches that behave like an ordinary DataLoader's."""
 
 import itertools
+import multiprocessing
 
 import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.batches import loaders
 from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
 
 COUNT = 13
@@ -134,3 +136,16 @@ def test_a_subset_and_a_concatenation_take_the_dataset(dataset):
 def test_a_shuffled_loader_without_its_own_generator_is_refused(dataset):
     with pytest.raises(ValueError, match="generator"):
         ImageLoader(dataset, 4, shuffle=True)
+
+
+def test_reads_are_counted_in_workers_where_there_is_no_shared_memory(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("unable to open shared memory object </torch_1> in read-write mode")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
+    reads = loaders.Reads()
+    reads.add(2)
+    process = multiprocessing.get_context("fork").Process(target=reads.add, args=[3])
+    process.start()
+    process.join()
+    assert reads.total() == 5

@@ -19,8 +19,8 @@ TEST = np.random.default_rng(1).normal(size=(4, 3)) * 3
 
 
 def run(folder, models=(0, 1, 2, 3), data=DATA, **arrays):
-    write_npz(folder / "dataset.npz", data, {"key": "d", "num_classes": 4})
-    write_npz(folder / "split.npz", SPLIT.arrays(), {"key": "s", "order": SPLIT.order_hash()})
+    write_npz(folder / "dataset.npz", data, {"key": "d", "num_classes": 4, "classes": ["1", "10", "2", "7"]})
+    write_npz(folder / "split.npz", SPLIT.arrays(), {"key": "s", "order": SPLIT.order_hash(), "warnings": ["doubtful"]})
     np.savez(folder / "theirs.npz", **arrays)
     out = folder / f"{models[0]:04d}-{models[-1]:04d}.parquet"
     import_dump(
@@ -52,10 +52,34 @@ def test_outputs_in_any_order_come_back_in_the_splits(tmp_path):
     assert found.forget.correct is None
 
 
-def test_groups_come_from_the_data(tmp_path):
-    data = {**DATA, "groups_train": np.arange(10) * 7}
+@pytest.mark.parametrize("step", [7, 10_000_000_001, -(2**59)])
+def test_groups_come_from_the_data_with_all_their_digits(tmp_path, step):
+    data = {**DATA, "groups_train": np.arange(10) * step}
     path = run(tmp_path, data=data, confidence=CONFIDENCE, examples=SPLIT.forget)
-    assert load_ensemble([path], "k", 4).groups.tolist() == [14, 35, 63]
+    assert load_ensemble([path], "k", 4).groups.tolist() == [2 * step, 5 * step, 9 * step]
+
+
+def test_names_of_classes_and_warnings_come_from_the_data(tmp_path):
+    found = load_ensemble([run(tmp_path, confidence=CONFIDENCE, examples=SPLIT.forget)], "k", 4)
+    assert found.classes == ("1", "10", "2", "7")
+    assert found.data_warnings == ("doubtful",)
+
+
+def test_groups_that_contradict_the_data_are_refused(tmp_path):
+    data = {**DATA, "groups_train": np.arange(10) * 7}
+    order = [2, 0, 1]
+    arrays = {"confidence": CONFIDENCE, "examples": SPLIT.forget[order]}
+    run(tmp_path, data=data, groups=[63, 14, 35], **arrays)
+    with pytest.raises(DumpError, match="forget example 2 has the group 35, in the data it has 14"):
+        run(tmp_path, data=data, groups=[63, 35, 14], **arrays)
+
+
+def test_what_is_odd_about_a_dump_comes_with_its_ensemble(tmp_path):
+    path = run(tmp_path, confidence=np.rint(CONFIDENCE), examples=SPLIT.forget)
+    assert load_ensemble([path], "k", 4).doubts == [
+        "confidence: all values are whole numbers, as predicted classes are"
+    ]
+    assert load_ensemble([run(tmp_path, confidence=CONFIDENCE, examples=SPLIT.forget)], "k", 4).doubts == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +91,7 @@ def test_groups_come_from_the_data(tmp_path):
         ({"confidence": CONFIDENCE[:3], "examples": [2, 5, 9]}, "holds 3 models and copies is 4"),
         (
             {"confidence": CONFIDENCE, "examples": [2, 5, 9], "labels": [2, 3, 1]},
-            "forget example 5 has the label 3, in the data it has 1",
+            r"forget example 5 has the label 3, in the data it has 1 \(the class 10\).* 0: 1, 1: 10, 2: 2, 3: 7",
         ),
         (
             {"confidence": CONFIDENCE, "examples": [2, 5, 9], "test_loss": abs(TEST)},

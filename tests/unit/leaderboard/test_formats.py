@@ -100,3 +100,13 @@ def test_without_intervals_it_says_why():
     text = markdown(rows_of([found]), [found])
     assert "No intervals: 8 models a side" in text
     assert "[" not in tables(text)[0][2][3]
+
+
+def test_html_links_and_control_characters_from_files_stand_there_as_text():
+    first = {**DOCUMENTS[0], "dataset": "<img src=x> a|b", "warnings": ["see [this](http://x) \x1b[31m\n# <b>"]}
+    reasons = {"late": "ValueError:\n\n<script>alert(1)</script> \\<b>, shape [3, 4]"}
+    text = markdown(rows_of([first]), [first], reasons)
+    assert "<" not in text.replace(r"\<", "")
+    assert "](" not in text
+    assert r"see [this]\(http://x) \\x1b[31m # \<b>" in text
+    assert r"- late: ValueError: \<script>alert(1)\</script> \\\<b>, shape [3, 4]" in text

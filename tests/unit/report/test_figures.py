@@ -1,5 +1,6 @@
 """What the figures show, and that it can be seen."""
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from found import findings, many, method
@@ -11,6 +12,7 @@ from unlearning_metric.report.figures import (
     badly_forgotten,
     drawings,
     forgetting_against_utility,
+    inline_svg,
     save_all,
     score_by_models,
     score_of_method_by_models,
@@ -31,6 +33,22 @@ def luminance(color):
 def test_every_colour_is_seen_on_light_and_on_dark(color, scheme):
     lower, upper = sorted((luminance(color), luminance(PAPER[scheme])))
     assert (upper + 0.05) / (lower + 0.05) >= 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"text.usetex": True}, {"svg.image_inline": False}, {"font.size": 30, "axes.grid": True, "image.cmap": "gray"}],
+    ids=str,
+)
+def test_the_users_own_styles_change_no_figure(tmp_path, monkeypatch, settings):
+    # Where a picture that is not inline would be written.
+    monkeypatch.chdir(tmp_path)
+    draw = drawings(findings())["examples"]
+    plain = inline_svg(draw, "examples", "text")
+    with mpl.rc_context(settings):
+        assert inline_svg(draw, "examples", "text") == plain
+        assert mpl.rcParams["font.size"] == settings.get("font.size", mpl.rcParamsDefault["font.size"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_two_of_thirty_methods_are_drawn_alike():

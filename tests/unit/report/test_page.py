@@ -88,7 +88,7 @@ def test_what_the_recipe_leaves_switched_off_is_not_listed():
 
 def test_a_pictures_channels(text):
     for channels in (1, 2, 3):
-        assert 'alt="forget example 3, label 4"' in picture(np.zeros((5, 6, channels), np.uint8), 3, 4)
+        assert 'alt="forget example 3, label &lt;4&gt;"' in picture(np.zeros((5, 6, channels), np.uint8), 3, "<4>")
 
 
 def test_the_first_line_of_a_docstring_says_what_a_method_is(tmp_path):

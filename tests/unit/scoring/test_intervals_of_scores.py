@@ -108,6 +108,16 @@ def test_strata_are_means_over_their_examples_and_together_give_the_score():
     assert whole == pytest.approx(document["challenge"]["forgetting_score"])
 
 
+def test_strata_and_examples_go_by_the_names_of_the_classes():
+    named = dataclasses.replace(RETRAINED, classes=tuple(map(str, sorted(range(1, 21), key=str))))
+    document, samples = score(UNLEARNED, named)
+    names = [named.classes[label] for label in samples["label"]]
+    assert samples["class"].tolist() == names
+    assert set(document["strata"]["label"]) == set(names)
+    for name, part in document["strata"]["label"].items():
+        assert part["examples"] == names.count(name)
+
+
 def test_difficulty_is_thirds_by_the_retrained_models_median_loss():
     order = np.argsort(np.median(RETRAINED.forget.loss, axis=0))
     points = np.zeros(30)

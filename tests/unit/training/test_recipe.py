@@ -60,6 +60,14 @@ def test_one_cycle_of_very_few_steps_has_positive_rates(steps, warmup):
     assert ((course > 0) & (course <= 0.5)).all()
 
 
+def test_one_cycle_without_a_warmup_begins_at_the_peak():
+    course = rates("one_cycle", 10, warmup=0)
+    assert course[0] == 0.5
+    assert (np.diff(course) < 0).all()
+    # The least share takes a whole step.
+    assert rates("one_cycle", 10, warmup=0.01)[0] == pytest.approx(0.02)
+
+
 def test_class_weights_are_one_over_the_percentage():
     np.testing.assert_allclose(class_weights(np.array([0, 0, 0, 2]), 4), [1 / 75, 0, 1 / 25, 0], rtol=1e-6)
 

@@ -1,6 +1,7 @@
 """A results folder held against a configuration."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -96,8 +97,39 @@ def test_the_command_counts_and_its_status_tells_missing_from_wrong(tmp_path, ca
     monkeypatch.chdir(root)
     results = tmp_path / "results"
     assert main(["doctor", "--results", str(results)]) == 0
-    assert ", 0 stale, 0 damaged, 0 foreign" in capsys.readouterr().out
+    assert ", 0 stale, 0 damaged, 0 unreadable, 0 foreign" in capsys.readouterr().out
     results.mkdir()
     shutil.copyfile(root / "README.md", results / "notes.npz")
     assert main(["doctor", "--results", str(results)]) == 1
     assert "foreign" in capsys.readouterr().out.splitlines()[-2]
+
+
+def test_what_may_not_be_read_or_is_none_of_ours_is_told_apart_and_the_next_file_is_looked_at(
+    plan, tmp_path, monkeypatch
+):
+    results = tmp_path / "results"
+    put(results, "data/dataset.npz", plan.data_origin)
+    write_npz(results / "data/split.npz", {"x": np.arange(4)}, {"origin": ["of", "a", "stranger"]})
+    (results / "models/full").mkdir(parents=True)
+    (results / "models/full/0000-0000.safetensors").write_bytes(b"")
+    os.mkfifo(results / "score_mine.json")
+    (results / "models/0000-9999999999.safetensors").touch()
+    (results / "\x1b[31mred").touch()
+
+    def refuse(path, *arguments, **keywords):
+        if str(path).endswith("dataset.npz"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **keywords)
+
+    real = open
+    monkeypatch.setattr("builtins.open", refuse)
+    found = {str(problem.path.relative_to(results)): problem for problem in examine(plan, results)}
+
+    kinds = {
+        "data/dataset.npz": "unreadable", "data/split.npz": "foreign", "models/full/0000-0000.safetensors": "damaged",
+        "score_mine.json": "foreign", "models/0000-9999999999.safetensors": "foreign", "\x1b[31mred": "foreign",
+    }  # fmt: skip
+    assert {name: found[name].kind for name in kinds} == kinds
+    assert "--force" not in found["data/dataset.npz"].text
+    assert all("\x1b" not in str(problem) for problem in found.values())
+    assert plan.other_shard_sizes(results) == []

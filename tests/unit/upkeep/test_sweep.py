@@ -27,6 +27,14 @@ def written(tmp_path, **sweep_keys):
     return path
 
 
+def test_paths_of_a_sweep_may_begin_at_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = read_sweep(written(tmp_path, results="~/out", base="$HOME/base.yaml"))
+    assert found.experiments["one"]["results"] == f"{tmp_path}/out/one"
+    with pytest.raises(ConfigError, match=r"results: \$NOT_SET/out names the variable NOT_SET"):
+        read_sweep(written(tmp_path, results="$NOT_SET/out"))
+
+
 def test_an_experiment_is_the_base_and_what_differs(tmp_path):
     changes = {"forget": {"strategy": "class", "label": 3, "count": None}, "methods": {"finetune": {"epochs": 2}}}
     found = read_sweep(written(tmp_path, experiments={"one": None, "two": changes}))
