@@ -182,7 +182,7 @@ def test_a_second_configuration_file_may_hold_a_single_key():
 def test_a_name_of_a_method_that_is_no_text_is_told(name):
     Path("c.yaml").write_text(json.dumps(RAW)[:-1] + f", methods: {{{name}: {{file: finetune}}}}}}")
     with pytest.raises(config.ConfigError, match=r"methods: .* cannot be a key\. .* Put it in quotes\."):
-        config.load(["c.yaml"], {}, {}, "none")
+        config.load(["c.yaml"], {}, {"finetune": Path("finetune.py")}, "none")
 
 
 @pytest.mark.parametrize(
