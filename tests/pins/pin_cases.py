@@ -64,6 +64,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "indices": _chosen("indices", path=str(FILES / "indices.txt")),
         "hardest": {"forget.strategy": "hardest", "difficulty": True},
         "easiest": {"forget.strategy": "easiest", "difficulty": True},
+        "medium": {"forget.strategy": "medium", "difficulty": True},
     },
     "train": {
         "sgd": {},
