@@ -14,6 +14,7 @@ min_version("9.20")
 gc.disable()
 
 
+include: "workflow/rules/folders.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

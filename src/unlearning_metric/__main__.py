@@ -18,6 +18,7 @@ from unlearning_metric.plan.shard_size import (
     measured_model_seconds,
     measured_start_seconds,
 )
+from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.files import StoreError
 from unlearning_metric.upkeep.doctor import by_other_code, examine
 
@@ -161,6 +162,7 @@ def _share(text: str) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; the exit status."""
+    print_anyway()
     parser = argparse.ArgumentParser(prog="python -m unlearning_metric")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("doctor", help="hold a results folder against the configuration")

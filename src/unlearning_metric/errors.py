@@ -27,3 +27,11 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return plain(super().__str__())
+
+
+class DataError(UserError, ValueError):
+    """The user's data do not fit: says what, where and what to do."""
+
+
+class UserCodeError(UserError, RuntimeError):
+    """A file of the user's does not fit what the workflow asks of it, or failed; its cause is shown in the log."""

@@ -16,9 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from unlearning_metric.errors import UserError, plain
+from unlearning_metric.errors import UserCodeError, UserError, plain
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.user_code.contract import UserCodeError
 
 LOGGER = logging.getLogger("unlearning_metric")
 
@@ -77,8 +76,7 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
         In place of an exception from a GPU's memory.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    record = _failure_record(path)
-    record.unlink(missing_ok=True)
+    forget_failure(path)
     print_anyway()
     in_file = logging.FileHandler(path, mode="w", encoding="utf-8", errors="backslashreplace")
     handlers: list[logging.Handler] = [in_file, logging.StreamHandler(sys.stderr)]
@@ -117,12 +115,18 @@ def _record_failure(log: Path | str, key: str, message: str) -> None:
     _failure_record(log).write_text(json.dumps({"key": key, "message": message}), encoding="utf-8")
 
 
-def abandon(log: Path | str, key: str, message: str) -> None:
-    """End this process at once, as a job that failed with a message; for what cannot be interrupted."""
+def report_failure(log: Path | str, key: str, message: str) -> None:
+    """Say in log, terminal and the record for `failure` why a job failed that could not say it itself."""
     _record_failure(log, key, message)
-    LOGGER.error("failed: %s", message)
-    logging.shutdown()
-    os._exit(1)
+    said = f"failed: {plain(message)}"
+    print(said, file=sys.stderr, flush=True)
+    with open(log, "a", encoding="utf-8", errors="backslashreplace") as lines:
+        print(time.strftime("%H:%M:%S"), said, file=lines)
+
+
+def forget_failure(log: Path | str) -> None:
+    """Drop the record of a failure, such as that of a job that was told to end."""
+    _failure_record(log).unlink(missing_ok=True)
 
 
 def failure(log: Path | str, key: str) -> str | None:

@@ -174,15 +174,18 @@ def test_a_job_killed_for_memory(small):
     method = small.path(f"methods/{METHOD}.py")
     own = method.read_text()
     method.write_text(
-        "import os, signal\nfrom _own import unlearn as own\n\ncalls = []\n\n\n"
+        "import os, signal\nfrom _own import unlearn as own\n\n\n"
         "def unlearn(model, retain_loader, lr=0.1, epochs=1):\n"
-        f"    calls.append(1)\n    if len(calls) == 2 and os.path.exists({str(marker)!r}):\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n    return own(model, retain_loader, lr=lr, epochs=epochs)\n"
+        f"    if os.path.exists({str(marker)!r}):\n        if os.path.getsize({str(marker)!r}):\n"
+        f"            os.kill(os.getpid(), signal.SIGKILL)\n        open({str(marker)!r}, 'w').write('one copy')\n"
+        "    return own(model, retain_loader, lr=lr, epochs=epochs)\n"
     )
     small.write("methods/_own.py", own)
     marker.touch()
     killed = small.run("--cores", "2")
     assert killed.returncode != 0
+    assert f"method {METHOD} failed on copy " in killed.stdout
+    assert "its process was killed (SIGKILL), by the system where memory is short" in killed.stdout
     assert not list(small.path("results/models/unlearn").glob("*/*"))
     assert list(small.path("results/models/retain").glob("*.safetensors"))
 

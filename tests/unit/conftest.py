@@ -9,7 +9,8 @@ import torch
 from unlearning_metric.batches.loaders import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.unlearning.copies import run_copies
+from unlearning_metric.unlearning.copies import Method, run_copies
+from unlearning_metric.unlearning.offer import Start
 
 torch.set_num_threads(1)
 
@@ -31,9 +32,10 @@ def small():
     originals = [build_model(MODEL, SHAPE, CLASSES, seed).eval() for seed in (0, 1)]
     weights = np.array([0.1, 0.2, 0.3], np.float32)
 
-    def run(method, copies=(0,), options=None, name="mine", **keywords):
-        arguments = (originals, sets, CLASSES, MODEL, RECIPE, weights, 0, copies)
-        return run_copies(method, name, options or {}, *arguments, **keywords)
+    def run(method, copies=(0,), options=None, name="mine", batches="tuple", max_seconds=None, recipe=RECIPE, **more):
+        start = Start(originals, sets, CLASSES, MODEL, recipe, weights, 0, **more)
+        given = method if isinstance(method, Method) else Method(name, lambda: method, options or {}, batches)
+        return run_copies(given, start, copies, max_seconds=max_seconds)
 
     def fresh_with(state):
         model = build_model(MODEL, SHAPE, CLASSES, 9)

@@ -9,7 +9,7 @@ PACKAGE = Path(unlearning_metric.__file__).parent
 #: From the bottom up: a room imports from those before it, and from itself.
 ROOMS = (
     "errors", "seeds", "spelling", "host", "keys", "metrics", "batches",
-    "store", "user_code", "runtime", "progress", "data",
+    "store", "progress", "runtime", "user_code", "data",
     "nets", "outputs", "strategies", "forget",
     "config", "training", "scoring",
     "plan", "unlearning", "leaderboard",

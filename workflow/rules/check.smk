@@ -9,7 +9,7 @@ rule check:
     log:
         f"{RESULTS}/logs/check_{{method}}.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=GPUS,

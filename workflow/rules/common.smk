@@ -35,6 +35,7 @@ from unlearning_metric.upkeep.rebuild import (
 )
 from unlearning_metric.report.names import figure_names
 from unlearning_metric.plan.shard_size import asked_minutes
+from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.summary import summary
 from unlearning_metric.runtime.termination import handle_apart
@@ -42,6 +43,7 @@ from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leader
 
 # Snakemake puts the interpreter into shell commands as it is: a blank or a quote in its path would end the name there.
 sys.executable = shlex.quote(sys.executable)
+print_anyway()
 ROOT = Path(workflow.basedir)
 
 

@@ -9,7 +9,7 @@ rule prepare_data:
     log:
         f"{RESULTS}/logs/prepare_data.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4000,
@@ -29,7 +29,7 @@ rule difficulty:
     log:
         f"{RESULTS}/logs/difficulty.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=GPUS,
@@ -51,7 +51,7 @@ rule split_data:
     log:
         f"{RESULTS}/logs/split_data.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4000,

@@ -16,7 +16,7 @@ rule dump_losses:
     log:
         f"{RESULTS}/logs/dump_losses/{{group}}/{{shard}}.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=GPUS,
@@ -43,7 +43,7 @@ rule import_dump:
         method="|".join(name for name, entry in PLAN.methods.items() if entry.is_dump)
         or "(?!)",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4000,

@@ -21,7 +21,7 @@ rule leaderboard:
     log:
         f"{RESULTS}/logs/leaderboard.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
@@ -51,7 +51,7 @@ rule report:
     log:
         f"{RESULTS}/logs/report.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4000,

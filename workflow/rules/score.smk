@@ -11,7 +11,7 @@ rule score:
     log:
         f"{RESULTS}/logs/score_{{method}}.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,

@@ -10,7 +10,7 @@ if CONFIG.original is None:
         log:
             f"{RESULTS}/logs/train/full/{{shard}}.log",
         conda:
-            "../../envs/unlearning.yaml"
+            ENVIRONMENT
         threads: 1
         resources:
             gpu=GPUS,
@@ -33,7 +33,7 @@ else:
         log:
             f"{RESULTS}/logs/train/full/{{shard}}.log",
         conda:
-            "../../envs/unlearning.yaml"
+            ENVIRONMENT
         threads: 1
         resources:
             mem_mb=4000,
@@ -53,7 +53,7 @@ rule train_retain:
     log:
         f"{RESULTS}/logs/train/retain/{{shard}}.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=GPUS,

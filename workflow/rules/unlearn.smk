@@ -9,7 +9,7 @@ rule unlearn:
     log:
         f"{RESULTS}/logs/unlearn/{{method}}/{{shard}}.log",
     conda:
-        "../../envs/unlearning.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=GPUS,

@@ -1,13 +1,11 @@
 """The first original model, a method file -> check_<method>.json."""
 
-from functools import partial
-
-from unlearning_metric.progress import abandon
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.runtime.imports import importing
+from unlearning_metric.runtime.supervision import supervised
 from unlearning_metric.upkeep.handover import job
 
-with job(snakemake) as call:
+with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.check import check_method
@@ -17,5 +15,4 @@ with job(snakemake) as call:
         out=snakemake.output[0],
         method=snakemake.wildcards.method,
         device=snakemake.resources.device,
-        give_up=partial(abandon, snakemake.log[0], snakemake.params.key),
     )

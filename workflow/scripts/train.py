@@ -2,10 +2,11 @@
 
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.runtime.imports import importing
+from unlearning_metric.runtime.supervision import supervised
 from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.handover import job
 
-with job(snakemake) as call:
+with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.train import train_shard

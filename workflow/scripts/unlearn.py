@@ -1,14 +1,12 @@
 """Original models, a method file -> a shard of unlearned models."""
 
-from functools import partial
-
-from unlearning_metric.progress import abandon
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.runtime.imports import importing
+from unlearning_metric.runtime.supervision import supervised
 from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.handover import job
 
-with job(snakemake) as call:
+with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.unlearn import unlearn_shard
@@ -19,5 +17,4 @@ with job(snakemake) as call:
         method=snakemake.wildcards.method,
         models=shard_models(snakemake.wildcards.shard),
         device=snakemake.resources.device,
-        give_up=partial(abandon, snakemake.log[0], snakemake.params.key),
     )

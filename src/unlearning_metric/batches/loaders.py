@@ -111,11 +111,17 @@ class ImageDataset(torch.utils.data.Dataset):
     def _item(self, index: Any, images: torch.Tensor, labels: torch.Tensor) -> Any:
         return images, labels
 
-    def duplicate(self, form: type[ImageDataset] | None = None) -> ImageDataset:
-        """The same examples, to be altered and counted on their own; ``form`` says in what form items come."""
+    def duplicate(self, form: type[ImageDataset] | None = None, reads: Reads | None = None) -> ImageDataset:
+        """The same examples, to be altered on their own.
+
+        Parameters
+        ----------
+        form : in what form items come
+        reads : what counts the examples read; a counter of its own if None
+        """
         twin = copy.deepcopy(self)
         twin.__class__ = form or type(self)
-        twin.reads = Reads()
+        twin.reads = reads or Reads()
         return twin
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, one_by_one, run_record
-from unlearning_metric.runtime.limits import end_process
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_header, stored_key, write_document
 from unlearning_metric.training.train import make_dataset
-from unlearning_metric.unlearning.copies import Copies, load_method
+from unlearning_metric.unlearning.copies import Copies, method_of_file, run_copies
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 SCHEMA_VERSION = 1
@@ -47,9 +46,8 @@ def check_method(
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
     max_seconds: float | None = None,
-    give_up: Callable[[str], None] = end_process,
 ) -> None:
-    """Run copy 0 of a method twice and copy 1 once, both from the first original, and write what was seen.
+    """Run a method's copy 0, then copies 1 and 0, all from the first original, and write what was seen.
 
     Parameters
     ----------
@@ -58,7 +56,7 @@ def check_method(
         takes
     copies : number of copies that a score takes
     limit : largest accepted time of a copy, as a share of the time of retraining
-    settings, provenance, oracles, max_seconds, give_up : as for `jobs.unlearn.unlearn_shard`
+    settings, provenance, oracles, max_seconds : as for `jobs.unlearn.unlearn_shard`
 
     Raises
     ------
@@ -66,13 +64,12 @@ def check_method(
         If the method does not fit the contract: says why, and how to become one.
     """
     refuse_edited(provenance, {**user_files(settings), "file": method_file})
-    function = load_method(method_file, settings["function"])
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
-    runs = [
-        bench.run(function, method, settings, [index], max_seconds=max_seconds, give_up=give_up) for index in (0, 0, 1)
-    ]
+    given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
+    # Copy 0 again, after another one: what that leaves behind would show.
+    runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
     document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)
     document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings["training"]))}
     write_document(out, document)
@@ -98,12 +95,12 @@ def check_document(
     copies: int,
     limit: float,
 ) -> dict[str, Any]:
-    """What three runs of a method show.
+    """What three copies of a method show.
 
     Parameters
     ----------
     bench : what the runs started from
-    runs : copy 0, copy 0 again, copy 1
+    runs : copy 0; copies 1 and 0
     retraining : ``seconds`` of one retraining, and on what they were ``measured_on``
     copies : number of copies that a score takes
     limit : largest accepted time of a copy, as a share of the time of retraining
@@ -112,9 +109,10 @@ def check_document(
     -------
     JSON-serialisable, without provenance
     """
-    first, again, other = (next(iter(run.states.values())) for run in runs)
-    before = bench.originals[0]
-    after = build_model(settings["model"], bench.data["x_train"].shape[1:], bench.num_classes, seed=0)
+    alone, after_another = runs
+    first, again, other = alone.states[0], after_another.states[0], after_another.states[1]
+    before = bench.start.originals[0]
+    after = build_model(settings["model"], bench.start.image_shape, bench.start.num_classes, seed=0)
     after.load_state_dict(first)
     after.to(next(before.parameters()).device)
     # Median: the first run also pays for warming up.
@@ -127,7 +125,7 @@ def check_document(
         "changes_parameters": not _equal(first, before.state_dict()),
         "differs_between_seeds": not _equal(first, other),
         "same_with_same_seed": _equal(first, again),
-        "passes": {name: next(iter(of_copy.values())) for name, of_copy in runs[0].passes.items()},
+        "passes": {name: of_copy[0] for name, of_copy in alone.passes.items()},
         **_evaluation(bench, {"before": before, "after": after}, settings["experiment_seed"]),
         "efficiency": {
             "seconds_per_copy": seconds,
@@ -154,8 +152,8 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 
 def _evaluation(bench: Bench, models: dict[str, nn.Module], experiment_seed: int) -> dict[str, Any]:
     """Accuracies and simple MIA of the models, by name, and whether the one after unlearning diverged."""
-    device = bench.datasets["retain"].images.device.type
-    sets = {**bench.datasets, "test": make_dataset(bench.data, "test", bench.indices["test"], device)}
+    device = bench.start.device.type
+    sets = {**bench.start.datasets, "test": make_dataset(bench.data, "test", bench.indices["test"], device)}
     accuracies: dict[str, dict[str, float | None]] = {}
     attacks: dict[str, float | None] = {}
     for name, model in models.items():
@@ -185,7 +183,8 @@ def _warnings(document: dict[str, Any]) -> list[str]:
     if not document["same_with_same_seed"]:
         found.append(
             "the same seed gave two different copies; its scores will not repeat. Draw randomness from torch, numpy, "
-            "random or the argument generator, never from the clock"
+            "random or the argument generator, never from the clock, and read nothing back that another copy may have "
+            "written"
         )
     if efficiency["within_limit"] is False:
         found.append(

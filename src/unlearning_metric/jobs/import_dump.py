@@ -80,6 +80,15 @@ def import_dump(
         }
         for model in models
     }
+    if side.groups is not None and "groups_train" in data:
+        # In the order of the file, as the examples it lists.
+        wrong = np.flatnonzero(side.groups != data["groups_train"][side.forget.examples])
+        if len(wrong):
+            example = side.forget.examples[wrong[0]]
+            raise DumpError(
+                f"{dump}: forget example {example} has the group {side.groups[wrong[0]]}, in the data it has "
+                f"{data['groups_train'][example]}"
+            )
     run: dict[str, Any] = {"imported": str(dump)}
     if side.seconds.size:
         run["seconds"] = side.seconds[models].tolist()
@@ -93,10 +102,13 @@ def import_dump(
         "data_warnings": split_header.get("warnings", []),
         "accuracy": {name: values[models].tolist() for name, values in side.accuracy.items()},
         "diverged": [],
+        "doubts": side.doubts,
         "run": run,
     }
     columns = rows(outputs, wanted, labels, _groups(data, wanted, side.roles))
     write_parquet(out, columns, header)
+    for doubt in side.doubts:
+        LOGGER.warning("warning: %s: %s", dump, doubt)
     LOGGER.info("%s: outputs of models %d to %d from %s", method, models[0], models[-1], dump)
 
 

@@ -73,6 +73,7 @@ def score_dumps(
     write_document(out, document)
     section = document["challenge"]
     LOGGER.info(
-        "%s: forgetting score %.4f (floor %.4f, ceiling %.4f), final score %s",
-        method, section["forgetting_score"], section["floor"], section["ceiling"], section["final_score"],
+        "%s: forgetting score %.4f (floor %.4f, ceiling %s), final score %s",
+        method, section["forgetting_score"], section["floor"],
+        "none" if section["ceiling"] is None else f"{section['ceiling']:.4f}", section["final_score"],
     )  # fmt: skip

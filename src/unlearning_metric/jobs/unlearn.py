@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.progress import Progress, one_by_one, run_record
-from unlearning_metric.runtime.limits import end_process
 from unlearning_metric.store.files import read_models, read_npz, write_models
 from unlearning_metric.training.recipe import class_weights
 from unlearning_metric.training.train import make_dataset, synchronize
-from unlearning_metric.unlearning.copies import Copies, load_method, run_copies
+from unlearning_metric.unlearning.copies import method_of_file, run_copies
+from unlearning_metric.unlearning.offer import Start
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: Sets that a method reads.
@@ -28,56 +26,18 @@ READ = ("retain", "forget", "validation")
 
 @dataclass(frozen=True)
 class Bench:
-    """All that the copies of a method start from.
+    """All that the copies of a method start from, and where it is from.
 
     Attributes
     ----------
     data : arrays of the data set
     indices : set name -> indices into the pool that it is drawn from
-    num_classes : number of classes
-    originals : original models on the device, in eval mode
-    datasets : ``retain``, ``forget`` and ``validation`` on the device
-    oracles : state dict by copy, for a method that asks for ``oracle_model``; None for any other
+    start : models, examples and settings
     """
 
     data: dict[str, np.ndarray]
     indices: dict[str, np.ndarray]
-    num_classes: int
-    originals: list[nn.Module]
-    datasets: dict[str, ImageDataset]
-    oracles: dict[int, dict[str, torch.Tensor]] | None
-
-    def run(
-        self,
-        function: Callable[..., Any],
-        method: str,
-        settings: dict[str, Any],
-        models: list[int],
-        done: Callable[[], None] = lambda: None,
-        max_seconds: float | None = None,
-        give_up: Callable[[str], None] = end_process,
-    ) -> Copies:
-        """Run copies of a method; see `unlearn_shard` for the parameters."""
-        trained_on = np.concatenate([self.indices["retain"], self.indices["forget"]])
-        return run_copies(
-            function,
-            method,
-            settings["options"],
-            self.originals,
-            self.datasets,
-            self.num_classes,
-            settings["model"],
-            settings["training"],
-            class_weights(self.data["y_train"][trained_on], self.num_classes),
-            settings["experiment_seed"],
-            models,
-            done,
-            batches=settings["batches"],
-            oracles=self.oracles,
-            trained_here=settings["trained_here"],
-            max_seconds=max_seconds,
-            give_up=give_up,
-        )
+    start: Start
 
 
 def prepare_bench(
@@ -100,9 +60,19 @@ def prepare_bench(
         base = build_model(settings["model"], data["x_train"].shape[1:], header["num_classes"], seed=0)
         base.load_state_dict(state)
         bases.append(base.to(device).eval())
-    sets = {name: make_dataset(data, "train", indices[name], device) for name in READ}
-    retrained = _states(oracles, oracles_key) if oracles else None
-    return Bench(data, indices, header["num_classes"], bases, sets, retrained)
+    trained_on = np.concatenate([indices["retain"], indices["forget"]])
+    start = Start(
+        originals=bases,
+        datasets={name: make_dataset(data, "train", indices[name], device) for name in READ},
+        num_classes=header["num_classes"],
+        model_settings=settings["model"],
+        recipe=settings["training"],
+        weights=class_weights(data["y_train"][trained_on], header["num_classes"]),
+        experiment_seed=settings["experiment_seed"],
+        oracles=_states(oracles, oracles_key) if oracles else None,
+        trained_here=settings["trained_here"],
+    )
+    return Bench(data, indices, start)
 
 
 def _states(paths: Sequence[str], key: str | None) -> dict[int, dict[str, torch.Tensor]]:
@@ -143,7 +113,6 @@ def unlearn_shard(
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
     max_seconds: float | None = None,
-    give_up: Callable[[str], None] = end_process,
 ) -> None:
     """Run the copies of one shard of a method.
 
@@ -156,16 +125,15 @@ def unlearn_shard(
     provenance : ``key`` and ``origin`` for the header
     oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
     max_seconds : time limit of a copy; None for none
-    give_up : ends this process with a message, where a copy that is out of time cannot be interrupted
     """
     refuse_edited(provenance, {**user_files(settings), "file": method_file})
-    function = load_method(method_file, settings["function"])
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key
     )
+    given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
     _load_libraries(device)
     progress = Progress(method, len(models))
-    copies = bench.run(function, method, settings, models, progress.step, max_seconds, give_up)
+    copies = run_copies(given, bench.start, models, progress.step, max_seconds)
     record = {
         **run_record(device, one_by_one(settings["training"])),
         "seconds": [copies.seconds[index] for index in models],

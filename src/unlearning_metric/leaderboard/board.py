@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from unlearning_metric.leaderboard.formats import head_line, markdown
+from unlearning_metric.leaderboard.formats import head_line, markdown, warning_texts
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
 from unlearning_metric.metrics.intervals import Replicates, difference_interval
 from unlearning_metric.scoring.intervals import read_replicates
 from unlearning_metric.store.files import StoreError, read_document, write_document, write_text
 
 SCHEMA_VERSION = 2
+_OF_NEIGHBOURS = ("difference_to_next", "difference_low", "difference_high", "tie")
 
 
 def leaderboard_row(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,8 +58,8 @@ def neighbours(methods: Sequence[str], replicates: Mapping[str, Replicates | Non
     so that other models could have reversed the two; None where there is no interval.
     """
     entries = []
-    for first, second in zip(methods, [*methods[1:], None], strict=True):
-        entry = dict.fromkeys(("difference_to_next", "difference_low", "difference_high", "tie"))
+    for first, second in zip_longest(methods, methods[1:]):
+        entry = dict.fromkeys(_OF_NEIGHBOURS)
         one, two = replicates.get(first), replicates.get(second) if second else None
         if one is not None and two is not None:
             difference, low, high = difference_interval(one, two)
@@ -117,7 +119,7 @@ def leaderboard(
         table = _without_slow(table)
     table = table.reset_index(drop=True)
     ranked = table.loc[table["rank"].notna(), "method"].tolist()
-    table = pd.concat([table, pd.DataFrame(neighbours(ranked, replicates or {}))], axis=1)
+    table = pd.concat([table, pd.DataFrame(neighbours(ranked, replicates or {}), columns=list(_OF_NEIGHBOURS))], axis=1)
     if unscored:
         rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
         table = pd.concat([table.astype(object), rest.astype(object)])
@@ -167,7 +169,8 @@ def write_leaderboard(
     }
     write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons))
-    head = head_line(documents[0])
-    write_text(Path(folder, "leaderboard.html"), page_of_leaderboard(leaderboard_html(rows, documents[0]), head))
-    write_text(Path(folder, "leaderboard.tex"), leaderboard_tex(rows, documents[0], head))
+    head, warnings = head_line(documents[0]), warning_texts(documents)
+    page = page_of_leaderboard(leaderboard_html(rows, documents[0]), head, warnings)
+    write_text(Path(folder, "leaderboard.html"), page)
+    write_text(Path(folder, "leaderboard.tex"), leaderboard_tex(rows, documents[0], head, warnings))
     write_document(Path(folder, "leaderboard.json"), document)

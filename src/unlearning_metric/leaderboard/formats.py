@@ -154,14 +154,14 @@ def others_line(document: Mapping[str, Any]) -> str:
     )
 
 
-def warning_lines(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+def warning_texts(documents: Sequence[Mapping[str, Any]]) -> list[str]:
     """The warnings of score documents, each once, with the methods it is of where it is not of all."""
     methods: dict[str, list[str]] = {}
     for document in documents:
         for warning in document["warnings"]:
             methods.setdefault(warning, []).append(document["method"])
     return [
-        f"- Warning{'' if len(named) == len(documents) else ' (' + ', '.join(named) + ')'}: {warning}."
+        f"Warning{'' if len(named) == len(documents) else ' (' + ', '.join(named) + ')'}: {warning}."
         for warning, named in methods.items()
     ]
 
@@ -185,8 +185,8 @@ def markdown(
         "",
         *_ranking(rows),
     ]
-    if warnings := warning_lines(documents):
-        lines += ["", *(f"- {as_text(warning.removeprefix('- '))}" for warning in warnings)]
+    if warnings := warning_texts(documents):
+        lines += ["", *(f"- {as_text(warning)}" for warning in warnings)]
     if reasons:
         lines += ["", *(f"- {as_text(f'{name}: {reason}')}" for name, reason in sorted(reasons.items()))]
     lines += [

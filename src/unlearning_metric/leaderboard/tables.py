@@ -119,8 +119,10 @@ def _number(cell: str) -> str:
     return "" if cell.startswith(_ABSENT + " ") or cell == _ABSENT else cell.split()[0]
 
 
-def page_of_leaderboard(table: str, head: str) -> str:
-    """The table alone, as a page that opens by itself."""
+def page_of_leaderboard(table: str, head: str, warnings: Sequence[str] = ()) -> str:
+    """The table alone, with its warnings below it, as a page that opens by itself."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in warnings)
+    listed = f"<ul>{items}</ul>" if items else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -133,7 +135,7 @@ def page_of_leaderboard(table: str, head: str) -> str:
         "th[aria-sort=ascending] button::after{content:' \\25B2'}"
         "th[aria-sort=descending] button::after{content:' \\25BC'}</style></head>\n"
         f"<body><main><h1>Leaderboard</h1><p>{escape(head)}</p>"
-        f'<div role="region" aria-label="Leaderboard table" tabindex="0">{table}</div></main>\n'
+        f'<div role="region" aria-label="Leaderboard table" tabindex="0">{table}</div>{listed}</main>\n'
         f"<script>{SORTING}</script></body>\n</html>\n"
     )
 
@@ -175,8 +177,10 @@ def tex_escape(text: str) -> str:
     return "".join(_TEX.get(letter, letter) for letter in text)
 
 
-def leaderboard_tex(rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any], head: str) -> str:
-    """A booktabs table ready for a paper: scores with intervals, ties, ceiling and floor.
+def leaderboard_tex(
+    rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any], head: str, warnings: Sequence[str] = ()
+) -> str:
+    """A booktabs table ready for a paper: scores with intervals, ties, ceiling and floor; warnings as comments.
 
     A method without a score has the reason's name in the score's place; a time over the limit has a dagger.
     """
@@ -199,18 +203,20 @@ def leaderboard_tex(rows: Sequence[Mapping[str, Any]], document: Mapping[str, An
         return " & ".join([rank, name, *scores, ratio]) + r" \\"
 
     interval = (challenge["interval"]["ceiling"] or {}).get("models", (None, None))
+    top = "1" if challenge["ceiling"] else "--"
     body = [line(row, mark.replace(" ", "")) for row, mark in zip(rows, ties(rows), strict=True)]
     return (
         "\n".join(
             [
                 "% Needs \\usepackage{booktabs}. Superscripts: neighbours whose difference is not told from 0.",
                 f"% {tex_escape(head)}",
+                *(f"% {text}" for text in warnings),
                 "% Dagger: over the limit on time, in units of one retraining.",
                 r"\begin{tabular}{rllllr}",
                 r"\toprule",
                 r" & method & final score & forgetting score & relative to ceiling & time \\",
                 r"\midrule",
-                rf" & ceiling (retrained) & & {number(challenge['ceiling'], *interval)} & 1 & \\",
+                rf" & ceiling (retrained) & & {number(challenge['ceiling'], *interval)} & {top} & \\",
                 *body,
                 rf" & floor (original) & & {number(challenge['floor'])} & & \\",
                 r"\bottomrule",

@@ -14,9 +14,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from unlearning_metric.errors import UserError
+from unlearning_metric.errors import UserCodeError, UserError
 from unlearning_metric.runtime.guards import seeded
-from unlearning_metric.user_code.contract import NET_ARGUMENTS, UserCodeError
+from unlearning_metric.runtime.working_folder import project_path
+from unlearning_metric.user_code.calls import user_code_runs
+from unlearning_metric.user_code.contract import NET_ARGUMENTS
 from unlearning_metric.user_code.loading import Kind, bind, first_line, load_function, own_line, typed_options
 
 #: The user's function that builds a net.
@@ -53,7 +55,7 @@ def _builder(file: Path, function: str) -> Callable[..., nn.Module]:
 
 def builder_of(settings: dict[str, Any]) -> Callable[..., nn.Module]:
     """The user's function that builds the net."""
-    return _builder(Path(settings["file"]).resolve(), settings["function"])
+    return _builder(project_path(settings["file"]), settings["function"])
 
 
 def own_net(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> nn.Module:
@@ -64,12 +66,10 @@ def own_net(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes:
     options = typed_options(function, settings["options"], NET)
     dtype = torch.get_default_dtype()
     try:
-        net = function(**{name: known[name] for name in needed}, **options)
-    except (Exception, SystemExit) as error:
-        raise UserCodeError(
-            f"model file {Path(settings['file']).name}: {settings['function']} failed: {type(error).__name__}: "
-            f"{first_line(error)}{own_line(function, error)}"
-        ) from error
+        with user_code_runs(
+            f"model file {Path(settings['file']).name}: {settings['function']} failed", function, UserCodeError
+        ):
+            net = function(**{name: known[name] for name in needed}, **options)
     finally:
         torch.set_default_dtype(dtype)
     if not isinstance(net, nn.Module):

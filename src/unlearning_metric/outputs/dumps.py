@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
-from unlearning_metric.store.files import StoreError, arrow_categories, open_parquet, rebuild_hint
+from unlearning_metric.store.files import ForeignError, StoreError, arrow_categories, open_parquet, rebuild_hint
 from unlearning_metric.store.shards import shard_models
 
 
@@ -54,6 +54,11 @@ SIGNALS = ("confidence", "loss", "correct")
 NEEDED = {"forget": ("confidence", "loss", "correct"), "probe": ("confidence",), "test": ("confidence", "loss")}
 
 
+#: What the header of a dump says, and the columns that every dump has.
+HEADER_PARTS = {"models": list, "order": str, "accuracy": dict, "diverged": list, "run": dict}
+COLUMNS = ("model", "role", "example", "label")
+
+
 def _checked_block(path: Path | str, key: str, roles: Iterable[str]) -> tuple[dict[str, Block], dict[str, Any]]:
     """One dump, with every model once with every example and all of it finite, and its header.
 
@@ -64,6 +69,12 @@ def _checked_block(path: Path | str, key: str, roles: Iterable[str]) -> tuple[di
     A column at a time is read: all of them are several times what is kept.
     """
     read, names, header = open_parquet(path, key)
+    lacking = [name for name, kind in HEADER_PARTS.items() if not isinstance(header.get(name), kind)]
+    lacking += [name for name in COLUMNS if name not in names]
+    if lacking:
+        raise ForeignError(
+            f"{path} was not written by this workflow: it lacks a valid {', '.join(lacking)}. {rebuild_hint(path)}"
+        )
     named = shard_models(Path(path).stem)
     if named and header["models"] != named:
         raise StoreError(
@@ -216,6 +227,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
         ],
         groups=gathered["forget"].block.get("group"),
         duplicates=headers[0].get("duplicates"),
+        doubts=headers[0].get("doubts", []),
         classes=tuple(headers[0].get("classes", ())),
         data_warnings=tuple(headers[0].get("data_warnings", ())),
         passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import time
@@ -91,7 +92,7 @@ def measured_model_seconds(results: Path | str, keys: Mapping[str, str]) -> floa
         headers = (read_header(path) for path in sorted(Path(results).glob(f"models/{group}/*.safetensors")))
         found = [value for header in headers if header["key"] == key for value in header["run"].get("seconds", ())]
         if found:
-            return sorted(found)[len(found) // 2]
+            return statistics.median(found)
     return None
 
 

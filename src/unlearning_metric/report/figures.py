@@ -105,7 +105,9 @@ def score_by_models(found: Findings) -> Figure:
             marker = MARKERS[place // len(SERIES) % len(MARKERS)]
             color = SERIES[place % len(SERIES)]
             axes.plot(models, scores, marker=marker, markersize=3, linewidth=1, color=color, label=method.name)
-    axes.axhline(found.first["challenge"]["ceiling"], color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
+    ceiling = found.first["challenge"]["ceiling"]
+    if ceiling is not None:
+        axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
     axes.set(xscale="log", yscale="log", xlabel="models a side", ylabel="forgetting score")
     ticks = [entry["models"] for entry in found.first["by_models"]]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -182,8 +184,10 @@ def score_of_method_by_models(method: Method) -> Figure:
         axes.errorbar(places, scores[known], error, fmt="none", color=UNLEARNED, linewidth=1)
     axes.plot(models, scores, marker="o", markersize=3, linewidth=1, color=UNLEARNED)
     ceiling = method.document["challenge"]["ceiling"]
-    axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8)
-    axes.annotate("ceiling at N", (1, ceiling), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=6)
+    if ceiling is not None:
+        axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8)
+        place = ("axes fraction", "data")
+        axes.annotate("ceiling at N", (1, ceiling), xycoords=place, ha="right", va="bottom", fontsize=6)
     axes.set(xscale="log", xlabel="models a side", ylabel="forgetting score")
     axes.set_ylim(0)
     axes.set_xticks(models, [str(number) for number in models])

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line
+from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line, warning_texts
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
 from unlearning_metric.progress import installed_version
 from unlearning_metric.report import figures
@@ -54,6 +54,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         leaderboard=Markup(leaderboard_html(found.rows, first)),
         sorting=Markup(SORTING),
         reasons=found.reasons,
+        warnings=warning_texts(documents),
         intervals=interval["reason"] is None,
         no_intervals=f"No intervals: {interval['reason']}.",
         figures={

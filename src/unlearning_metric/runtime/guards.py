@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import random
+import signal
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.modules import module as modules
+
+from unlearning_metric.runtime.working_folder import own_working_folder
 
 
 def _global_hooks() -> dict[str, dict[int, Any]]:
@@ -39,6 +46,40 @@ def _restore_cuda(states: list[torch.Tensor]) -> None:
         torch.cuda.set_rng_state_all(states)
 
 
+def _denormals_are_zero() -> bool:
+    # The setting has no name to read it by.
+    return float(torch.tensor(1e-40) * 1) == 0.0
+
+
+def _handlers() -> dict[int, Any]:
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+
+def _restore_handlers(saved: dict[int, Any]) -> None:
+    for number, handler in saved.items():
+        # Python refuses to set any outside the main thread, and None is what another language installed.
+        if handler is not None and signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+
+
+def _autocast() -> dict[str, tuple[bool, torch.dtype]]:
+    return {kind: (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")}
+
+
+def _restore_autocast(saved: dict[str, tuple[bool, torch.dtype]]) -> None:
+    for kind, (enabled, dtype) in saved.items():
+        torch.set_autocast_enabled(kind, enabled)
+        torch.set_autocast_dtype(kind, dtype)
+
+
+def _restore_path(saved: tuple[list[str], list[str]]) -> None:
+    sys.path, sys.path[:] = saved
+
+
+def _restore_filters(saved: list[Any]) -> None:
+    warnings.filters[:] = saved
+
+
 def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
 
@@ -63,8 +104,21 @@ _STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     _attribute(torch.backends.cudnn, "allow_tf32"),
     _attribute(torch.backends.cuda.matmul, "allow_tf32"),
     (lambda: {name: dict(table) for name, table in _global_hooks().items()}, _restore_hooks),
+    (_denormals_are_zero, torch.set_flush_denormal),
+    (_autocast, _restore_autocast),
+    _attribute(torch.backends.mkldnn, "enabled"),
     (os.getcwd, os.chdir),
     (lambda: dict(os.environ), _restore_environment),
+    (_handlers, _restore_handlers),
+    (gc.isenabled, lambda saved: gc.enable() if saved else gc.disable()),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (
+        lambda: multiprocessing.get_start_method(allow_none=True),
+        lambda saved: multiprocessing.set_start_method(saved, force=True),
+    ),
+    *(_attribute(sys, name) for name in ("stdout", "stderr", "argv")),
+    (lambda: (sys.path, list(sys.path)), _restore_path),
+    (lambda: list(warnings.filters), _restore_filters),
 )
 
 
@@ -92,7 +146,9 @@ def process_state() -> Iterator[None]:
     """Set back, at the end, whatever the block does to the process.
 
     Random states of torch, numpy and random; default dtype and device, gradients, anomaly detection, threads,
-    deterministic algorithms, cuDNN, hooks for every module; numpy's errors; working folder and environment.
+    deterministic algorithms, denormals, autocast, cuDNN, oneDNN, hooks for every module; numpy's errors; working folder
+    and environment; handlers of signals, garbage collector, recursion limit, the way to start processes, standard
+    output, search path, filters of warnings.
     """
     saved = [read() for read, _ in _STATE]
     try:
@@ -100,3 +156,22 @@ def process_state() -> Iterator[None]:
     finally:
         for (_, restore), value in zip(_STATE, saved, strict=True):
             restore(value)
+
+
+@contextmanager
+def as_if_alone(title: str) -> Iterator[None]:
+    """What the block does to the process ends with it, and so does what it writes into its working folder.
+
+    Parameters
+    ----------
+    title : whose function runs there, such as ``method mine``
+    """
+    with process_state(), own_working_folder(title):
+        yield
+
+
+def seed_everything(seed: int) -> None:
+    """Have random, numpy and torch draw from a seed; call it last, since importing a user's file may draw as well."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

@@ -29,6 +29,8 @@ LEVEL = 0.95
 LEAST_EXAMPLES = 8
 #: Below this many models a side the challenge's buckets are too few for a score.
 LEAST_SUBSET = 4
+#: Below this many models their halves are too small for the challenge's first bucket: a ceiling from them would be 0.
+LEAST_HALVED = 6
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def score_replicates(
     split_seed: int,
     delta: float,
 ) -> ScoreReplicates | None:
-    """Score again with each line of models deleted; None for fewer than 16 models.
+    """Score again with each line of models deleted; None for fewer than 16 models or 8 forget examples.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def score_replicates(
     split_seed : of the half-splits
     """
     models = len(retrained)
-    if models < LEAST_MODELS:
+    if models < LEAST_MODELS or len(points) < LEAST_EXAMPLES:
         return None
 
     def of_method(kept: np.ndarray) -> np.ndarray:
@@ -139,11 +141,16 @@ def _both(interval: Any) -> dict[str, Any]:
     return {"models": list(interval(False)), "models_and_examples": list(interval(True))}
 
 
-def intervals_section(found: ScoreReplicates | None, models: int) -> dict[str, Any]:
-    """The document's ``challenge.interval``."""
+def intervals_section(found: ScoreReplicates | None, models: int, examples: int) -> dict[str, Any]:
+    """The document's ``challenge.interval``, of this many models a side and forget examples."""
     section: dict[str, Any] = {"level": LEVEL, "reason": None}
     if found is None:
-        reason = f"{models} models a side: an interval needs at least {LEAST_MODELS}, raise copies"
+        reasons = []
+        if models < LEAST_MODELS:
+            reasons.append(f"{models} models a side: an interval needs at least {LEAST_MODELS}, raise copies")
+        if examples < LEAST_EXAMPLES:
+            reasons.append(f"{examples} forget examples: an interval needs at least {LEAST_EXAMPLES}")
+        reason = "; ".join(reasons)
         return {**section, "reason": reason} | dict.fromkeys(("forgetting_score", "final_score", "relative", "ceiling"))
     relative = None
     if found.ceiling.score > 0:

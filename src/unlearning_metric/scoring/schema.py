@@ -55,7 +55,9 @@ class Intervals(_Part):
     """95 % intervals. They leave out the choice of the one original model; `originals: 3` shows what that moves."""
 
     level: float = Field(description="Nominal coverage.")
-    reason: str | None = Field(description="Why there are none; null where there are.")
+    reason: str | None = Field(
+        description="Why there are none (fewer than 16 models a side or 8 forget examples); null where there are."
+    )
     forgetting_score: Sets | None
     final_score: Sets | None
     relative: Sets | None
@@ -69,11 +71,13 @@ class Challenge(_Part):
     final_score: float | None = Field(description="F times the retain and the test accuracy ratio; null without them.")
     final_score_clipped: float | None = Field(description="The same with both ratios cut at 1.")
     floor: float | None = Field(description="F of the untouched originals; null where none were given.")
-    ceiling: float | None = Field(description="F of retrained models: what perfect unlearning gets.")
+    ceiling: float | None = Field(
+        description="F of retrained models: what perfect unlearning gets; null for half-splits of fewer than 6 models."
+    )
     ceiling_source: str = Field(
         description="split: mean of ten random half-splits of the retrained models; retrain: a second set of them."
     )
-    relative: float | None = Field(description="forgetting_score / ceiling.")
+    relative: float | None = Field(description="forgetting_score / ceiling; null without a ceiling, or where it is 0.")
     interval: Intervals
     epsilon_quantiles: dict[str, float | None] = Field(description="Of the defined epsilons, in nats.")
     points_histogram: dict[str, int] = Field(description="Points -> number of forget examples.")
@@ -90,7 +94,9 @@ class Subset(_Part):
     models: int = Field(description="Models a side.")
     subsets: int = Field(description="Random subsets averaged.")
     forgetting_score: float
-    interval: Interval | None = Field(description="95 %, another draw of the models; null below 16 models in all.")
+    interval: Interval | None = Field(
+        description="95 %, another draw of the models; null below 16 models in all or 8 forget examples."
+    )
 
 
 class Stratum(_Part):
@@ -217,7 +223,7 @@ class ScoreDocument(_Part):
     utility: Utility
     efficiency: dict[str, Any] = Field(description="Seconds a copy, a retrained model, their ratio, the limit.")
     diverged: list[int] = Field(description="Copies with non-finite parameters or outputs, counted as wrong.")
-    warnings: list[str]
+    warnings: list[str] = Field(description="What a reader has to know of the inputs, a sentence each.")
     provenance: dict[str, Any] = Field(
         description="Configuration and keys; `run` (host, versions, seconds) is no part of the canonical form."
     )

@@ -13,6 +13,7 @@ from unlearning_metric.metrics.challenge import ChallengeResult, challenge, chal
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.scoring.examples import samples
 from unlearning_metric.scoring.intervals import (
+    LEAST_HALVED,
     ScoreReplicates,
     SortedSides,
     accuracy_factor,
@@ -78,7 +79,7 @@ def _challenge_section(
     retrained: Ensemble,
     unlearned: Ensemble,
     floor: float | None,
-    ceiling: float,
+    ceiling: float | None,
     utility: Mapping[str, Any],
 ) -> dict[str, Any]:
     defined = result.epsilons[~result.undefined]
@@ -94,7 +95,7 @@ def _challenge_section(
         "final_score_clipped": clipped,
         "floor": floor,
         "ceiling": ceiling,
-        "relative": _ratio(score, ceiling),
+        "relative": None if ceiling is None else _ratio(score, ceiling),
         "epsilon_quantiles": {
             f"{quantile:g}": float(np.quantile(defined, quantile)) if len(defined) else None for quantile in QUANTILES
         },
@@ -163,7 +164,7 @@ def score_method(
     split_seed = Streams(settings["experiment_seed"], "ceiling").integer("splits")
     pairing = Streams(settings["experiment_seed"], "score")
     if ceiling_models is None:
-        ceiling = split_ceiling(reference, split_seed, delta=delta)
+        ceiling = None if copies < LEAST_HALVED else split_ceiling(reference, split_seed, delta=delta)
     else:
         ceiling = challenge_score(reference, ceiling_models.forget.saturated, delta)
 
@@ -193,7 +194,7 @@ def score_method(
         "challenge": {
             **section,
             "ceiling_source": settings["ceiling"],
-            "interval": intervals_section(replicates, copies),
+            "interval": intervals_section(replicates, copies, len(retrained.forget.examples)),
         },
         "by_models": by_models(by_size, whole, result.points, pairing.integer("subsets"), delta),
         "strata": strata(retrained, result.points, whole),

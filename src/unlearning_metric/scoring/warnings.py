@@ -7,6 +7,7 @@ from typing import Any
 
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.outputs.independence import repeated_models
+from unlearning_metric.scoring.intervals import LEAST_HALVED
 
 #: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
 COARSE_SPREAD = 1.0
@@ -98,6 +99,11 @@ def score_warnings(
         (ceiling_models, "ceiling's retrained"),
     ):
         found += [f"outputs of the {name} models: {doubt}" for doubt in (side.doubts if side is not None else ())]
+    if challenge_section["ceiling"] is None:
+        found.append(
+            f"no ceiling: halves of {len(retrained)} retrained models are too few for the challenge's first bucket. A "
+            f"ceiling needs at least {LEAST_HALVED} models a side, or a second set of retrained models"
+        )
     if no_final := _no_final_score(retrained, unlearned):
         found.append(no_final)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:

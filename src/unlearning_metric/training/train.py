@@ -79,8 +79,8 @@ def train_model(
     model.train()
     if recipe["file"] is not None:
         # Examples of its own: what a function alters in place must not reach the next model.
-        loader = training_loader(dataset.duplicate(), recipe, streams)
-        held = None if validation is None else validation.duplicate()
+        loader = training_loader(dataset.duplicate(reads=dataset.reads), recipe, streams)
+        held = None if validation is None else validation.duplicate(reads=validation.reads)
         return train_by_function(model, loader, held, num_classes, recipe, streams)
     loader = training_loader(dataset, recipe, streams)
     # An epoch has batches of two sizes at most: code for each is faster than code for any.

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.loaders import ImageDataset, ImageLoader, Reads
+from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import ModelError, refuse_changed_values
-from unlearning_metric.runtime.guards import process_state
+from unlearning_metric.runtime.guards import as_if_alone, seed_everything
+from unlearning_metric.runtime.working_folder import project_path
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.recipe import class_weights
-from unlearning_metric.user_code.contract import NO_VALIDATION, TRAINING_ARGUMENTS, UserCodeError
-from unlearning_metric.user_code.loading import Kind, bind, first_line, load_function, own_line, typed_options
+from unlearning_metric.user_code.calls import user_code_runs
+from unlearning_metric.user_code.contract import NO_VALIDATION, TRAINING_ARGUMENTS
+from unlearning_metric.user_code.loading import Kind, anew, bind, typed_options
 from unlearning_metric.user_code.returned_values import returned_state
 
 TRAINING = Kind(
@@ -33,8 +34,9 @@ TRAINING = Kind(
 
 
 @cache
-def _trainer(file: Path, function: str) -> Callable[..., Any]:
-    return load_function(file, function, TRAINING)
+def _trainer(file: Path, function: str) -> Callable[[], Callable[..., Any]]:
+    # What the file keeps in variables (a best accuracy, say) starts afresh with each model.
+    return anew(file, function, TRAINING)
 
 
 def train_by_function(
@@ -47,13 +49,13 @@ def train_by_function(
 ) -> nn.Module:
     """Have the user's function train a model; the model, in eval mode, with what the function left or returned.
 
-    Whatever the function does to the process ends with it.
+    Whatever the function does to the process ends with it. What it is handed is its own to change.
 
     Parameters
     ----------
     model : with fresh weights, on the device, in train mode
-    loader : of the examples to train on
-    validation : examples that no model trains on; None or empty where there are none
+    loader : of the examples to train on, for this model alone
+    validation : examples that no model trains on, for this model alone; None or empty where there are none
     recipe : the ``training`` part of the configuration
     streams : the model's own random streams
 
@@ -62,10 +64,6 @@ def train_by_function(
     UserCodeError
         Names the model's seed and the line of the user's file; the function's own exception is its cause.
     """
-    function = _trainer(Path(recipe["file"]).resolve(), recipe["function"])
-    unavailable = {} if validation is not None and len(validation) else {"val_loader": NO_VALIDATION}
-    needed = bind(function, recipe["options"], TRAINING, unavailable=unavailable)
-    options = typed_options(function, recipe["options"], TRAINING)
     device, seed = loader.dataset.images.device, streams.integer("seed") % 2**31
     untouched = copy.deepcopy(model)
     makers: dict[str, Callable[[], Any]] = {
@@ -82,30 +80,30 @@ def train_by_function(
             class_weights(loader.dataset.labels.cpu().numpy(), num_classes), device=device
         ),
     }
-    title = Path(recipe["file"]).name
-    with process_state():
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
-        try:
-            result = function(**{name: makers[name]() for name in needed}, **copy.deepcopy(options))
-        except (Exception, SystemExit) as error:
-            raise UserCodeError(
-                f"training file {title}: {recipe['function']} failed on {streams.role} model {streams.index} (seed "
-                f"{seed}): {type(error).__name__}: {first_line(error)}{own_line(function, error)}"
-            ) from error
+    unavailable = {} if validation is not None and len(validation) else {"val_loader": NO_VALIDATION}
+    title = f"training file {Path(recipe['file']).name}"
+    failed = f"{title}: {recipe['function']} failed on {streams.role} model {streams.index} (seed {seed})"
+    with as_if_alone(title):
+        function = _trainer(project_path(recipe["file"]), recipe["function"])()
+        arguments = {name: makers[name]() for name in bind(function, recipe["options"], TRAINING, "", unavailable)}
+        options = typed_options(function, recipe["options"], TRAINING)
+        seed_everything(seed)
+        with user_code_runs(failed, function, UserCodeError):
+            result = function(**arguments, **options)
     # Read as tensors: hooks, wrappers and a mode that the function left end with it.
-    state = returned_state(result, model, untouched, f"training file {title}", UserCodeError)
+    state = returned_state(result, model, untouched, title, UserCodeError)
     if all(torch.equal(state[name], parameter.cpu()) for name, parameter in untouched.named_parameters()):
         raise UserCodeError(
-            f"training file {title}: {recipe['function']} changed no parameter of {streams.role} model "
+            f"{title}: {recipe['function']} changed no parameter of {streams.role} model "
             f"{streams.index}. Train model in place, or return the trained model."
         )
     untouched.load_state_dict(state)
     trained = model if result is None else result
     some = torch.arange(min(2, len(loader.dataset)), device=device)
+    looked_at = copy.copy(loader.dataset)
+    looked_at.reads = Reads()
     if _is_comparable(trained, untouched):
-        _refuse_lost_values(trained, untouched, loader.dataset.batch(some)[0], f"training file {title}")
+        _refuse_lost_values(trained, untouched, looked_at.batch(some)[0], title)
     return untouched.eval()
 
 

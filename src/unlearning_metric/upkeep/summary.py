@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unlearning_metric.errors import plain
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import StoreError, read_document
 from unlearning_metric.upkeep.current import Folder
@@ -23,8 +24,8 @@ def summary(plan: Plan, results: Path | str, lines: int = 12) -> str:
     results = Path(results)
     board = results / "leaderboard.md"
     shown = _unlisted(plan, Folder(results))
-    if board.exists():
-        text = board.read_text(encoding="utf-8").splitlines()
+    if board.is_file():
+        text = [plain(line) for line in board.read_text(encoding="utf-8", errors="replace").splitlines()]
         more = [f"... and {len(text) - lines} more lines"] if len(text) > lines else []
         shown += ["", f"Leaderboard: {board}", "", *text[:lines], *more]
     return "\n".join(shown)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.errors import UserError
+from unlearning_metric.errors import UserCodeError, UserError
 from unlearning_metric.keys.local_imports import own_module
 
 #: What a method's function may ask for by parameter name.
@@ -68,10 +68,6 @@ ORACLE_METHOD = "retrain"
 
 # What YAML 1.1 reads as text although every other language reads a number.
 EXPONENT_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
-
-
-class UserCodeError(UserError, RuntimeError):
-    """A file of the user's does not fit what the workflow asks of it, or failed."""
 
 
 class EditedError(UserError, RuntimeError):

@@ -13,23 +13,27 @@ import hashlib
 import importlib.util
 import inspect
 import linecache
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from unlearning_metric.errors import UserCodeError
 from unlearning_metric.keys.local_imports import find_in, imported_files, own_module, own_names
 from unlearning_metric.keys.origin import file_fingerprint
 from unlearning_metric.keys.python_source import imports
+from unlearning_metric.runtime.limits import OutOfTime
+from unlearning_metric.runtime.supervision import end_twin, is_order, under_way
 from unlearning_metric.user_code.contract import (
     REQUIRED,
     EditedError,
-    UserCodeError,
     converted,
     unfillable,
     unknown_option,
@@ -64,6 +68,8 @@ _PREFIX = "unlearning_own_"
 
 #: File -> fingerprint that it had when it was held against the key of what this job makes.
 _CHECKED: dict[str, str] = {}
+#: File -> what it was compiled to when it was imported first; `anew` runs that again, whatever the file holds then.
+_COMPILED: dict[str, CodeType] = {}
 
 
 def expect_as_now(path: Path) -> None:
@@ -107,15 +113,17 @@ class _OwnLoader(SourceFileLoader):
     """
 
     def get_code(self, fullname: str) -> CodeType:
+        if self.path in _COMPILED:
+            return _COMPILED[self.path]
         tree = ast.parse(self.get_data(self.path), self.path)
         package = fullname.partition(".")[0]
         (folder,) = sys.modules[package].__path__
-        return compile(
-            _OwnImports(package, own_names(imports(tree), folder)).visit(tree), self.path, "exec", dont_inherit=True
-        )
+        tree = _OwnImports(package, own_names(imports(tree), folder)).visit(tree)
+        return _COMPILED.setdefault(self.path, compile(tree, self.path, "exec", dont_inherit=True))
 
     def exec_module(self, module: ModuleType) -> None:
-        if _CHECKED.get(self.path, found := file_fingerprint(self.path)) != found:
+        known = self.path in _COMPILED
+        if not known and _CHECKED.get(self.path, found := file_fingerprint(self.path)) != found:
             raise EditedError(
                 f"{Path(self.path).name} was edited since this job began, before it was imported. Run again."
             )
@@ -148,14 +156,19 @@ def _package_name(folder: Path) -> str:
     return _PREFIX + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
 
 
-def _package(folder: Path) -> str:
-    """Name of the package that holds a folder's modules; a new, empty one where one of them was edited since."""
+def _drop_edited(folder: Path) -> None:
+    """Have a folder's modules imported anew where one of them was edited since."""
     name = _package_name(folder)
     held = {one: module for one, module in sys.modules.items() if one.partition(".")[0] == name}
     stamps = ((getattr(module, "__own_stamp__", None), module) for module in held.values())
     if any(stamp is not None and stamp != _stamp(module.__file__) for stamp, module in stamps):
         for one in held:
-            del sys.modules[one]
+            _COMPILED.pop(getattr(sys.modules.pop(one), "__file__", None), None)
+
+
+def _package(folder: Path) -> str:
+    """Name of the package that holds a folder's modules."""
+    name = _package_name(folder)
     if name not in sys.modules:
         package = ModuleType(name)
         package.__path__ = [str(folder)]
@@ -164,7 +177,7 @@ def _package(folder: Path) -> str:
 
 
 def _load(path: Path) -> ModuleType:
-    """The module of a file, run unless it is loaded already and nothing of its folder's modules was edited since."""
+    """The module of a file, run unless it is loaded already."""
     stem = path.stem.replace(".", "_")
     found = find_in(path.parent, stem)
     # A package beside the file may have its name, and is what importing the name means.
@@ -182,6 +195,40 @@ def _load(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
+#: File -> the user's modules that were imported before it, and stay when it is run anew.
+_BEFORE: dict[Path, frozenset[str]] = {}
+
+
+def _imported() -> frozenset[str]:
+    return frozenset(name for name in sys.modules if name.startswith(_PREFIX))
+
+
+def anew(path: Path | str, function: str, kind: Kind) -> Callable[[], Callable[..., Any]]:
+    """Import a file as `load_function` does, and return what gives its function once more, as if imported then.
+
+    The file and those that it imports are run again as they were. So what they keep in variables, defaults and caches
+    starts afresh. Modules that were there before stay, such as a net's, whose classes must remain what they are.
+
+    Raises
+    ------
+    UserCodeError
+        As `load_function`.
+    """
+    path = Path(path).resolve()
+    kept = _BEFORE.setdefault(path, _imported())
+    load_function(path, function, kind)
+    return partial(_run_anew, path, function, kept)
+
+
+def _run_anew(path: Path, function: str, kept: frozenset[str]) -> Callable[..., Any]:
+    for name in _imported() - kept:
+        del sys.modules[name]
+        package, _, module = name.rpartition(".")
+        # Where `from . import module` looks first.
+        vars(sys.modules.get(package, ModuleType(name))).pop(module, None)
+    return getattr(_load(path), function)
+
+
 def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., Any]:
     """Import a file and return one of its functions.
 
@@ -193,11 +240,19 @@ def load_function(path: Path | str, function: str, kind: Kind) -> Callable[..., 
     path = Path(path).resolve()
     if _is_empty(path):
         raise kind.error(f"{kind.noun} file {path.name} is empty. Write a function into it, such as: {kind.example}")
+    _drop_edited(path.parent)
+    title = f"{kind.noun} file {path.name} cannot be imported"
+    pid = os.getpid()
     try:
-        module = _load(path)
-    except (Exception, SystemExit) as error:
+        with under_way(title, path.parent):
+            module = _load(path)
+        end_twin(pid)
+    except BaseException as error:
+        end_twin(pid)
+        if not is_of_the_code(error):
+            raise
         raise kind.error(
-            f"{kind.noun} file {path.name} cannot be imported: {type(error).__name__}: {first_line(error)}"
+            f"{title}: {type(error).__name__}: {first_line(error)}"
             f"{_place(path.parent, error)}. {_import_advice(path, error)}"
         ) from error
     finally:
@@ -226,6 +281,11 @@ def _reset_default_dtype() -> Any:
         return None
     torch.set_default_dtype(torch.float32)
     return dtype
+
+
+def is_of_the_code(error: BaseException) -> bool:
+    """Whether an exception is a failure of the code that raised it, and no order to end from outside."""
+    return not isinstance(error, OutOfTime) and not is_order(error)
 
 
 def _is_empty(path: Path) -> bool:
@@ -288,17 +348,22 @@ def _line(folder: Path, file: str, number: int | None, text: str) -> str:
     return f" ({shown}, line {number}: {text})"
 
 
-def own_line(function: Callable[..., Any], error: BaseException) -> str:
-    """The last line of a function's own files that an exception passed, as text; empty where it passed none."""
+def folder_of(function: Callable[..., Any]) -> Path | None:
+    """Folder of a function's own files; None for one of no file, such as one made by functools.partial."""
     try:
         function = inspect.unwrap(function)
         package = sys.modules.get(function.__module__.partition(".")[0])
         if package is not None and package.__name__.startswith(_PREFIX):
-            return _place(Path(package.__path__[0]), error)
-        return _place(Path(inspect.getsourcefile(function)).parent, error)
+            return Path(package.__path__[0])
+        return Path(inspect.getsourcefile(function)).parent
     except (TypeError, AttributeError):
-        # No function of a file, such as one made by functools.partial.
-        return ""
+        return None
+
+
+def own_line(function: Callable[..., Any], error: BaseException) -> str:
+    """The last line of a function's own files that an exception passed, as text; empty where it passed none."""
+    folder = folder_of(function)
+    return "" if folder is None else _place(folder, error)
 
 
 def bind(

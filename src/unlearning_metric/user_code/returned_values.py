@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from unlearning_metric.user_code.contract import MethodError, UserCodeError
+from unlearning_metric.errors import UserCodeError
+from unlearning_metric.user_code.contract import MethodError
 
 #: What `torch.compile` and `torch.nn.DataParallel` put into the names of tensors.
 _COMPILED, _PARALLEL = "_orig_mod", "module."

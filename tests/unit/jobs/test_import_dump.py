@@ -65,6 +65,23 @@ def test_names_of_classes_and_warnings_come_from_the_data(tmp_path):
     assert found.data_warnings == ("doubtful",)
 
 
+def test_groups_that_contradict_the_data_are_refused(tmp_path):
+    data = {**DATA, "groups_train": np.arange(10) * 7}
+    order = [2, 0, 1]
+    arrays = {"confidence": CONFIDENCE, "examples": SPLIT.forget[order]}
+    run(tmp_path, data=data, groups=[63, 14, 35], **arrays)
+    with pytest.raises(DumpError, match="forget example 2 has the group 35, in the data it has 14"):
+        run(tmp_path, data=data, groups=[63, 35, 14], **arrays)
+
+
+def test_what_is_odd_about_a_dump_comes_with_its_ensemble(tmp_path):
+    path = run(tmp_path, confidence=np.rint(CONFIDENCE), examples=SPLIT.forget)
+    assert load_ensemble([path], "k", 4).doubts == [
+        "confidence: all values are whole numbers, as predicted classes are"
+    ]
+    assert load_ensemble([run(tmp_path, confidence=CONFIDENCE, examples=SPLIT.forget)], "k", 4).doubts == []
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

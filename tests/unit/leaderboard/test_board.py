@@ -174,3 +174,21 @@ def test_methods_without_a_score_stand_at_the_end_with_their_reason(tmp_path):
     assert "nan" not in text.lower().replace("nance", "")
     rows = read_document(tmp_path / "leaderboard.json")["rows"]
     assert [row["final_score"] for row in rows] == [pytest.approx(0.1), None, None]
+
+
+def test_where_every_method_is_over_the_limit_none_has_a_rank(tmp_path):
+    slow = [dict(entry, efficiency={"ratio": 0.3, "within_limit": False}) for entry in DOCUMENTS]
+    table = leaderboard(slow, exclude_slow=True)
+    assert table["rank"].isna().all()
+    assert set(table["status"]) == {"excluded"}
+    write_leaderboard(tmp_path, *write_all(tmp_path, slow), {"key": "k", "origin": {}}, exclude_slow=True)
+    assert "excluded" in (tmp_path / "leaderboard.md").read_text()
+
+
+def test_warnings_stand_on_every_form_of_the_leaderboard(tmp_path):
+    warned = [dict(entry, warnings=["models 1, 2 <equal>"]) for entry in DOCUMENTS]
+    write_leaderboard(tmp_path, *write_all(tmp_path, warned), {"key": "k", "origin": {}})
+    texts = {end: (tmp_path / f"leaderboard.{end}").read_text() for end in ("md", "html", "tex")}
+    assert "<li>Warning: models 1, 2 &lt;equal&gt;.</li>" in texts["html"]
+    assert "% Warning: models 1, 2 <equal>." in texts["tex"]
+    assert "- Warning: models 1, 2" in texts["md"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import ModelError, own_line_of, refuse_changed_values, start_is_fixed
-from unlearning_metric.user_code.contract import UserCodeError
 
 
 def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:

@@ -195,3 +195,18 @@ def test_what_was_not_recorded_is_absent(tmp_path):
 def test_a_dump_without_forget_examples_is_refused(tmp_path):
     with pytest.raises(StoreError, match="lacks rows"):
         load_ensemble([write(tmp_path / "a", [0, 1], roles=("probe", "test"))], "k", 2)
+
+
+def test_a_dump_whose_header_or_columns_lack_what_is_read_is_refused(tmp_path):
+    frame, header = read_parquet(write(tmp_path / "a", [0, 1]))
+    columns = {name: frame[name].to_numpy() for name in frame}
+    columns["role"] = pa.array(list(columns["role"]))
+    for name in ("order", "models"):
+        lacking = {key: value for key, value in header.items() if key != name}
+        write_parquet(tmp_path / "b.parquet", columns, lacking)
+        with pytest.raises(StoreError, match=f"lacks a valid {name}"):
+            load_ensemble([tmp_path / "b.parquet"], "k", 2)
+    del columns["example"]
+    write_parquet(tmp_path / "b.parquet", columns, header)
+    with pytest.raises(StoreError, match="lacks a valid example"):
+        load_ensemble([tmp_path / "b.parquet"], "k", 2)

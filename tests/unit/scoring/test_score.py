@@ -243,3 +243,61 @@ def test_too_few_models_for_an_interval_are_told_why():
     assert "12 models a side" in interval["reason"]
     assert interval["forgetting_score"] is interval["relative"] is None
     assert all(entry["interval"] is None for entry in document["by_models"])
+
+
+def test_few_forget_examples_leave_no_interval_anywhere():
+    def of(side, count):
+        role = side.forget
+        cut = dataclasses.replace(
+            role, examples=role.examples[:count], labels=role.labels[:count], confidence=role.confidence[:, :count],
+            loss=role.loss[:, :count], correct=role.correct[:, :count],
+        )  # fmt: skip
+        return dataclasses.replace(side, roles={**side.roles, "forget": cut})
+
+    for count in (1, 2, 7):
+        found = score(of(ensemble(1), count), of(RETRAINED, count), of(ORIGINAL, count))[0]
+        interval = found["challenge"]["interval"]
+        assert f"{count} forget examples: an interval needs at least 8" in interval["reason"]
+        assert {interval[name] for name in ("forgetting_score", "final_score", "relative", "ceiling")} == {None}
+        assert {entry["interval"] for entry in found["by_models"]} == {None}
+    found = score(of(ensemble(1), 8), of(RETRAINED, 8), of(ORIGINAL, 8))[0]
+    assert found["challenge"]["interval"]["reason"] is None
+    assert found["by_models"][-1]["interval"] is not None
+
+
+@pytest.mark.parametrize("models", [4, 5])
+def test_halves_without_a_bucket_are_no_ceiling(models):
+    sides = [ensemble(seed, models=models) for seed in (1, 0, 5)]
+    found = score(*sides[:2])[0]
+    assert found["challenge"]["ceiling"] is found["challenge"]["relative"] is None
+    assert any("no ceiling: halves of" in warning for warning in found["warnings"])
+    assert score(*sides[:2], ceiling=sides[2])[0]["challenge"]["ceiling"] is not None
+    assert score(ensemble(1, models=6), ensemble(0, models=6))[0]["challenge"]["ceiling"] > 0
+
+
+def test_retrained_models_that_are_one_are_named():
+    confidence = RETRAINED.forget.confidence.copy()
+    confidence[[3, 9]] = confidence[0]
+    test = RETRAINED.roles["test"].confidence.copy()
+    test[[3, 9]] = test[0]
+    repeated = dataclasses.replace(
+        RETRAINED,
+        roles={
+            "forget": dataclasses.replace(RETRAINED.forget, confidence=confidence),
+            "test": dataclasses.replace(RETRAINED.roles["test"], confidence=test),
+        },
+    )
+    (warning,) = score(retrained=repeated)[0]["warnings"]
+    assert "only 14 are separate models, the others have equal or nearly equal outputs (models 0, 3, 9)" in warning
+    (warning,) = score(ceiling=repeated)[0]["warnings"]
+    assert warning.startswith("of the 16 retrained models of the ceiling only 14")
+    # A deterministic method makes equal copies.
+    assert score(repeated, retrained=ensemble(7))[0]["warnings"] == []
+
+
+def test_accuracies_that_are_there_in_part_and_doubts_are_warned_of():
+    found = score(ensemble(1, accuracy={"retain": 0.9}))[0]
+    assert found["warnings"] == ["no final score: there is no test_accuracy of the unlearned models"]
+    assert score(ensemble(1, accuracy={}), ensemble(0, accuracy={}))[0]["warnings"] == []
+    found = score(ensemble(1, doubts=["confidence: odd"]))[0]
+    assert found["warnings"] == ["outputs of the unlearned models: confidence: odd"]

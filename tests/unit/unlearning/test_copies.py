@@ -16,11 +16,13 @@ from unlearning_metric.training.train import train_models
 from unlearning_metric.unlearning.copies import (
     ARGUMENTS,
     METHOD,
+    Method,
     MethodError,
     bind,
     load_method,
     run_copies,
 )
+from unlearning_metric.unlearning.offer import Start
 
 METHODS = Path(__file__).resolve().parents[3] / "methods"
 MODEL = {"name": "digits_cnn", "width": 4}
@@ -45,13 +47,12 @@ def run(method, originals, copies=(0, 1), name="mine", seed=0, oracles=None, **o
     return run_all(method, originals, copies, name, seed, oracles=oracles, **options).states
 
 
-def run_all(
-    method, originals, copies=(0, 1), name="mine", seed=0, sets=SETS, batches="tuple", oracles=None, max_seconds=None,
-    **options,
-):  # fmt: skip
-    weights = np.array([0.1, 0.2, 0.3], np.float32)
-    arguments = (method, name, options, originals, sets, 3, MODEL, RECIPE, weights, seed, copies)
-    return run_copies(*arguments, batches=batches, oracles=oracles, max_seconds=max_seconds)
+WEIGHTS = np.array([0.1, 0.2, 0.3], np.float32)
+
+
+def run_all(method, originals, copies=(0, 1), name="mine", seed=0, sets=SETS, oracles=None, **options):
+    start = Start(originals, sets, 3, MODEL, RECIPE, WEIGHTS, seed, oracles)
+    return run_copies(Method(name, lambda: method, options), start, copies)
 
 
 def equal(one: dict, two: dict) -> bool:
@@ -283,8 +284,8 @@ def test_initial_weights_of_an_original_trained_elsewhere_are_unknown(originals)
         assert initial_model is None
 
     def run_elsewhere(method):
-        weights = np.array([0.1, 0.2, 0.3], np.float32)
-        run_copies(method, "mine", {}, originals, SETS, 3, MODEL, RECIPE, weights, 0, [0], trained_here=False)
+        start = Start(originals, SETS, 3, MODEL, RECIPE, WEIGHTS, 0, trained_here=False)
+        run_copies(Method("mine", lambda: method), start, [0])
 
     run_elsewhere(unlearn)
     with pytest.raises(MethodError, match="mine asks for initial_model: the original model was trained elsewhere"):
@@ -301,9 +302,8 @@ def test_loaders_crop_and_flip_as_the_recipe_does_but_for_validation(originals, 
             images = torch.cat([images for images, _ in loader])
             found[part] = all((stored[part] == image).flatten(1).all(1).any() for image in images)
 
-    weights = np.array([0.1, 0.2, 0.3], np.float32)
-    arguments = ({}, originals, SETS, 3, MODEL, {**RECIPE, **recipe}, weights, 0, [0])
-    run_copies(unlearn, "mine", *arguments)
+    start = Start(originals, SETS, 3, MODEL, {**RECIPE, **recipe}, WEIGHTS, 0)
+    run_copies(Method("mine", lambda: unlearn), start, [0])
     assert found == {"retain": not recipe, "forget": not recipe, "validation": True}
 
 

@@ -11,7 +11,11 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from unlearning_metric.batches.loaders import KaggleDataset
-from unlearning_metric.user_code.contract import MethodError
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.unlearning.copies import method_of_file
+from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
+
+MODEL, SHAPE, CLASSES = {"name": "digits_cnn", "width": 4}, (8, 8, 1), 3
 
 
 def equal(one: dict, two: dict) -> bool:
@@ -261,3 +265,175 @@ def test_a_method_that_ends_the_program_is_a_failed_method(small):
 
     with pytest.raises(MethodError, match=r"mine failed on copy 0 .*SystemExit: bye \(unlearning/test_unl"):
         small.run(unlearn)
+
+
+# What a copy is handed or leaves behind reaches no other one.
+
+
+def spoil(value, seen):
+    """Change a value in place, and whatever is reached from it, however deep."""
+    if id(value) in seen or isinstance(
+        value, type | str | bytes | int | float | torch.device | torch.Size | torch.dtype
+    ):
+        return
+    seen[id(value)] = value
+    if isinstance(value, torch.Tensor):
+        with torch.no_grad():
+            value.zero_()
+    elif isinstance(value, np.ndarray):
+        value[...] = 0
+    elif isinstance(value, torch.Generator):
+        value.manual_seed(0)
+    elif isinstance(value, dict):
+        for item in list(value.values()):
+            spoil(item, seen)
+        value.clear()
+    elif isinstance(value, list | tuple):
+        for item in value:
+            spoil(item, seen)
+        if isinstance(value, list):
+            value.clear()
+    elif (hasattr(value, "__dict__") and not callable(value)) or isinstance(value, nn.Module):
+        if isinstance(value, nn.Module):
+            for tensor in [*value.parameters(), *value.buffers()]:
+                spoil(tensor, seen)
+        else:
+            for item in list(vars(value).values()):
+                spoil(item, seen)
+
+
+def fingerprint(value):
+    """What a method can tell of an argument."""
+    if isinstance(value, nn.Module):
+        return [tensor.tolist() for tensor in value.state_dict().values()]
+    if hasattr(value, "dataset"):
+        return [value.batch_size, [[part.tolist() for part in batch] for batch in value]]
+    if isinstance(value, torch.Generator):
+        return value.get_state().tolist()
+    return value.tolist() if isinstance(value, torch.Tensor) else copy.deepcopy(value)
+
+
+def test_whatever_a_copy_is_handed_is_its_own_to_change(small):
+    """Every argument of the contract but the function, spoilt in place, and all that is reached from it."""
+    seen = {}
+
+    def method(spoils):
+        def unlearn(
+            model, original_model, initial_model, oracle_model, retain_loader, forget_loader, val_loader, seed,
+            generator, device, num_classes, train_config, class_weights, nested=(),
+        ):  # fmt: skip
+            given = {name: value for name, value in locals().items() if name not in ("spoils", "seen")}
+            seen.setdefault(seed, []).append({name: fingerprint(value) for name, value in given.items()})
+            if spoils:
+                spoil(given, {})
+
+        return unlearn
+
+    oracles = {index: build_model(MODEL, SHAPE, CLASSES, 70 + index).state_dict() for index in range(3)}
+    asked = {"copies": (0, 2, 1), "oracles": oracles, "options": {"nested": [{"rates": [0.1, {"a": 1}]}]}}
+    small.run(method(False), **asked)
+    small.run(method(True), **asked)
+    small.run(method(False), **asked)
+    assert len(seen) == 3
+    for first, *others in seen.values():
+        assert set(first) | {"net", "train_from_scratch"} == {*ARGUMENTS, "nested"}
+        assert all(first == other for other in others)
+
+
+def test_training_from_scratch_knows_nothing_of_what_a_copy_did_to_its_examples(small, tmp_path):
+    """Whatever the form of the method's own batches, the training gets its validation examples in its own."""
+    file = tmp_path / "training.py"
+    file.write_text(
+        "import torch\n\n\ndef train(model, train_loader, val_loader):\n"
+        "    for loader in (train_loader, val_loader):\n"
+        "        total = sum(images.sum() + 100 * labels.sum() for images, labels in loader)\n"
+        "        with torch.no_grad():\n            next(model.parameters()).add_(1e-3 * total)\n"
+    )
+
+    def plain(train_from_scratch):
+        return train_from_scratch(5)
+
+    def spoiling(train_from_scratch, retain_loader, val_loader, train_config):
+        spoil([retain_loader.dataset, val_loader.dataset, train_config], {})
+        return train_from_scratch(5)
+
+    recipe = {**small.recipe, "file": str(file)}
+    wanted = small.run(plain, recipe=recipe)
+    for batches in ("tuple", "kaggle"):
+        found = small.run(spoiling, recipe=recipe, batches=batches)
+        assert equal(found.states[0], wanted.states[0])
+        assert passes(found) == passes(wanted) == {"retain": 1.0, "forget": 0.0, "validation": 1.0}
+
+
+LEAVES_BEHIND = {
+    "module variable": "best = None\n\n\ndef unlearn(model, seed):\n    global best\n    mark = best = best or seed",
+    "mutable default": "def unlearn(model, seed, held=[]):\n    held.append(seed)\n    mark = held[0]",
+    "cache": "import functools\n\n\n@functools.cache\ndef first(key=0):\n    return {}\n\n\ndef unlearn(model, seed):\n"
+    "    mark = first().setdefault('seed', seed)",
+    "helper beside it": "import _state\n\n\ndef unlearn(model, seed):\n    mark = _state.held.setdefault('seed', seed)",
+    "class": "class Best:\n    seed = None\n\n\ndef unlearn(model, seed):\n    mark = Best.seed = Best.seed or seed",
+    "file": "import os\n\n\ndef unlearn(model, seed):\n    if not os.path.exists('best.txt'):\n"
+    "        open('best.txt', 'w').write(str(seed))\n    mark = int(open('best.txt').read())",
+    "file in a new folder": "import os\n\n\ndef unlearn(model, seed):\n    os.makedirs('checkpoints', exist_ok=True)\n"
+    "    if not os.listdir('checkpoints'):\n        open('checkpoints/best.txt', 'w').write(str(seed))\n"
+    "    mark = int(open('checkpoints/best.txt').read())",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", LEAVES_BEHIND)
+def test_what_a_copy_leaves_behind_reaches_no_other(small, tmp_path, how):
+    (tmp_path / "_state.py").write_text("held = {}\n")
+    # What is marked is written into the model, so that copies tell which seed they saw.
+    text = LEAVES_BEHIND[how] + "\n    next(model.parameters()).data.view(-1)[0] = mark % 1000003\n"
+    (tmp_path / "mine.py").write_text(text)
+    method = method_of_file("mine", tmp_path / "mine.py", "unlearn", {})
+    together = small.run(method, (0, 1, 2)).states
+    for index in (2, 1, 0):
+        alone = method_of_file("mine", tmp_path / "mine.py", "unlearn", {})
+        assert equal(small.run(alone, (index,)).states[index], together[index])
+    assert len({float(state["0.weight"].view(-1)[0]) for state in together.values()}) == 3
+
+
+def test_an_edit_while_copies_run_reaches_none_of_them(small, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "def unlearn(model, seed):\n    model[-1].bias.data.fill_(1)\n    edit()\n".replace("edit()", "import _edit")
+    )
+    (tmp_path / "_edit.py").write_text(f"open({str(file)!r}, 'w').write('def unlearn(model): 1 / 0')\n")
+    states = small.run(method_of_file("mine", file, "unlearn", {}), (0, 1, 2)).states
+    assert all((state["7.bias"] == 1).all() for state in states.values())
+
+
+def test_a_class_that_the_net_and_the_method_import_stays_one_class(small, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n    pass\n\n\ndef build(num_classes):\n"
+        "    return Net(nn.Flatten(), nn.Linear(64, num_classes))\n"
+    )
+    text = "from net import Net\n\n\ndef unlearn(model):\n    assert isinstance(model, Net)\n"
+    (tmp_path / "mine.py").write_text(text)
+    model = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    small.originals[:] = [build_model(model, SHAPE, CLASSES, 0)]
+    assert len(small.run(method_of_file("mine", tmp_path / "mine.py", "unlearn", {}), (0, 1)).states) == 2
+
+
+def test_files_of_the_project_are_read_by_relative_paths_and_stay_as_they_are(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "noise.txt").write_text("3")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "more.txt").write_text("4")
+
+    def unlearn(model):
+        from pathlib import Path
+
+        value = int(Path("noise.txt").read_text()) + int(Path("data/more.txt").read_text())
+        Path("noise.txt").write_text("9")
+        Path("best.pt").write_text("x")
+        Path("data/kept.txt").write_text("x")
+        with torch.no_grad():
+            model[-1].bias.fill_(value)
+
+    states = small.run(unlearn, (0, 1)).states
+    assert all((state["7.bias"] == 7).all() for state in states.values())
+    found = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"noise.txt", "more.txt", "kept.txt"}
+    assert (tmp_path / "noise.txt").read_text() == "3"

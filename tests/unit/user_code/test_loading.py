@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import NET
-from unlearning_metric.user_code.contract import UserCodeError
 from unlearning_metric.user_code.loading import load_function, own_line
 
 

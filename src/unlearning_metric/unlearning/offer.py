@@ -1,0 +1,153 @@
+"""What a method may ask for: each argument is made for one copy, and is the copy's own to change."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning_metric.batches.augmentation import make_augmentation
+from unlearning_metric.batches.loaders import FORMS, ImageDataset, ImageLoader
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.seeds import Streams
+from unlearning_metric.training.train import initial_model, train_model
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the copies of every method start from; none of it is handed out, and none of it changes.
+
+    Attributes
+    ----------
+    originals : trained models on the device, in eval mode
+    datasets : ``retain``, ``forget`` and ``validation``, on the device
+    num_classes : number of classes
+    model_settings, recipe : the ``model`` and ``training`` parts of the configuration
+    weights : class weights [classes] of the training set
+    experiment_seed : of all random streams
+    oracles : state dict by copy, for a method that asks for ``oracle_model``; None for any other
+    trained_here : whether the originals were trained by this workflow, so that their initial weights are known
+    """
+
+    originals: list[nn.Module]
+    datasets: Mapping[str, ImageDataset]
+    num_classes: int
+    model_settings: dict[str, Any]
+    recipe: dict[str, Any]
+    weights: np.ndarray
+    experiment_seed: int
+    oracles: Mapping[int, Mapping[str, torch.Tensor]] | None = None
+    trained_here: bool = True
+
+    @property
+    def device(self) -> torch.device:
+        """Where models and examples are."""
+        return self.datasets["retain"].images.device
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(height, width, channels); of examples that are no images, their shape."""
+        return tuple(self.datasets["retain"].images.shape[1:])
+
+    def unavailable(self) -> dict[str, str]:
+        """Arguments that cannot be filled in this run -> why, and what to do."""
+        missing = {}
+        if not self.trained_here:
+            missing["initial_model"] = (
+                "the original model was trained elsewhere (original), so nobody here knows its initial weights. Remove "
+                "the parameter, or give it a default."
+            )
+        if not len(self.datasets["validation"]):
+            missing["val_loader"] = (
+                "there are no validation examples, since data.validation_size is 0. Set data.validation_size in the "
+                "configuration (the split and all models are made anew), or give the parameter a default."
+            )
+        if self.oracles is None:
+            missing["oracle_model"] = (
+                "the workflow did not see it in the source of the method's file, so the models of the method retrain "
+                "were not made first. Write the function with `def` in the file itself, with oracle_model among its "
+                "parameters."
+            )
+        return missing
+
+
+class Offer:
+    """The arguments of one copy.
+
+    Parameters
+    ----------
+    start : what all copies start from
+    name : name of the method
+    index : of the copy, which starts from original ``index % len(originals)``
+    batches : form of the loaders' batches, a key of `loaders.FORMS`
+    """
+
+    def __init__(self, start: Start, name: str, index: int, batches: str = "tuple") -> None:
+        self.start, self.index = start, index
+        self._streams = Streams(start.experiment_seed, f"unlearn/{name}", index)
+        self.seed = self._streams.integer("seed") % 2**31
+        self.original = start.originals[index % len(start.originals)]
+        self.model = copy.deepcopy(self.original)
+        # A method may relabel or blend its examples: each copy gets examples of its own.
+        self.datasets = {part: dataset.duplicate(FORMS[batches]) for part, dataset in start.datasets.items()}
+
+    def argument(self, name: str) -> Any:
+        """The argument of a name that is a key of `contract.ARGUMENTS`."""
+        makers: dict[str, Callable[[], Any]] = {
+            "model": lambda: self.model,
+            "net": lambda: self.model,
+            "original_model": lambda: copy.deepcopy(self.original),
+            "initial_model": self._initial_model,
+            "oracle_model": self._oracle_model,
+            "retain_loader": lambda: self._shuffled("retain"),
+            "forget_loader": lambda: self._shuffled("forget"),
+            "val_loader": lambda: ImageLoader(self.datasets["validation"], self.start.recipe["batch_size"]),
+            "seed": lambda: self.seed,
+            "generator": lambda: self._streams.torch("generator"),
+            "device": lambda: self.start.device,
+            "num_classes": lambda: self.start.num_classes,
+            "train_config": lambda: copy.deepcopy(self.start.recipe),
+            "class_weights": lambda: torch.tensor(self.start.weights, device=self.start.device),
+            "train_from_scratch": lambda: self._train_from_scratch,
+        }
+        return makers[name]()
+
+    def passes(self) -> dict[str, float]:
+        """Examples read / size of the set, by set."""
+        return {
+            part: dataset.reads.total() / len(dataset) if len(dataset) else 0.0
+            for part, dataset in self.datasets.items()
+        }
+
+    def _shuffled(self, part: str) -> ImageLoader:
+        order, recipe = self._streams.torch(f"order/{part}"), self.start.recipe
+        # As in training: what a method is compared with saw these versions of the examples.
+        augmentation = make_augmentation(recipe, self._streams.torch(f"augment/{part}"))
+        dataset = self.datasets[part]
+        return ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=order, augmentation=augmentation)
+
+    def _train_from_scratch(self, seed: int) -> nn.Module:
+        # What the method did to its own examples, and the form they come in, is no part of the recipe; what is read
+        # still counts.
+        retain, validation = (copy.copy(self.start.datasets[part]) for part in ("retain", "validation"))
+        retain.reads, validation.reads = self.datasets["retain"].reads, self.datasets["validation"].reads
+        streams = Streams(int(seed), "from_scratch")
+        start = self.start
+        return train_model(retain, start.model_settings, start.num_classes, start.recipe, streams, validation)
+
+    def _initial_model(self) -> nn.Module:
+        start = self.start
+        streams = Streams(start.experiment_seed, "full", self.index % len(start.originals))
+        model = initial_model(start.model_settings, start.image_shape, start.num_classes, streams)
+        return model.to(start.device).eval()
+
+    def _oracle_model(self) -> nn.Module:
+        start = self.start
+        retrained = build_model(start.model_settings, start.image_shape, start.num_classes, seed=0)
+        retrained.load_state_dict(start.oracles[self.index])
+        return retrained.to(start.device).eval()
