@@ -29,5 +29,9 @@ class UserError(Exception):
         return plain(super().__str__())
 
 
+class DataError(UserError, ValueError):
+    """The user's data do not fit: says what, where and what to do."""
+
+
 class UserCodeError(UserError, RuntimeError):
     """A file of the user's does not fit what the workflow asks of it, or failed; its cause is shown in the log."""

@@ -1,4 +1,4 @@
-"""Stores the numbers of the steps anew: `make pin`.
+"""Stores the numbers of the steps anew: `make pin`, or `python tests/pins/pin.py train unlearn` for some steps.
 
 A step whose numbers moved is stored only once its version was raised. A number that is the same but for rounding keeps
 its stored digits.
@@ -18,11 +18,14 @@ from pin_steps import run
 from unlearning_metric.keys.versions import VERSIONS
 
 
-def main() -> int:
-    """Exit status: 1 where a version is to be raised first."""
+def main(steps: list[str]) -> int:
+    """Exit status: 1 where a version is to be raised first. No steps: all of them."""
     stored, pinned, refused = read(), {}, []
     raised = {step for step in CASES if stored.get(step, {}).get("version") != VERSIONS[step].number}
     for step, cases in CASES.items():
+        if steps and step not in steps and step in stored:
+            pinned[step] = stored[step]
+            continue
         before = stored.get(step, {}).get("cases", {})
         pinned[step] = {"version": VERSIONS[step].number, "cases": {}}
         for case in cases:
@@ -63,4 +66,4 @@ def _text(pinned: dict) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

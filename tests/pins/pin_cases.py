@@ -64,6 +64,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "indices": _chosen("indices", path=str(FILES / "indices.txt")),
         "hardest": {"forget.strategy": "hardest", "difficulty": True},
         "easiest": {"forget.strategy": "easiest", "difficulty": True},
+        "medium": {"forget.strategy": "medium", "difficulty": True},
     },
     "train": {
         "sgd": {},
@@ -71,6 +72,9 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "no momentum": {"training.momentum": 0.0, "training.weight_decay": 0.05},
         "adam": {"training.optimizer": "adam", "training.lr": 0.01, "training.weight_decay": 0.01},
         "adamw": {"training.optimizer": "adamw", "training.lr": 0.01, "training.weight_decay": 0.01},
+        # Gradients near Adam's epsilon.
+        "adam at its end": {"training.optimizer": "adam", "training.lr": 0.03, "training.weight_decay": 0.0,
+                            "training.schedule": "constant", "training.epochs": None, "training.steps": 80},
         "constant": {"training.schedule": "constant", **LONG},
         "cosine": {"training.schedule": "cosine", **LONG},
         "cosine_by_epoch": {"training.schedule": "cosine_by_epoch", **LONG},

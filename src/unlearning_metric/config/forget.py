@@ -1,29 +1,20 @@
 """The section ``forget``: which training examples are to be forgotten."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field
 
 from unlearning_metric.config.text import shown
 from unlearning_metric.config.values import Label, PathText, PositiveInt, Rule, Section, Share, Truth
+from unlearning_metric.strategies import STRATEGIES
 
-ForgetStrategy = Literal["random", "class", "subclass", "groups", "indices", "hardest", "easiest"]
-FORGET_STRATEGIES: tuple[str, ...] = get_args(ForgetStrategy)
+FORGET_STRATEGIES = tuple(STRATEGIES)
+ForgetStrategy = Literal[FORGET_STRATEGIES]
 #: Strategies that ask how hard each example is for models that did not train on it.
-BY_DIFFICULTY = ("hardest", "easiest")
+BY_DIFFICULTY = tuple(name for name, record in STRATEGIES.items() if record.by_difficulty)
 #: How the name of a file of indices may end.
 INDEX_FILES = (".npy", ".npz", ".csv", ".txt")
-#: Strategy -> the keys of which it needs exactly one, those it needs besides, those it may have.
-_FORGET_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "random": (("count", "fraction"), (), ("stratified",)),
-    "class": ((), ("label",), ()),
-    "subclass": (("count", "fraction"), ("labels",), ()),
-    "groups": (("count", "fraction", "groups"), (), ("order",)),
-    "indices": ((), ("path",), ()),
-    "hardest": (("count", "fraction"), (), ("difficulty_models",)),
-    "easiest": (("count", "fraction"), (), ("difficulty_models",)),
-}
 
 
 class Forget(Section):
@@ -31,7 +22,7 @@ class Forget(Section):
 
     strategy: ForgetStrategy = Field(
         description="How the forget set is chosen: random examples; all of a class, or a part of some; whole groups; a "
-        "list in a file; the hardest or easiest examples for models that did not train on them."
+        "list in a file; examples by how hard they are for models that did not train on them."
     )
     count: PositiveInt | None = Field(None, description="Size of the forget set in examples, or groups for groups.")
     fraction: Share | None = Field(
@@ -52,7 +43,7 @@ class Forget(Section):
         description="File of indices into the training pool (npy, npz, csv, txt); for indices.",
     )
     difficulty_models: int = Field(
-        16, ge=2, description="For hardest and easiest: models trained on random halves; an even number."
+        16, ge=2, description=f"For {', '.join(BY_DIFFICULTY)}: models trained on random halves; an even number."
     )
 
 
@@ -60,7 +51,8 @@ def _forget_keys_fit_strategy(forget: Forget) -> str | None:
     strategy = forget.strategy
     defaults = {name: field.default for name, field in Forget.model_fields.items() if name != "strategy"}
     given = {name: value for name in defaults if (value := getattr(forget, name)) != defaults[name]}
-    one_of, needed, possible = _FORGET_KEYS[strategy]
+    record = STRATEGIES[strategy]
+    one_of, needed, possible = record.one_of, record.needs, record.may
     chosen = [name for name in one_of if name in given]
     fits = given.keys() <= {*one_of, *needed, *possible} and given.keys() >= set(needed)
     if fits and len(chosen) == (1 if one_of else 0):
@@ -93,7 +85,8 @@ def _indices_have_a_known_form(path: str | None) -> str | None:
 
 
 def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | None) -> str | None:
-    if strategy in ("random", *BY_DIFFICULTY) and count is not None and train_size is not None and count >= train_size:
+    counted = STRATEGIES[strategy].of_examples and count is not None and train_size is not None
+    if counted and count >= train_size:
         return (
             f"forget.count: {count} is a forget set as large as the training set (data.train_size is "
             f"{train_size}), so nothing is left to retain. Expected at most {train_size - 1}."

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unlearning_metric.errors import UserError
+from unlearning_metric.errors import DataError
 
-
-class DataError(UserError, ValueError):
-    """The user's data do not fit: says what, where and what to do."""
+__all__ = ["DataError", "ImageData"]
 
 
 @dataclass(frozen=True)

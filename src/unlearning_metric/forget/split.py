@@ -172,7 +172,7 @@ def make_split(
         difficulty=difficulty,
         listed=listed,
     )
-    positions = STRATEGIES[wanted["strategy"]](candidates, wanted, streams.numpy("forget"))
+    positions = STRATEGIES[wanted["strategy"]].choose(candidates, wanted, streams.numpy("forget"))
     if not len(positions) < len(train):
         raise DataError(
             f"the forget set would hold {len(positions)} of {len(train)} training examples: it must leave at least one "

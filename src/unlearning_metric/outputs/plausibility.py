@@ -26,7 +26,7 @@ MOST_CLASSES = 10_000_000
 ROUNDING = 0.1
 #: Share of contradictions beyond which two arrays are not of the same models.
 CONTRADICTING = 0.01
-#: What numpy writes in a file in place of a masked float.
+#: What numpy fills in for a masked float.
 MASKED_FLOAT = 1e20
 
 #: Factor that makes ln p of an array -> what the array holds then, and what to do.
@@ -38,10 +38,10 @@ _LOGARITHMS = {
 
 
 def refuse_masked(values: np.ndarray, name: str) -> None:
-    """Raise ValueError where a file holds what ``numpy.savez`` writes for masked values."""
+    """Raise ValueError where an array holds what numpy fills in for masked values."""
     if values.dtype.kind == "f" and np.isclose(values.astype(np.float64), MASKED_FLOAT, rtol=1e-6, atol=0.0).any():
         raise ValueError(
-            f"{name} holds {MASKED_FLOAT:g}, which numpy writes in place of masked values: leave out the models or "
+            f"{name} holds {MASKED_FLOAT:g}, which numpy fills in for masked values: leave out the models or "
             "examples that are not known"
         )
 

@@ -1,23 +1,25 @@
-"""Which training examples are to be forgotten: one small file a family of strategies, one entry in the table."""
+"""Which training examples are to be forgotten: one small file and one record a strategy, and their list.
+
+No NumPy is loaded, since the configuration asks which strategies there are while the Snakefile is parsed.
+`python -m unlearning_metric.strategies config/README.md` writes what the records say into the page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from unlearning_metric.strategies import at_random, by_class, by_difficulty, by_group, by_index, medium, of_classes
+from unlearning_metric.strategies.record import Strategy
 
-import numpy as np
-
-from unlearning_metric.strategies import at_random, by_class, by_difficulty, by_group, by_index
-from unlearning_metric.strategies.candidates import Candidates
-
-#: strategy name -> function(candidates, ``forget`` part of the configuration, rng) -> positions in the training set,
-#: each once, in any order.
-STRATEGIES: dict[str, Callable[[Candidates, dict[str, Any], np.random.Generator], np.ndarray]] = {
-    "random": at_random.random_examples,
-    "class": by_class.whole_class,
-    "subclass": by_class.part_of_classes,
-    "groups": by_group.whole_groups,
-    "indices": by_index.listed,
-    "hardest": by_difficulty.hardest,
-    "easiest": by_difficulty.easiest,
+#: Strategy name -> its record, in the order in which they are documented.
+STRATEGIES: dict[str, Strategy] = {
+    strategy.name: strategy
+    for strategy in (
+        at_random.STRATEGY,
+        by_class.STRATEGY,
+        of_classes.STRATEGY,
+        by_group.STRATEGY,
+        by_index.STRATEGY,
+        by_difficulty.HARDEST,
+        medium.STRATEGY,
+        by_difficulty.EASIEST,
+    )
 }

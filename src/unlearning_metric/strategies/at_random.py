@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from unlearning_metric.strategies.record import Strategy
 
-from unlearning_metric.strategies.candidates import Candidates, stratified, wanted_count
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlearning_metric.strategies.candidates import Candidates
 
 
-def random_examples(candidates: Candidates, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def random_examples(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples; with ``stratified`` the same share of each class."""
-    count = wanted_count(settings, len(candidates), "training examples")
+    count = candidates.wanted_count(settings)
     if settings.get("stratified"):
-        return stratified(candidates.labels, count, rng)
+        return candidates.stratified(count, rng)
     return rng.choice(len(candidates), size=count, replace=False)
+
+
+STRATEGY = Strategy(
+    "random",
+    random_examples,
+    "`count` or `fraction` of them; `stratified: true` takes the same share of every class",
+    one_of=("count", "fraction"),
+    may=("stratified",),
+    of_examples=True,
+)

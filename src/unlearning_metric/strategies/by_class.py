@@ -1,22 +1,21 @@
-"""All examples of a class, or random ones of some classes."""
+"""All examples of a class."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from unlearning_metric.strategies.record import Strategy
 
-from unlearning_metric.strategies.candidates import Candidates, wanted_count
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlearning_metric.strategies.candidates import Candidates
 
 
-def whole_class(candidates: Candidates, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def whole_class(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
     """Every training example of the class ``label``."""
-    return np.flatnonzero(candidates.labels == candidates.class_number(settings["label"], "forget.label"))
+    return candidates.of_classes([settings["label"]], "forget.label")
 
 
-def part_of_classes(candidates: Candidates, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
-    """``count`` or ``fraction`` of the training examples of the classes ``labels``, taken together."""
-    numbers = [candidates.class_number(label, "forget.labels") for label in settings["labels"]]
-    members = np.flatnonzero(np.isin(candidates.labels, numbers))
-    of = f"training examples of the classes {', '.join(map(str, settings['labels']))}"
-    return rng.choice(members, size=wanted_count(settings, len(members), of), replace=False)
+STRATEGY = Strategy("class", whole_class, "all of the class `label`. No retain example is of it then", needs=("label",))

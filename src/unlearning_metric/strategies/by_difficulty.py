@@ -7,20 +7,30 @@ estimate also asks for the loss of models that did train on it (Feldman and Zhan
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from unlearning_metric.strategies.record import by_difficulty
 
-from unlearning_metric.strategies.candidates import Candidates, wanted_count
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlearning_metric.strategies.candidates import Candidates
 
 
-def hardest(candidates: Candidates, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def hardest(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those with the largest held-out loss."""
-    count = wanted_count(settings, len(candidates), "training examples")
-    return np.argsort(-candidates.difficulty, kind="stable")[:count]
+    count = candidates.wanted_count(settings)
+    return (-candidates.difficulty).argsort(kind="stable")[:count]
 
 
-def easiest(candidates: Candidates, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def easiest(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those with the smallest held-out loss."""
-    count = wanted_count(settings, len(candidates), "training examples")
-    return np.argsort(candidates.difficulty, kind="stable")[:count]
+    count = candidates.wanted_count(settings)
+    return candidates.difficulty.argsort(kind="stable")[:count]
+
+
+HARDEST = by_difficulty(
+    "hardest", hardest, "`count` or `fraction` with the largest loss for models that did not train on them"
+)
+EASIEST = by_difficulty("easiest", easiest, "`count` or `fraction` with the smallest such loss")

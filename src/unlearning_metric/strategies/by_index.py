@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from unlearning_metric.strategies.candidates import Candidates
 from unlearning_metric.strategies.index_file import read_indices
+from unlearning_metric.strategies.record import Strategy
 
-__all__ = ["listed", "read_indices"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlearning_metric.strategies.candidates import Candidates
+
+__all__ = ["STRATEGY", "listed", "read_indices"]
 
 
-def listed(candidates: Candidates, settings: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def listed(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
     """The examples whose indices stand in the file ``path``."""
-    return np.flatnonzero(np.isin(candidates.indices, candidates.listed))
+    return candidates.positions(candidates.listed)
+
+
+STRATEGY = Strategy(
+    "indices",
+    listed,
+    "the examples that the file `path` lists by their index into the training pool, which counts from 0 in the order "
+    "of the source (see below)",
+    needs=("path",),
+)

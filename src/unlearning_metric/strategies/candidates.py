@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,38 @@ class Candidates:
             )
         return number
 
+    def of_classes(self, labels: Sequence[Any], key: str) -> np.ndarray:
+        """Positions of the examples of the classes that the configuration's ``key`` names. Raises as `class_number`."""
+        return np.flatnonzero(np.isin(self.labels, [self.class_number(label, key) for label in labels]))
+
+    def positions(self, indices: np.ndarray) -> np.ndarray:
+        """Positions of the examples with these indices into the training pool."""
+        return np.flatnonzero(np.isin(self.indices, indices))
+
+    def stratified(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Random positions whose class shares follow those of the training set."""
+        return stratified(self.labels, size, rng)
+
+    def wanted_count(
+        self, settings: Mapping[str, Any], available: int | None = None, what: str = "training examples"
+    ) -> int:
+        """``count``, or ``fraction`` of what is available, in whole numbers; without a number of all examples.
+
+        Raises
+        ------
+        DataError
+            If it is none or more than there are; ``what`` says of what.
+        """
+        available = len(self) if available is None else available
+        count = settings.get("count")
+        if count is None:
+            count = round(settings["fraction"] * available)
+        if not 0 < count <= available:
+            raise DataError(
+                f"the forget set would hold {count} of {available} {what}. Change forget.count or forget.fraction."
+            )
+        return count
+
 
 def _quotes(label: Any, names: Sequence[str]) -> str:
     """What to do where YAML read the name of a class as this number, such as 010 as 8; begins with a blank."""
@@ -74,24 +106,6 @@ def _quotes(label: Any, names: Sequence[str]) -> str:
 
 def _are_numbers(classes: Sequence[str]) -> bool:
     return all(str(one).lstrip("-").isdecimal() for one in classes)
-
-
-def wanted_count(settings: dict[str, Any], available: int, what: str) -> int:
-    """``count``, or ``fraction`` of what is available, in whole numbers.
-
-    Raises
-    ------
-    DataError
-        If it is none or more than there are; ``what`` says of what.
-    """
-    count = settings.get("count")
-    if count is None:
-        count = round(settings["fraction"] * available)
-    if not 0 < count <= available:
-        raise DataError(
-            f"the forget set would hold {count} of {available} {what}. Change forget.count or forget.fraction."
-        )
-    return count
 
 
 def stratified(labels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

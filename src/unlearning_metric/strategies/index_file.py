@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from unlearning_metric.data.images import DataError
+from unlearning_metric.errors import DataError
 from unlearning_metric.progress import LOGGER
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Name of the array (npz) or column (csv) that holds the indices, where there are several.
 NAME = "index"
@@ -48,6 +51,8 @@ def read_indices(path: Path | str, pool_size: int, warn: Warn = log_warning) -> 
     DataError
         If the file cannot be read or be understood in one way alone, or an index is there twice or outside the pool.
     """
+    import numpy as np
+
     path, what = Path(path), f"forget.path {path}"
     try:
         if path.suffix.lower() in (".npy", ".npz"):
@@ -94,6 +99,8 @@ def _refuse_mask(values: Sequence[float], what: str, pool_size: int) -> None:
 
 
 def _read_array(path: Path, what: str) -> np.ndarray:
+    import numpy as np
+
     try:
         found = np.load(path, allow_pickle=False)
     except ValueError as error:
@@ -121,6 +128,8 @@ def _read_array(path: Path, what: str) -> np.ndarray:
 
 
 def _of_array(values: np.ndarray, what: str, pool_size: int) -> list[int]:
+    import numpy as np
+
     if values.ndim == 2 and values.shape[1] == 1:
         # As numpy.argwhere and torch.nonzero return it.
         values = values[:, 0]
@@ -193,8 +202,8 @@ def _column(cells: list[str], is_csv: bool, what: str, warn: Warn) -> list[int]:
     first, *rest = (_integer(cell, number, what) for number, cell in enumerate(cells, 1))
     if not rest and not (is_csv and first == 0):
         return [first]
-    steps = np.unique(np.diff(rest))
-    ascending = bool((steps > 0).all())
+    steps = {other - value for value, other in pairwise(rest)}
+    ascending = all(step > 0 for step in steps)
     meanings = (
         f"{what} begins with {first}, which is an example to forget or the header that pandas writes above a column "
         "without a name"
@@ -207,7 +216,7 @@ def _column(cells: list[str], is_csv: bool, what: str, warn: Warn) -> list[int]:
         if 0 in rest:
             # No list names an example twice.
             return rest
-        if len(rest) > 1 and len(steps) == 1 and rest[0] == steps[0]:
+        if len(rest) > 1 and steps == {rest[0]}:
             # 0, 1, 2, ... or 0, 5, 10, ...: it goes on as it begins.
             return [first, *rest]
         if ascending:

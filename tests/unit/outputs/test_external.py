@@ -1,6 +1,7 @@
 """Arrays of models trained elsewhere: what they may be, and what is said of those that do not fit."""
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -132,3 +133,116 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.npz")
     with pytest.raises(DumpError, match="no file"):
         read_arrays(tmp_path / "a.npz")
+
+
+def probabilities(logits):
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+DRAWN = np.random.default_rng(5).normal(0, 2, (8, 20, 5))
+CLASSES = np.arange(20) % 5
+SURE = np.stack([signals(of_model, CLASSES)["confidence"] for of_model in DRAWN])
+RIGHT = DRAWN.argmax(axis=2) == CLASSES
+
+
+def read(**arrays):
+    return ensemble_of({name: np.asarray(values) for name, values in arrays.items()}, "mine.npz")
+
+
+@pytest.mark.parametrize("prefix", ["", "test_", "probe_"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (probabilities, "of all models are probabilities that sum to 1, no logits. Pass numpy.log"),
+        (lambda z: probabilities(z).astype(np.float16), "probabilities that sum to 1"),
+        (lambda z: probabilities(z).round(2), "probabilities that sum to 1"),
+        (lambda z: 100 * probabilities(z), "per cent"),
+        (lambda z: -np.log(probabilities(z)), "with the sign of a loss"),
+        (lambda z: np.log2(probabilities(z)), "to base 2"),
+        (lambda z: np.r_[z[:3], probabilities(z[3:4]), z[4:]], "of model 3 are probabilities"),
+    ],
+)
+def test_logits_in_another_scale_are_refused_in_every_role(prefix, change, message):
+    arrays = {"confidence": SURE, f"{prefix}logits": change(DRAWN), f"{prefix}labels": CLASSES}
+    if not prefix:
+        del arrays["confidence"]
+    with pytest.raises(DumpError, match=f"mine.npz: {prefix}logits .*{message}"):
+        read(**arrays)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [np.log(probabilities(DRAWN)), DRAWN.astype(np.float32), np.abs(DRAWN), DRAWN - DRAWN.min() + 7],
+    ids=["log-probabilities", "float32", "above 0", "shifted"],
+)
+def test_logits_of_any_offset_and_sign_pass_without_a_doubt(logits):
+    found = read(logits=logits, labels=CLASSES)
+    assert found.doubts == []
+
+
+@pytest.mark.parametrize(
+    ("arrays", "doubt"),
+    [
+        (
+            {"logits": 1 / (1 + np.exp(-DRAWN)), "labels": CLASSES},
+            "all lie within 0..1, as probabilities of a sigmoid do",
+        ),
+        ({"confidence": -np.logaddexp(0, -SURE - 3)}, "just below 0 and none above, as those of ln p do"),
+        ({"confidence": np.logaddexp(0, -SURE - 3)}, "just above 0 and none below, as losses do"),
+        ({"loss": 1 / (1 + np.exp(-SURE - 3))}, "just below 1 and none above, as probabilities do"),
+        ({"confidence": np.rint(SURE)}, "all values are whole numbers, as predicted classes are"),
+        ({"confidence": SURE, "correct": RIGHT, "forget_accuracy": 0.9}, "forget_accuracy is 0.9, and of the outputs"),
+        ({"confidence": SURE + 9, "test_confidence": SURE + 9, "test_accuracy": 0.1}, "are surely right"),
+    ],
+)
+def test_what_may_be_right_but_rarely_is_comes_back_as_a_doubt(arrays, doubt):
+    (found,) = read(**arrays).doubts
+    assert doubt in found
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"confidence": SURE},
+        {"loss": np.logaddexp(0, -SURE)},
+        {"confidence": SURE, "correct": RIGHT.astype(np.uint8), "forget_accuracy": RIGHT.mean()},
+        {"logits": DRAWN, "labels": CLASSES, "correct": RIGHT, "retain_accuracy": 1.0},
+        # Confidences of 0..1, said by way of their losses.
+        {"loss": np.logaddexp(0, -np.random.default_rng(0).random((8, 20)))},
+    ],
+)
+def test_ordinary_arrays_leave_no_doubt(arrays):
+    assert read(**arrays).doubts == []
+
+
+def test_predicted_classes_are_no_truth_values():
+    with pytest.raises(DumpError, match=r"correct holds [234]: needed are truth values.*pass predictions == labels"):
+        read(confidence=SURE, correct=DRAWN.argmax(axis=2))
+
+
+@pytest.mark.parametrize("given", [{"logits": DRAWN, "labels": CLASSES}, {"loss": np.logaddexp(0, -SURE)}])
+def test_truth_values_that_contradict_are_refused_and_a_single_one_is_a_doubt(given):
+    with pytest.raises(DumpError, match=r"correct contradicts the .* values, first that of model"):
+        read(**given, correct=~RIGHT)
+    slip = RIGHT.copy()
+    slip[np.unravel_index(SURE.argmax(), SURE.shape)] = False
+    (doubt,) = read(**given, correct=slip).doubts
+    assert "in 1 of 160 values" in doubt
+    assert np.array_equal(read(**given, correct=RIGHT).forget.correct, RIGHT)
+
+
+def test_what_numpy_fills_in_for_masked_values_is_refused(tmp_path):
+    np.savez(tmp_path / "masked.npz", confidence=np.ma.masked_greater(SURE, 3).filled())
+    with pytest.raises(DumpError, match="which numpy fills in for masked values"):
+        ensemble_of(read_arrays(tmp_path / "masked.npz"), "masked.npz")
+
+
+def test_files_of_another_kind_are_named_without_reading_them(tmp_path):
+    np.save(tmp_path / "a.npy", SURE)
+    np.savetxt(tmp_path / "a.csv", SURE, delimiter=",")
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("a/data.pkl", b"")
+    for end, message in (("npy", "one array without a name"), ("csv", "no npz file but text"), ("pt", "PyTorch")):
+        with pytest.raises(DumpError, match=message):
+            read_arrays(tmp_path / f"a.{end}")

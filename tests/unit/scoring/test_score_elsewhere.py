@@ -97,3 +97,65 @@ def test_no_torch_and_no_snakemake_are_loaded(files):
         "assert not {'torch', 'snakemake'} & set(sys.modules), 'loaded'\nsys.exit(code)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def change(files, name, **arrays):
+    kept = dict(np.load(files / f"{name}.npz"))
+    np.savez(files / f"{name}.npz", **{**kept, **arrays})
+
+
+def test_groups_or_labels_that_differ_between_the_sides_are_refused(files, capsys):
+    for array, what in (("groups", "group"), ("labels", "forget label")):
+        change(files, "r", **{array: np.arange(EXAMPLES) % 3})
+        change(files, "mine", **{array: np.arange(EXAMPLES) % 2})
+        assert run(files) == 2
+        assert f"the {what} of example 2 (counted from 0) is 0 and 2" in capsys.readouterr().err
+        change(files, "mine", **{array: np.arange(EXAMPLES) % 3})
+    assert not (files / "out").exists()
+
+
+def test_labels_on_one_side_alone_serve_both_and_are_warned_of(files):
+    change(files, "mine", labels=np.arange(EXAMPLES) % 3)
+    assert run(files) == 0
+    document = read_document(files / "out/score_mine.json")
+    assert set(document["strata"]["label"]) == {"0", "1", "2"}
+    (warning,) = document["warnings"]
+    assert "outputs of the retrained models: no labels of the forget examples" in warning
+
+
+def test_a_method_may_be_called_as_a_side_is(files, capsys):
+    np.savez(files / "ceiling.npz", confidence=np.random.default_rng(8).normal(size=(8, EXAMPLES)))
+    assert run(files, unlearned=("ceiling",)) == 2
+    assert "ceiling.npz has 8 models and" in capsys.readouterr().err
+
+
+def test_a_folder_of_the_workflow_is_left_alone(files, capsys):
+    out = files / "out"
+    (out / "data").mkdir(parents=True)
+    (out / "data/split.npz").touch()
+    assert run(files) == 2
+    assert "holds results of the workflow (data/split.npz)" in capsys.readouterr().err
+    (out / "data/split.npz").unlink()
+    (out / "leaderboard.json").write_text('{"scores": {"finetune": "k"}}')
+    assert run(files) == 2
+    assert "leaderboard.json was not made by this command" in capsys.readouterr().err
+    assert (out / "leaderboard.json").read_text() == '{"scores": {"finetune": "k"}}'
+    (out / "leaderboard.json").unlink()
+    # What the command made itself may be made again.
+    assert run(files) == 0
+    assert run(files, "--seed", "1") == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--seed", "-1"), ("--efficiency-limit", "nan"), ("--efficiency-limit", "-1"), ("--efficiency-limit", "inf")],
+)
+def test_slips_on_the_command_line_get_a_message(files, capsys, options):
+    with pytest.raises(SystemExit):
+        run(files, *options)
+    assert options[0] in capsys.readouterr().err
+
+
+def test_a_file_is_no_folder_to_write_to(files, capsys):
+    assert run(files, "--out", str(files / "r.npz")) == 2
+    assert "is a file. Name a folder" in capsys.readouterr().err

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from unlearning_metric.host import memory
+from unlearning_metric.store import atomic
 from unlearning_metric.store import files as store
 from unlearning_metric.store.files import StoreError
 
@@ -180,7 +181,7 @@ def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path, number):
 
 
 def left_behind(folder, name, process, space=None):
-    path = folder / f".{name}.{space or store._process_space()}-{process}.0a1b2c3d.tmp"
+    path = folder / f".{name}.{space or atomic._process_space()}-{process}.0a1b2c3d.tmp"
     path.touch()
     return path
 

@@ -14,8 +14,10 @@ from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.strategies import STRATEGIES
 from unlearning_metric.strategies.by_index import read_indices
+from unlearning_metric.strategies.pages import page
 
 RNG = np.random.default_rng(0)
+ROOT = Path(__file__).resolve().parents[3]
 Y_TRAIN = RNG.permutation(np.repeat(np.arange(4), [200, 100, 60, 40]))
 Y_TEST = np.arange(4).repeat(10)
 GROUPS = RNG.integers(100, 130, size=400)
@@ -32,8 +34,10 @@ def trained(parts: Split) -> np.ndarray:
     return np.sort(np.concatenate([parts.forget, parts.retain]))
 
 
-def test_every_strategy_of_the_configuration_exists():
-    assert sorted(STRATEGIES) == sorted(FORGET_STRATEGIES)
+def test_the_configuration_and_its_page_have_every_strategy():
+    assert tuple(STRATEGIES) == FORGET_STRATEGIES
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert text == page(text), "run: python -m unlearning_metric.strategies config/README.md"
 
 
 def test_a_stratified_forget_set_has_the_shares_of_the_classes():

@@ -1,0 +1,27 @@
+"""The examples that models find neither hard nor easy, without having seen them.
+
+RUM (Zhao et al., arXiv 2406.01257) tells examples of low, medium and high memorisation apart: `easiest`, `medium` and
+`hardest` are these three, by the loss of models that did not train on an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from unlearning_metric.strategies.record import by_difficulty
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlearning_metric.strategies.candidates import Candidates
+
+
+def medium(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """``count`` or ``fraction`` of the training examples: those in the middle of the order by held-out loss."""
+    count = candidates.wanted_count(settings)
+    first = (len(candidates) - count) // 2
+    return candidates.difficulty.argsort(kind="stable")[first : first + count]
+
+
+STRATEGY = by_difficulty("medium", medium, "`count` or `fraction` in the middle of the order by that loss")

@@ -1,0 +1,29 @@
+"""Random examples of some classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from unlearning_metric.strategies.record import Strategy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlearning_metric.strategies.candidates import Candidates
+
+
+def part_of_classes(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """``count`` or ``fraction`` of the training examples of the classes ``labels``, taken together."""
+    members = candidates.of_classes(settings["labels"], "forget.labels")
+    of = f"training examples of the classes {', '.join(map(str, settings['labels']))}"
+    return rng.choice(members, size=candidates.wanted_count(settings, len(members), of), replace=False)
+
+
+STRATEGY = Strategy(
+    "subclass",
+    part_of_classes,
+    "`count` or `fraction` of the examples of the classes `labels`, taken together",
+    one_of=("count", "fraction"),
+    needs=("labels",),
+)
