@@ -81,7 +81,7 @@ def folder_fingerprint(folder: Path | str) -> str:
         entry = known.get(name, [])
         found[name] = entry if entry[:2] == stamp else [*stamp, content_fingerprint(path)]
     settled = time.time_ns() - RECENT
-    lasting = {name: entry for name, entry in found.items() if entry[1] < settled}
+    lasting = {name: entry for name, entry in found.items() if int(entry[1]) < settled}
     if lasting != known:
         _write(cache, lasting)
     return digest({name: entry[2] for name, entry in found.items()})

@@ -91,7 +91,7 @@ def module_files(folder: Path | str, parts: list[str]) -> list[Path]:
         spec = find_in(place, part)
         if spec is None:
             break
-        if spec.loader is not None:
+        if spec.loader is not None and spec.origin is not None:
             found.append(Path(spec.origin))
         if not spec.submodule_search_locations:
             break

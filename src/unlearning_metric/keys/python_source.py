@@ -111,10 +111,10 @@ def _write(node: Any, write: Any) -> None:
     if isinstance(node, ast.AST):
         kind = type(node)
         write(f'["{kind.__name__}"')
-        for name, opening in _told_fields(kind):
+        for name, opening in _told_fields(kind):  # type: ignore[arg-type]
             value = getattr(node, name, None)
             if name == "body" and isinstance(node, _WITH_DOCSTRING):
-                value = [one for one in value if not _is_docstring(one)]
+                value = [one for one in value or () if not _is_docstring(one)]
             # A constant's None is a value, not an absent field.
             if (value is None and kind is not ast.Constant) or value == []:
                 continue

@@ -77,7 +77,9 @@ def refuse(bad: NDArray[np.bool_], array: NDArray[np.float64], side: str, proble
         )
 
 
-def both_sides(retrained: ArrayLike, unlearned: ArrayLike, least: int = 2) -> tuple[NDArray, NDArray]:
+def both_sides(
+    retrained: ArrayLike, unlearned: ArrayLike, least: int = 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both sides checked, on the same examples; the numbers of models may differ."""
     first, second = model_values(retrained, "retrained", least), model_values(unlearned, "unlearned", least)
     if first.shape[1] != second.shape[1]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +143,7 @@ def replicates(
     seed: int,
     whole: NDArray[np.float64] | None = None,
     freedom: float = FREEDOM,
-    each: Callable[..., Iterable] = map,
+    each: Callable[..., Iterable[Any]] = map,
 ) -> Replicates:
     """Evaluate ``points(indices of the models kept) -> [examples]`` for each of 40 deletions.
 
@@ -170,7 +171,12 @@ def replicates(
 
 
 def _half_width(
-    points: NDArray, deleted: NDArray, factor: float, freedom: float, random_examples: bool, extra: float = 0.0
+    points: NDArray[np.float64],
+    deleted: NDArray[np.float64],
+    factor: float,
+    freedom: float,
+    random_examples: bool,
+    extra: float = 0.0,
 ) -> float:
     """Half the width of an additive interval of the mean of `points` [examples], from replicates [2, 20, examples].
 
@@ -248,7 +254,8 @@ def relative_interval(
         raise ValueError("the ceiling is 0: nothing can be given relative to it")
     extra = _SPLIT_SD**2 if from_splits else 0.0
     if score <= 0.0:
-        return tuple(value / top for value in score_interval(replicates, random_examples))
+        low, high = score_interval(replicates, random_examples)
+        return low / top, high / top
     points = replicates.points / score - ceiling.points / top
     deleted = replicates.deleted / score - ceiling.deleted / top
     freedom = min(replicates.freedom, ceiling.freedom)

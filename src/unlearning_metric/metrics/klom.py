@@ -46,16 +46,15 @@ def klom(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
     ----------
     [G].
     """
-    retrained, unlearned = both_sides(retrained, unlearned)
-    retrained, unlearned = np.clip(retrained, -CLIP, CLIP), np.clip(unlearned, -CLIP, CLIP)
-    low = np.minimum(retrained.min(axis=0), unlearned.min(axis=0))
-    width = np.maximum(retrained.max(axis=0), unlearned.max(axis=0)) - low
-    theirs = np.maximum(_shares(retrained, low, width), FLOOR)
-    ours = _shares(unlearned, low, width)
-    return np.sum(ours * np.log(np.where(ours > 0, ours, 1.0) / theirs), axis=0, where=ours > 0)
+    reference, other = (np.clip(side, -CLIP, CLIP) for side in both_sides(retrained, unlearned))
+    low = np.minimum(reference.min(axis=0), other.min(axis=0))
+    width = np.maximum(reference.max(axis=0), other.max(axis=0)) - low
+    expected = np.maximum(_shares(reference, low, width), FLOOR)
+    found = _shares(other, low, width)
+    return np.sum(found * np.log(np.where(found > 0, found, 1.0) / expected), axis=0, where=found > 0)
 
 
-def _shares(values: NDArray, low: NDArray, width: NDArray) -> NDArray:
+def _shares(values: NDArray[np.float64], low: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of models in each bin: [bins, examples]."""
     examples = values.shape[1]
     places = (values - low) / np.where(width > 0, width, 1.0) * BINS

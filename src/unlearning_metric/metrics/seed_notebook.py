@@ -91,7 +91,8 @@ def seed_notebook(
     errors = held_out_errors(np.concatenate([retrained, unlearned]).T.copy(), labels, folds)
     tested = np.array([np.bincount(labels[test]) for _, test in folds])[:, None]
     accuracies = (tested.sum(axis=2) - errors.sum(axis=2)) / tested.sum(axis=2)
-    points = _points(*np.moveaxis(errors / tested, 2, 0), threshold, delta)
+    fpr, fnr = np.moveaxis(errors / tested, 2, 0)
+    points = _points(fpr, fnr, threshold, delta)
     examples = retrained.shape[1]
     defined = ~np.isnan(points)
     counts = defined.sum(axis=0)
@@ -113,7 +114,7 @@ def default_threshold(retrained: int, unlearned: int) -> float:
     return math.log(rest) if rest > 1 else 0.0
 
 
-def _points(fpr: NDArray, fnr: NDArray, threshold: float, delta: float) -> NDArray[np.float64]:
+def _points(fpr: NDArray[np.float64], fnr: NDArray[np.float64], threshold: float, delta: float) -> NDArray[np.float64]:
     """Points of error rates, [folds, examples]; NaN where one of them is 0 or epsilon is not defined."""
     with np.errstate(divide="ignore", invalid="ignore"):
         epsilons = np.fmax(np.log((1 - delta - fpr) / fnr), np.log((1 - delta - fnr) / fpr))

@@ -46,7 +46,7 @@ def ks_p_values(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float6
     return p_values[place]
 
 
-def _largest_gaps(retrained: NDArray, unlearned: NDArray) -> NDArray[np.int64]:
+def _largest_gaps(retrained: NDArray[np.float64], unlearned: NDArray[np.float64]) -> NDArray[np.int64]:
     """Largest difference of the two empirical distributions, times both numbers of models: int [examples]."""
     n, m = len(retrained), len(unlearned)
     values = np.concatenate([retrained, unlearned])

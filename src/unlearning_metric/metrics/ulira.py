@@ -61,29 +61,30 @@ def ulira(retrained: ArrayLike, unlearned: ArrayLike) -> UliraResult:
     ----------
     [H], section 4.
     """
-    retrained, unlearned = both_sides(retrained, unlearned, least=LEAST_MODELS)
+    reference, other = both_sides(retrained, unlearned, least=LEAST_MODELS)
     # From a common origin a constant side has no rounding error, which the attack would read as a difference.
-    retrained, unlearned = retrained - retrained[0], unlearned - retrained[0]
-    found = np.zeros((3, retrained.shape[1]))
+    reference, other = reference - reference[0], other - reference[0]
+    found = np.zeros((3, reference.shape[1]))
     for fit, held_out in ((0, 1), (1, 0)):
-        theirs = _normal(retrained[fit::2])
-        ours = _normal(unlearned[fit::2])
-        found += _success(
-            _log_ratio(retrained[held_out::2], ours, theirs), _log_ratio(unlearned[held_out::2], ours, theirs)
-        )
+        normals = _normal(other[fit::2]), _normal(reference[fit::2])
+        found += _success(_log_ratio(reference[held_out::2], *normals), _log_ratio(other[held_out::2], *normals))
     return UliraResult(*(found / 2))
 
 
-def _normal(values: NDArray) -> tuple[NDArray, NDArray]:
+def _normal(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return values.mean(axis=0), np.maximum(values.std(axis=0, ddof=1), _LEAST_SD)
 
 
-def _log_ratio(values: NDArray, ours: tuple[NDArray, NDArray], theirs: tuple[NDArray, NDArray]) -> NDArray:
-    first, second = ((-0.5 * ((values - mean) / sd) ** 2 - np.log(sd)) for mean, sd in (ours, theirs))
+def _log_ratio(
+    values: NDArray[np.float64],
+    unlearned: tuple[NDArray[np.float64], NDArray[np.float64]],
+    retrained: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    first, second = ((-0.5 * ((values - mean) / sd) ** 2 - np.log(sd)) for mean, sd in (unlearned, retrained))
     return first - second
 
 
-def _success(negatives: NDArray, positives: NDArray) -> NDArray:
+def _success(negatives: NDArray[np.float64], positives: NDArray[np.float64]) -> NDArray[np.float64]:
     """Accuracy, AUC and true-positive rate [3, examples] of log ratios [models, examples]."""
     n, m = len(negatives), len(positives)
     right = (_share_above(positives, 0.0) + 1 - _share_above(negatives, 0.0)) / 2
@@ -94,5 +95,5 @@ def _success(negatives: NDArray, positives: NDArray) -> NDArray:
     return np.stack([right, auc, (positives > bound).mean(axis=0)])
 
 
-def _share_above(values: NDArray, bound: float) -> NDArray:
+def _share_above(values: NDArray[np.float64], bound: float) -> NDArray[np.float64]:
     return ((values > bound) + 0.5 * (values == bound)).mean(axis=0)

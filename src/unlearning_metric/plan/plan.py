@@ -96,12 +96,12 @@ class Plan:
         self._whole = config.model_dump(mode="json")
         self._tracked = self._by_content(without_neutral(self._whole, NEUTRAL))
         # Asked for by every job of the rules.
-        self.training_origin = cache(self.training_origin)
-        self.unlearning_origin = cache(self.unlearning_origin)
-        self.check_origin = cache(self.check_origin)
-        self.dump_origin = cache(self.dump_origin)
-        self.score_origin = cache(self.score_origin)
-        self.step = cache(self.step)
+        self.training_origin = cache(self.training_origin)  # type: ignore[method-assign]
+        self.unlearning_origin = cache(self.unlearning_origin)  # type: ignore[method-assign]
+        self.check_origin = cache(self.check_origin)  # type: ignore[method-assign]
+        self.dump_origin = cache(self.dump_origin)  # type: ignore[method-assign]
+        self.score_origin = cache(self.score_origin)  # type: ignore[method-assign]
+        self.step = cache(self.step)  # type: ignore[method-assign]
 
     def record(self) -> dict[str, Any]:
         """The plan as JSON, with the fingerprints of all the user's files: `recorded` makes the same plan of it."""
@@ -195,7 +195,7 @@ class Plan:
             settings["test_size"] = data["test_size"]
         if data["source"] in USER_DATA:
             read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
-            settings["content"] = self._fingerprint(read, self.config.data.path)
+            settings["content"] = self._fingerprint(read, str(self.config.data.path))
         return Origin("prepare_data", settings)
 
     @property

@@ -209,7 +209,7 @@ def leaderboard(plan: Plan) -> Step:
 def report(plan: Plan) -> Step:
     """Leaderboard, scores with their tables, outputs and data -> report."""
     groups = plan.report_groups(plan.scored_methods)
-    inputs = {
+    inputs: dict[str, str | list[str]] = {
         "leaderboard": "leaderboard.json",
         "scores": [f"score_{method}.json" for method in plan.scored_methods],
         "samples": [f"samples_{method}.parquet" for method in plan.scored_methods],

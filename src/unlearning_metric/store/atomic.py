@@ -65,7 +65,11 @@ def _temporary(path: Path) -> Path:
 def _process_space() -> str:
     """What tells whose process numbers these are: of this host since it started, and of this container."""
     known = [os.uname().nodename]
-    for read in (Path("/proc/sys/kernel/random/boot_id").read_text, lambda: os.readlink("/proc/self/ns/pid")):
+    reads: tuple[Callable[[], str], ...] = (
+        Path("/proc/sys/kernel/random/boot_id").read_text,
+        lambda: os.readlink("/proc/self/ns/pid"),
+    )
+    for read in reads:
         try:
             known.append(read())
         except OSError:
@@ -102,4 +106,8 @@ def _runs(process: int) -> bool:
 
 def write_text(path: Path | str, text: str) -> None:
     """Write text as UTF-8."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)

@@ -122,7 +122,12 @@ def verify(path: Path | str, key: str | None = None) -> None:
         check_seal(path)
         check_key(path, read_header(path), key)
     else:
-        {".safetensors": verify_models, ".json": read_document, ".html": read_page}[path.suffix](path, key)
+        whole: dict[str, Callable[..., Any]] = {
+            ".safetensors": verify_models,
+            ".json": read_document,
+            ".html": read_page,
+        }
+        whole[path.suffix](path, key)
 
 
 _HEADER_TEXTS: dict[str, Callable[[Path, BinaryIO], str | None]] = {

@@ -19,7 +19,7 @@ from unlearning_metric.store.seal import check_seal, parsing, seal_file
 def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a JSON header as one compressed npz."""
     stated = {**header, "checksum": _array_checksum(arrays)}
-    payload = {**arrays, HEADER: np.array(header_text(stated))}
+    payload: dict[str, Any] = {**arrays, HEADER: np.array(header_text(stated))}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
@@ -35,7 +35,8 @@ def _array_checksum(arrays: Mapping[str, np.ndarray]) -> str:
     for name, values in sorted(arrays.items()):
         array = np.asarray(values)
         content.update(f"{name} {array.dtype.str} {list(array.shape)}".encode())
-        content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8) if array.size else b"")
+        if array.size:
+            content.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return content.hexdigest()[:32]
 
 

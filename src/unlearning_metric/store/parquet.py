@@ -55,7 +55,7 @@ def write_parquet(path: Path | str, columns: Mapping[str, Any], header: Mapping[
     write_atomically(path, write)
 
 
-def read_parquet(path: Path | str, key: str | None = None):
+def read_parquet(path: Path | str, key: str | None = None) -> tuple[Any, dict[str, Any]]:
     """A pandas frame, with categories for texts, and the header of a parquet file. Raises as `read_npz` does."""
     read, names, header = open_parquet(path, key)
     import pyarrow as pa

@@ -16,7 +16,8 @@ import pandas as pd
 from unlearning_metric.config import METHOD_NAME, ConfigError, expanded_path, merge, read_yaml
 from unlearning_metric.leaderboard.formats import table_lines
 from unlearning_metric.plan.plan import Plan
-from unlearning_metric.store.files import StoreError, read_document, stored_key, write_json, write_text
+from unlearning_metric.store.files import StoreError, is_there, read_document, write_json, write_text
+from unlearning_metric.upkeep.current import Folder, replaced
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 KEYS = {"results", "base", "experiments"}
@@ -92,11 +93,12 @@ def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list[str]:
-    """Put into ``results`` what other results folders hold of it: every missing file whose key there is the one needed.
+    """Put into ``results`` what other results folders hold of it: every missing file that is what is needed there.
 
-    Hard links where the file system allows, so that shared models take no room twice; files of results are replaced
-    and never written into, so none changes under another experiment. Snakemake has no record of such a file, and would
-    refuse it once the experiment needs another: what was put here earlier and is not needed any more is taken away.
+    That is one with the key needed, made from the contents that ``results`` has or is given too. Hard links where the
+    file system allows, so that shared models take no room twice; files of results are replaced and never written into,
+    so none changes under another experiment. Snakemake has no record of such a file, and would refuse it once the
+    experiment needs another: what was put here earlier and is not needed any more is taken away.
 
     Returns
     -------
@@ -105,15 +107,22 @@ def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list
     needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
     for path in outdated(plan, results):
         Path(results, path).unlink()
-    given = {path: key for path, key in _given_earlier(results).items() if stored_key(Path(results, path)) == key}
-    sources = {}
+    folder, held = Folder(results), [Folder(other) for other in others]
+    given = {path: key for path, key in _given_earlier(results).items() if folder.key(path) == key}
+    sources: dict[str, Path] = {}
+    identities: dict[str, str | None] = {}
+
+    def identity(path: str) -> str | None:
+        return identities.get(path) or folder.stamp(path).identity
+
     for path, key in needed.items():
-        if Path(results, path).exists():
+        if is_there(folder.path / path):
             continue
-        held = (Path(other, path) for other in others)
-        source = next((one for one in held if one.exists() and stored_key(one) == key), None)
-        if source is not None:
-            sources[path] = source
+        for other in held:
+            header = other.stamp(path).header
+            if header is not None and header["key"] == key and not replaced(header, identity):
+                sources[path], identities[path] = other.path / path, other.stamp(path).identity
+                break
     for path in _without_their_models(plan, results, needed, sources):
         del sources[path]
     if given or sources:
@@ -139,29 +148,32 @@ def _without_their_models(
     if plan.config.keep_checkpoints:
         return set()
 
+    folder = Folder(results)
+
     def to_be_had(path: str) -> bool:
-        return path in sources or stored_key(Path(results, path)) == needed[path]
+        return path in sources or folder.key(path) == needed[path]
 
     oracles = f"unlearn/{ORACLE_METHOD}"
     return {
-        theirs
+        outputs
         for method in plan.scored_methods
         if plan.method(method).needs_oracle
-        for own, theirs, models in zip(
+        for dump, outputs, models in zip(
             plan.dump_files(f"unlearn/{method}"), plan.dump_files(oracles), plan.model_files(oracles), strict=True
         )
-        if theirs in sources and not to_be_had(own) and not to_be_had(models)
+        if outputs in sources and not to_be_had(dump) and not to_be_had(models)
     }
 
 
 def outdated(plan: Plan, results: Path | str) -> list[str]:
     """Paths within ``results`` of what other experiments gave it, and what it does not need any more as it is."""
     needed = {artifact.path: artifact.origin.key for artifact in plan.artifacts()}
+    folder = Folder(results)
     return [
         path
         for path, key in _given_earlier(results).items()
         # What was made here since has another key.
-        if needed.get(path, key) != key and stored_key(Path(results, path)) == key
+        if needed.get(path, key) != key and folder.key(path) == key
     ]
 
 

@@ -8,6 +8,7 @@ from unlearning_metric.keys.origin import Origin
 from unlearning_metric.store.files import write_document, write_models, write_npz, write_page, write_parquet
 from unlearning_metric.upkeep.current import PARTIAL, Folder, made_from
 from unlearning_metric.upkeep.rebuild import Rebuild, RefusalError
+from unlearning_metric.upkeep.sweep import share
 
 FULL, COPIES = "models/full/0000-0000.safetensors", "models/unlearn/mine/0000-0001.safetensors"
 DUMP = "losses/unlearn/mine/0000-0001.parquet"
@@ -206,3 +207,21 @@ def test_every_file_is_made_by_the_step_that_says_so(make_plan):
 @pytest.mark.parametrize("path", ["score_gone.json", "notes.txt", "models/unlearn/gone/0000-0001.safetensors", "../x"])
 def test_no_step_makes_a_file_outside_the_plan(make_plan, path):
     assert make_plan().maker(path) is None
+
+
+# Shared between experiments ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same models", "models made anew"])
+def test_outputs_are_shared_only_with_the_models_that_they_are_of(make_plan, finished, tmp_path, same):
+    plan, results = make_plan(), tmp_path / "other"
+    put(results, plan.maker("data/dataset.npz"))
+    header = {**plan.maker(COPIES).origin.header(), "models": [0]}
+    write_models(results / COPIES, {0: {"w": torch.ones(1) if same else torch.zeros(1)}}, header)
+
+    given = set(share(plan, results, [finished]))
+
+    assert {FULL, "data/split.npz", "models/unlearn/mine/0002-0003.safetensors"} <= given
+    assert "data/dataset.npz" not in given
+    assert (DUMP in given) == same
+    assert anew(plan, results) == set()
