@@ -16,6 +16,7 @@ gc.disable()
 
 include: "workflow/rules/folders.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/graph.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/unlearn.smk"

@@ -1,13 +1,8 @@
-"""Folders that Snakemake (9.27) does not expect: write-protected, or with letters that it or the shell reads otherwise.
-
-No rule stands here.
-"""
+"""Folders that Snakemake (9.27) does not expect: write-protected, or with braces in the path. No rule stands here."""
 
 import atexit
 import os
-import shlex
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -32,21 +27,6 @@ def look_only():
     )
 
 
-def name_interpreter():
-    """Call this Python by a path without blanks and quotes: Snakemake puts it into a command as it is.
-
-    By way of a link in the folder of the records, relative as the working folder may have such a path too.
-    """
-    RECORDS.mkdir(exist_ok=True)
-    name = "environment"
-    link = RECORDS / name
-    if not link.is_symlink() or os.readlink(link) != sys.prefix:
-        temporary = RECORDS / f"{name}-{os.getpid()}"
-        temporary.symlink_to(sys.prefix)
-        temporary.replace(link)
-    sys.executable = str(link / Path(sys.executable).relative_to(sys.prefix))
-
-
 def escaped(path):
     """A file of the workflow for a directive that takes braces for wildcards; as it is where there are none."""
     place = str((Path(workflow.basedir) / "workflow" / "rules" / path).resolve())
@@ -55,9 +35,10 @@ def escaped(path):
 
 
 ENVIRONMENT = escaped("../../envs/unlearning.yaml")
-DRY = workflow.output_settings.dryrun
-if workflow.is_main_process and DRY:
-    if not os.access(RECORDS if RECORDS.exists() else ".", os.W_OK):
-        look_only()
-elif shlex.quote(sys.executable) != sys.executable:
-    name_interpreter()
+PLACE = RECORDS if RECORDS.exists() else Path(".")
+if (
+    workflow.is_main_process
+    and workflow.output_settings.dryrun
+    and not os.access(PLACE, os.W_OK)
+):
+    look_only()

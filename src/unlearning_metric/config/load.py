@@ -104,10 +104,13 @@ def _merged(paths: list[str]) -> tuple[dict[str, Any], list[str]]:
         except ConfigError as error:
             slips.append(str(error))
             continue
-        if "schema_version" in layer or "provenance" in layer:
+        is_result = "schema_version" in layer or "provenance" in layer
+        if is_result or (path != paths[0] and Config.model_fields.keys().isdisjoint(layer)):
+            other = next((name for name in paths if name != path), "FILE")
+            what = "a result, not a configuration" if is_result else "no configuration, as none of its keys is one"
             slips.append(
-                f"{path}: is a result, not a configuration: every name behind --configfile is read as one. What to "
-                f"make stands before --configfile: snakemake {path} --configfile ..."
+                f"{path}: is {what}: every name behind --configfile is read as one. What to make stands before "
+                f"--configfile: snakemake {path} --configfile {other}"
             )
         raw = merge(raw, layer)
     if slips:

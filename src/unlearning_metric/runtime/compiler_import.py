@@ -4,6 +4,9 @@
 of the compiler (``torch._dynamo``) to do so: at the first optimizer of a process, for about as long as the rest of a
 small job takes. A compiler that is not loaded compiles nothing, so that there is nothing to keep out and no graph.
 
+Nothing plainer does: presetting what PyTorch keeps of it (``__dynamo_disable``) would no longer keep a compiler out
+that is loaded later, and the mark of a break imports it unasked.
+
 What does need it (``torch.compile``, ``torch.func``) loads it then, and `clock` leaves that out of a model's time.
 """
 

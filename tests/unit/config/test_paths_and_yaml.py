@@ -154,20 +154,35 @@ def test_a_name_spelled_otherwise_in_the_folder_is_pointed_at():
     assert "looks the same" not in refused({"data": {"source": "npz", "path": "Bar.npz"}})
 
 
-def test_a_result_behind_configfile_is_a_target_in_the_wrong_place():
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        ({"schema_version": 2, "method": "x", "copies": 64}, "is a result, not a configuration"),
+        ({"provenance": {}, "forget": {}}, "is a result, not a configuration"),
+        ({"rows": []}, "is no configuration, as none of its keys is one"),
+    ],
+    ids=str,
+)
+def test_a_result_behind_configfile_is_a_target_in_the_wrong_place(document, what):
     Path("c.yaml").write_text(json.dumps(RAW))
-    Path("score_x.json").write_text('{"schema_version": 2, "method": "x", "copies": 64}')
+    Path("score_x.json").write_text(json.dumps(document))
     with pytest.raises(config.ConfigError) as caught:
         config.load(["c.yaml", "score_x.json"], {}, {}, "none")
-    assert str(caught.value).startswith("score_x.json: is a result, not a configuration")
-    assert "What to make stands before --configfile: snakemake score_x.json" in str(caught.value)
+    assert str(caught.value).startswith(f"score_x.json: {what}: every name behind --configfile is read as one")
+    assert "What to make stands before --configfile: snakemake score_x.json --configfile c.yaml" in str(caught.value)
+
+
+def test_a_second_configuration_file_may_hold_a_single_key():
+    Path("c.yaml").write_text(json.dumps(RAW))
+    Path("more.yaml").write_text("delta: 0.001")
+    assert config.load(["c.yaml", "more.yaml"], {}, {}, "none").delta == 0.001
 
 
 @pytest.mark.parametrize("name", ["1", "true", "null", "2024-01-01", "1.5"])
 def test_a_name_of_a_method_that_is_no_text_is_told(name):
     Path("c.yaml").write_text(json.dumps(RAW)[:-1] + f", methods: {{{name}: {{file: finetune}}}}}}")
     with pytest.raises(config.ConfigError, match=r"methods: .* cannot be a key\. .* Put it in quotes\."):
-        config.load(["c.yaml"], {}, {}, "none")
+        config.load(["c.yaml"], {}, {"finetune": Path("finetune.py")}, "none")
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,18 @@ def test_a_method_that_returns_another_module_is_judged_by_its_tensors(checked):
     text = "import copy\ndef unlearn(model):\n    other = copy.deepcopy(model)\n    model[-1].bias.data += 1\n"
     text += "    return other\n"
     assert not checked(text)["changes_parameters"]
+
+
+def test_what_a_copy_leaves_to_the_next_one_where_the_harness_cannot_see_it_is_warned_of(checked, tmp_path):
+    """Copy 0 runs once more after another copy; a file by its absolute path is no copy's own."""
+    text = (
+        f"from pathlib import Path\n\nSHARED = Path({str(tmp_path / 'last.txt')!r})\n\n\ndef unlearn(model, seed):\n"
+        "    last = int(SHARED.read_text()) if SHARED.exists() else 0\n    SHARED.write_text(str(seed))\n"
+        "    model[-1].bias.data[0] += 1e-3 * (1 + last % 1000)\n"
+    )
+    found = checked(text)
+    assert not found["same_with_same_seed"]
+    assert any("read nothing back that another copy may have written" in line for line in found["warnings"])
+    alone = checked(text.replace("1 + last", "1 + seed"))
+    assert alone["same_with_same_seed"]
+    assert alone["warnings"] == []
