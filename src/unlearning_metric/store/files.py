@@ -88,13 +88,14 @@ def read_header(path: Path | str) -> dict[str, Any]:
 def read_stamp(path: Path | str) -> tuple[dict[str, Any], str | None]:
     """Header of a file, as `read_header`, and what tells its content from another made under the same key.
 
-    That is the checksum of the arrays or models, which files made anew from the same things share; of a table, a
-    document or a page, that of the whole file. None where the file states none.
+    That is the checksum of the arrays or models, or of a document less the record of its run, which files made anew
+    from the same things share; of a table or a page, that of the whole file. None where the file states none.
     """
     path = Path(path)
     if path.suffix == ".json":
         document = read_document(path)
-        return document_header(document), text_checksum(document)
+        provenance = {name: value for name, value in document["provenance"].items() if name != "run"}
+        return document_header(document), text_checksum({**document, "provenance": provenance})
     if path.suffix == ".html":
         text, header = read_page(path)
         return header, hashlib.sha256(text.encode()).hexdigest()[:32]

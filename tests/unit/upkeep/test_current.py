@@ -73,6 +73,15 @@ def test_an_array_written_by_another_library_is_the_same(tmp_path):
     assert Folder(tmp_path).stamp("a.npz").identity != first
 
 
+def test_a_document_made_anew_with_the_same_numbers_is_the_same(tmp_path):
+    def put(score, host):
+        provenance = {**origin().header(), "run": {"host": host}}
+        write_document(tmp_path / DOCUMENT, {"score": score, "provenance": provenance})
+        return Folder(tmp_path).stamp(DOCUMENT).identity
+
+    assert put(0.5, "one") == put(0.5, "another") != put(0.6, "one")
+
+
 def test_outputs_outlive_their_models(results):
     (results / MODELS).unlink()
     assert kinds(results) == ["absent", "current", "current"]
