@@ -85,7 +85,7 @@ BEHIND = {"dump_losses", "score", "leaderboard", "report"}
         (["train_full"], {"train_full", "unlearn", *BEHIND}),
         (["split_data"], {"split_data", "train_full", "train_retain", "unlearn", *BEHIND}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value)),
 )
 def test_what_is_forced_makes_all_behind_it_anew(make_plan, finished, forced, expected):
     assert anew(make_plan(), finished, forced=forced) == expected
