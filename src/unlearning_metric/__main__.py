@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import shlex
 import sys
@@ -114,6 +115,8 @@ def score(arguments: argparse.Namespace) -> int:
     from unlearning_metric.jobs.score_elsewhere import score_elsewhere
     from unlearning_metric.outputs.external import DumpError
 
+    # Many examples take minutes: how far it is goes to the terminal.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         text = score_elsewhere(
             arguments.retrained,

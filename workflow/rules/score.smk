@@ -12,7 +12,8 @@ rule score:
         f"{RESULTS}/logs/score_{{method}}.log",
     conda:
         ENVIRONMENT
-    threads: 1
+    # From 128 models on, the kernels are what takes the time, and they run side by side.
+    threads: 2 if CONFIG.copies >= 128 else 1
     resources:
         mem_mb=2000,
         runtime=60,

@@ -93,7 +93,7 @@ class Ensemble:
 
     def class_name(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
-        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+        return (self.classes[label] if 0 <= label < len(self.classes) else "") or str(label)
 
     @property
     def forget(self) -> Outputs:

@@ -85,7 +85,7 @@ class Findings:
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
-        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+        return (self.classes[label] if 0 <= label < len(self.classes) else "") or str(label)
 
     @property
     def first(self) -> Mapping[str, Any]:
