@@ -39,10 +39,13 @@ from pathlib import Path
 
 import torch
 
+# Each copy has a working folder of its own.
+PROJECT = Path(__file__).resolve().parents[1]
+
 
 def unlearn(model, generator):
-    Path("started").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
-    while Path("hold").exists():
+    PROJECT.joinpath("started").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    while PROJECT.joinpath("hold").exists():
         time.sleep(0.1)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -184,8 +184,13 @@ def renamed_module(package):
 
 
 def new_names(package):
-    """One more source, strategy and engine in the configuration, as anybody would add them."""
-    for last, name in (("casia_surf", "sinus"), ("easiest", "oldest"), ("stacked", "pipelined")):
+    """One more source and engine in the configuration, as anybody would add them, and one more strategy."""
+    strategies = holding(package, "STRATEGIES: dict")
+    of_class = strategies.with_name("by_class.py").read_text()
+    strategies.with_name("oldest.py").write_text(of_class.replace('Strategy("class"', 'Strategy("oldest"'))
+    edit(strategies, "by_index, medium", "by_index, medium, oldest")
+    edit(strategies, "        by_difficulty.EASIEST,\n", "        by_difficulty.EASIEST,\n        oldest.STRATEGY,\n")
+    for last, name in (("casia_surf", "sinus"), ("stacked", "pipelined")):
         listed = re.compile(rf'(Literal\[[^]]*"{last}")(\s*\])')
         [file] = [path for path in package.rglob("*.py") if listed.search(path.read_text())]
         file.write_text(listed.sub(rf'\1, "{name}"\2', file.read_text()))

@@ -6,18 +6,16 @@ import pytest
 
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.scoring.score import canonical
+from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_document
 
 pytestmark = pytest.mark.slow
 
 DIVERGING = """import torch
 
-seen = []
 
-
-def unlearn(model):
-    seen.append(1)
-    if len(seen) == 2:
+def unlearn(model, seed):
+    if seed in SEEDS:
         with torch.no_grad():
             next(model.parameters()).fill_(float("nan"))
     else:
@@ -86,11 +84,11 @@ def test_without_checkpoints_only_originals_stay_and_nothing_is_made_again(workf
 
 
 def test_diverged_copies_are_counted_shown_or_refused(workflow):
-    workflow.only("identity").write("methods/astray.py", DIVERGING)
+    seeds = [Streams(0, "unlearn/astray", index).integer("seed") % 2**31 for index in (1, 5)]
+    workflow.only("identity").write("methods/astray.py", DIVERGING.replace("SEEDS", str(seeds)))
     workflow.configure(methods={})
     run(workflow)
     document = score(workflow, "astray")
-    # The second copy of each shard.
     assert document["diverged"] == [1, 5]
     assert any("2 of 8 copies diverged" in warning for warning in document["warnings"])
     rows = {row["method"]: row for row in json.loads(workflow.path("results/leaderboard.json").read_text())["rows"]}

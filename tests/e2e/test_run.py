@@ -16,6 +16,7 @@ import pytest
 
 from unlearning_metric.scoring.schema import ScoreDocument
 from unlearning_metric.scoring.score import canonical
+from unlearning_metric.seeds import Streams
 
 pytestmark = pytest.mark.slow
 
@@ -165,9 +166,11 @@ def own_run(finished, tmp_path):
 
 
 def test_failing_method_is_named_and_holds_up_no_other(own_run):
+    # The third copy of each shard.
+    unlucky = [Streams(0, "unlearn/broken", index).integer("seed") % 2**31 for index in (2, 6)]
     own_run.write(
         "methods/broken.py",
-        "calls = []\n\n\ndef unlearn(model):\n    calls.append(1)\n    if len(calls) == 3:\n"
+        f"def unlearn(model, seed):\n    if seed in {unlucky}:\n"
         "        raise ArithmeticError('out of luck')  # here\n    return model\n",
     )
     own_run.write("methods/twin.py", IDENTITY)
@@ -180,7 +183,7 @@ def test_failing_method_is_named_and_holds_up_no_other(own_run):
         (message,) = set(re.findall(r"method broken failed on copy .*", log))
         assert re.fullmatch(
             rf"method broken failed on copy {index} \(seed \d+\): ArithmeticError: out of luck "
-            r"\(methods/broken.py, line 7: raise ArithmeticError\('out of luck'\)  # here\)",
+            r"\(methods/broken.py, line 3: raise ArithmeticError\('out of luck'\)  # here\)",
             message,
         )
         assert message in answer.stdout

@@ -115,9 +115,10 @@ def test_a_results_folder_that_cannot_be_made_is_named(workflow):
 @pytest.mark.parametrize(("tell", "seconds"), [(os.killpg, 600), (os.kill, 2)], ids=["ctrl-C", "SIGTERM"])
 def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds):
     workflow.only("identity").configure(shard_size=8, device="cpu", methods={})
-    slow = (
-        f"import pathlib, time\n\ndef unlearn(model):\n    pathlib.Path('started').touch()\n    time.sleep({seconds})\n"
-    )
+    # An absolute path: each copy has a working folder of its own.
+    started = workflow.path("started")
+    slow = f"import pathlib, time\n\ndef unlearn(model):\n    pathlib.Path({str(started)!r}).touch()\n"
+    slow += f"    time.sleep({seconds})\n"
     workflow.write("methods/slow.py", slow)
     workflow.write("sweep.yaml", "results: out\nbase: config/config.yaml\nexperiments: {a: {}}\n")
     # Tests that run in the background inherit that SIGINT is ignored.
@@ -129,7 +130,7 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds
                                text=True, start_new_session=True)  # fmt: skip
     try:
         deadline = time.monotonic() + 300
-        while not workflow.path("started").exists() and time.monotonic() < deadline:
+        while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         tell(process.pid, signal.SIGINT if tell is os.killpg else signal.SIGTERM)
         rest = process.communicate(timeout=120)[0]

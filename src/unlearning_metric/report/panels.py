@@ -93,7 +93,8 @@ def score_by_models(method: Method) -> Markup:
     models = np.log([entry["models"] for entry in entries])
     scores = [entry["forgetting_score"] for entry in entries]
     intervals = [entry["interval"] for entry in entries]
-    high = max([ceiling, *scores, *(interval[1] for interval in intervals if interval is not None)]) * 1.05 or 1.0
+    reached = [*scores, *(interval[1] for interval in intervals if interval is not None)]
+    high = max(reached if ceiling is None else [ceiling, *reached]) * 1.05 or 1.0
     margin = 0.15 * max(float(np.ptp(models)), 1.0)
     xs, ys = _x(models, models[0] - margin, models[-1] + margin), _y(scores, high)
     line = "L".join(f"{_number(x)} {_number(y)}" for x, y in zip(xs, ys, strict=True))
@@ -101,12 +102,14 @@ def score_by_models(method: Method) -> Markup:
         if interval is not None:
             low, top = _y(interval, high)
             line += f"M{_number(x)} {_number(low)}V{_number(top)}"
-    level = _number(float(_y(ceiling, high)))
     drawn = f'<path d="M{line}" fill="none" stroke="{UNLEARNED}"/><path d="'
     for x, y in zip(xs, ys, strict=True):
         drawn += f"M{_number(x - 2)} {_number(y)}a2 2 0 1 0 4 0a2 2 0 1 0 -4 0"
-    drawn += f'" fill="{UNLEARNED}"/><path d="M{_LEFT} {level}H{_RIGHT}" stroke="currentColor" stroke-dasharray="4 3"/>'
-    drawn += _texts([(_RIGHT, float(level) - 3, "ceiling at N")], "end")
+    drawn += f'" fill="{UNLEARNED}"/>'
+    if ceiling is not None:
+        level = float(_y(ceiling, high))
+        drawn += f'<path d="M{_LEFT} {_number(level)}H{_RIGHT}" stroke="currentColor" stroke-dasharray="4 3"/>'
+        drawn += _texts([(_RIGHT, level - 3, "ceiling at N")], "end")
     drawn += _texts([(x, _BOTTOM + 13, str(entry["models"])) for x, entry in zip(xs, entries, strict=True)])
     text = f"Line plot of the forgetting score of {escape(method.name)} against the number of models"
     return _svg(text, drawn, high, "models a side", "forgetting score")
