@@ -37,12 +37,6 @@ def test_an_entry_that_names_a_file_is_scored_and_checked_like_any_method(workfl
     )
     jobs = workflow.jobs()
     assert methods_of([job for job in jobs if job.rule == "score"]) == {"finetune", "ft_low", "theirs"}
-    files = {
-        job.pairs("wildcards")["method"]: job.files("input")[-1] for job in workflow.jobs("-F") if job.rule == "unlearn"
-    }
-    assert files == {
-        "finetune": "methods/finetune.py", "ft_low": "methods/finetune.py", "theirs": "elsewhere/theirs.py",
-    }  # fmt: skip
     assert workflow.counts("results/check_theirs.json") == {**CHAIN, "check": 1}
 
     workflow.configure(methods={"ft_low": {"file": "finetune"}}, skip=["ft_low"])
