@@ -95,7 +95,7 @@ def test_diverged_copies_are_counted_shown_or_refused(workflow):
     assert (rows["astray"]["diverged"], rows["identity"]["diverged"]) == (2, 0)
 
     # The outputs are there: under "fail" the scores are looked at again, nothing is run again.
-    assert workflow.counts("--config", "on_diverged=fail") == {"score": 2, "all": 1}
+    assert workflow.counts("--config", "on_diverged=fail") == {"score": 2, "leaderboard": 1, "report": 1, "all": 1}
     refused = workflow.run("--cores", "2", "--config", "on_diverged=fail")
     assert refused.returncode != 0
     assert "unlearn/astray: models 1, 5 have non-finite parameters or outputs" in refused.stdout
