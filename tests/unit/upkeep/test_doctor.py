@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unlearning_metric import config
 from unlearning_metric.__main__ import main
 from unlearning_metric.keys.versions import VERSIONS, Version
 from unlearning_metric.plan.plan import Plan, find_methods
@@ -16,22 +15,10 @@ from unlearning_metric.store.files import write_npz
 from unlearning_metric.upkeep.doctor import by_other_code, examine
 from unlearning_metric.upkeep.sweep import GIVEN
 
-SMALL = {
-    "copies": 4,
-    "shard_size": 4,
-    "data": {"source": "digits"},
-    "forget": {"strategy": "random", "count": 5},
-    "model": {"name": "mlp"},
-    "training": {"lr": 0.1, "epochs": 1, "batch_size": 8},
-}
-
 
 @pytest.fixture
-def plan(tmp_path):
-    (tmp_path / "methods").mkdir()
-    (tmp_path / "methods" / "mine.py").write_text("def unlearn(model):\n    return model\n")
-    methods = find_methods(tmp_path / "methods")
-    return Plan(config.parse(SMALL, methods), methods)
+def plan(make_plan):
+    return make_plan(shard_size=4)
 
 
 def put(results, name, origin):
