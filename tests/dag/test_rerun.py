@@ -437,3 +437,14 @@ def test_a_deleted_file_that_nothing_needs_any_more(finished, tmp_path, name):
     assert finished.counts(cwd=moved) == NOTHING
     missing_dump = {"dump_losses": 1} if "losses" in name else {}
     assert finished.counts("--config", "delta=0.001", cwd=moved) == {**missing_dump, **SCORES, "all": 1}
+
+
+@pytest.mark.slow
+def test_files_touched_under_another_configuration_and_set_back(finished, tmp_path):
+    moved = shutil.copytree(finished.folder, tmp_path / "moved")
+    settings = yaml.safe_load(moved.joinpath("config/config.yaml").read_text())
+    other = moved / "config/other.yaml"
+    other.write_text(yaml.safe_dump({**settings, "training": {**settings["training"], "lr": 0.2}}))
+    finished.run("--cores", "1", "--touch", "--configfile", "config/other.yaml", cwd=moved)
+
+    assert finished.counts(cwd=moved) == NOTHING

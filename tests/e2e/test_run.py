@@ -165,6 +165,19 @@ def own_run(finished, tmp_path):
     return run
 
 
+def test_an_environment_in_a_folder_with_a_blank_and_a_quote(workflow):
+    place = workflow.folder / "it's mine" / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    (packages,) = place.glob("lib/python3.*/site-packages")
+    packages.joinpath("all.pth").write_text("\n".join(path for path in sys.path if path))
+    answer = subprocess.run(
+        [place / "bin" / "python", "-m", "snakemake", "--cores", "1", "results/data/split.npz"],
+        cwd=workflow.folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert workflow.path("results/data/split.npz").exists()
+
+
 def test_failing_method_is_named_and_holds_up_no_other(own_run):
     # The third copy of each shard.
     unlucky = [Streams(0, "unlearn/broken", index).integer("seed") % 2**31 for index in (2, 6)]
