@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from unlearning_metric.data import casia_surf, digits, downloads, image_folder, npz
+from unlearning_metric.data import casia_surf, digits, downloads, image_folder, medmnist, npz
 from unlearning_metric.data.images import ImageData
 from unlearning_metric.data.record import DataSettings, Source
 
 #: Name of a source -> its record, in the order in which they are documented.
 SOURCES: dict[str, Source] = {
     source.name: source
-    for source in (digits.SOURCE, *downloads.SOURCES, npz.SOURCE, image_folder.SOURCE, casia_surf.SOURCE)
+    for source in (
+        digits.SOURCE,
+        *downloads.SOURCES,
+        npz.SOURCE,
+        image_folder.SOURCE,
+        medmnist.SOURCE,
+        casia_surf.SOURCE,
+    )
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from unlearning_metric import config
+from unlearning_metric.data import SOURCES
 
 ROOT = Path(__file__).resolve().parents[3]
 KNOWN = ("finetune", "identity", "reset_head", "retrain")
@@ -114,8 +115,7 @@ def test_wrong_value_is_named_with_what_is_allowed(raw, key, value, expected):
         (
             "data.source",
             "digit",
-            "Expected one of digits, cifar10, cifar100, svhn, mnist, fashion_mnist, npz, image_folder, "
-            "casia_surf. Did you mean 'digits'?",
+            f"Expected one of {', '.join(SOURCES)}. Did you mean 'digits'?",
         ),
         ("data.source", "CIFAR10", "Did you mean 'cifar10'?"),
         (
