@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from unlearning_metric import config as configuration
+from unlearning_metric.bank import default_configuration
 from unlearning_metric.upkeep import handover
 from unlearning_metric.runtime import devices
 from unlearning_metric.plan.plan import Plan, find_methods
@@ -44,15 +45,15 @@ def handed():
 def make_plan():
     """The plan of the checked configuration; in a job, the plan of the run that it belongs to.
 
-    config/config.yaml is read only when no --configfile is given: Snakemake would merge the two, and the default's
-    hyper-parameters would leak into another experiment.
+    config/config.yaml, or that of the bank which was opened in this folder, is read only when no --configfile is given:
+    Snakemake would merge the two, and the default's hyper-parameters would leak into another experiment.
     """
     if handed():
         return Plan.recorded(config[handover.HANDED])
     try:
         handover.refuse_other_package(ROOT)
         methods = find_methods(ROOT / "methods")
-        default = ROOT / "config" / "config.yaml"
+        default = default_configuration(ROOT)
         settings = configuration.load(workflow.configfiles, config, methods, default)
         plan = Plan(settings, methods)
         refuse_other_shard_sizes(plan, settings.results.rstrip("/"))
