@@ -75,7 +75,7 @@ def run(step: str, name: str, folder: Path) -> dict[str, Any]:
 
 def _prepare_data(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     source, path = case.get("data.source", "digits"), None
-    if source == "npz":
+    if "file" in case:
         path = inputs.write_arrays(folder, case["file"])
     elif source in ("image_folder", "casia_surf"):
         path = inputs.write_images(folder / "images", source)

@@ -8,13 +8,13 @@ import torch
 
 from unlearning_metric import config
 from unlearning_metric.config import FORGET_STRATEGIES
+from unlearning_metric.config.pages import COMMAND, page
 from unlearning_metric.data.images import DataError
 from unlearning_metric.forget.split import Split, count_duplicates, make_split
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.strategies import STRATEGIES
 from unlearning_metric.strategies.by_index import read_indices
-from unlearning_metric.strategies.pages import page
 
 RNG = np.random.default_rng(0)
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,10 +34,10 @@ def trained(parts: Split) -> np.ndarray:
     return np.sort(np.concatenate([parts.forget, parts.retain]))
 
 
-def test_the_configuration_and_its_page_have_every_strategy():
+def test_the_page_of_the_configuration_is_that_of_its_records():
     assert tuple(STRATEGIES) == FORGET_STRATEGIES
     text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    assert text == page(text), "run: python -m unlearning_metric.strategies config/README.md"
+    assert text == page(text), f"run: {COMMAND}"
 
 
 def test_a_stratified_forget_set_has_the_shares_of_the_classes():
