@@ -10,7 +10,7 @@ from unlearning_metric.config.data import Data
 from unlearning_metric.config.efficiency import Efficiency
 from unlearning_metric.config.experiment import Config
 from unlearning_metric.config.forget import BY_DIFFICULTY, FORGET_STRATEGIES, INDEX_FILES, Forget
-from unlearning_metric.config.load import load, parse
+from unlearning_metric.config.load import load, load_given, parse
 from unlearning_metric.config.methods import METHOD_NAME, RESERVED, unknown_method_message
 from unlearning_metric.config.model import BUILD, DEFAULT_WIDTH, MODELS, Model
 from unlearning_metric.config.neutral import NEUTRAL
