@@ -9,13 +9,20 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import temp
+from snakemake.logging import logger
 from snakemake.path_modifier import PathModifier
 
 from unlearning_metric import config as configuration
 from unlearning_metric.upkeep import handover
 from unlearning_metric.runtime import devices
 from unlearning_metric.plan.plan import Plan
-from unlearning_metric.plan.workflow_files import method_folders, methods_of
+from unlearning_metric.plan.workflow_files import (
+    absent_packages,
+    default_config,
+    method_folders,
+    methods_of,
+    other_workflow,
+)
 from unlearning_metric.upkeep.rebuild import RefusalError, refuse_other_shard_sizes
 from unlearning_metric.report.names import figure_names
 from unlearning_metric.plan.shard_size import asked_minutes
@@ -33,6 +40,12 @@ MODULE = workflow.modifier.namespace
 # Somebody else's Snakefile was started, which imports or includes this one.
 IMPORTED = not os.path.samefile(workflow.basedir, ROOT)
 MODIFIER = workflow.modifier
+# With --sdm the jobs have an environment of their own.
+if not workflow.deployment_settings.deployment_method and absent_packages():
+    raise WorkflowError(
+        f"{', '.join(absent_packages())}: not installed for this Python ({sys.executable}). The package alone scores "
+        "outputs; to run the workflow: pip install 'unlearning-metric[all]'."
+    )
 
 
 def handed():
@@ -48,16 +61,15 @@ def handed():
 def read_settings(methods):
     """The checked configuration: that of the module statement, or of the files and the command line.
 
-    config/config.yaml is read only when no --configfile is given: Snakemake would merge the two, and the default's
-    hyper-parameters would leak into another experiment.
+    config/config.yaml, of the folder that it runs in or else of the workflow, is read only when no --configfile is
+    given: Snakemake would merge the two, and the default's hyper-parameters would leak into another experiment.
     """
-    default = ROOT / "config" / "config.yaml"
     if MODULE and config:
         return configuration.load_given(
             config, methods, f"the config of module {MODULE}"
         )
     files = [] if MODULE else workflow.configfiles
-    return configuration.load(files, config, methods, default)
+    return configuration.load(files, config, methods, default_config(ROOT))
 
 
 def in_place(settings):
@@ -78,6 +90,12 @@ def make_plan():
             in_place(plan.config)
             return plan
         handover.refuse_other_package(ROOT)
+        if differ := other_workflow(ROOT) if workflow.is_main_process else []:
+            logger.warning(
+                f"{ROOT} holds other rules than the installed package unlearning_metric: {', '.join(differ[:5])}"
+                f"{', ...' if len(differ) > 5 else ''}. If you did not edit them, the package is of another version: "
+                "delete Snakefile and workflow there, then run unlearning-metric init on the folder."
+            )
         methods = methods_of(method_folders(ROOT, Path(workflow.basedir)))
         plan = Plan(in_place(read_settings(methods)), methods)
         refuse_other_shard_sizes(plan, plan.config.results)

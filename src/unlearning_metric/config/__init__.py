@@ -23,6 +23,7 @@ from unlearning_metric.config.yaml_file import merge, read_yaml
 __all__ = [
     "BUILD", "BY_DIFFICULTY", "DEFAULT_WIDTH", "FORGET_STRATEGIES", "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL",
     "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "Efficiency", "Forget", "Model", "Training",
-    "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load", "merge",
+    "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load",
+    "load_given", "merge",
     "parse", "read_yaml", "unknown_method_message",
 ]  # fmt: skip
