@@ -50,26 +50,25 @@ def table_lines(cells: list[list[str]]) -> list[str]:
     return lines
 
 
-def ties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each row, the ranks of the neighbours whose difference interval covers 0."""
-    marks: list[list[str]] = [[] for _ in rows]
-    for place, row in enumerate(rows[:-1]):
-        if row.get("tie"):
-            marks[place].append(str(rows[place + 1]["rank"]))
-            marks[place + 1].insert(0, str(row["rank"]))
-    return [", ".join(mark) for mark in marks]
+def rank_text(row: Mapping[str, Any]) -> str:
+    """The ranks that a method may have, such as 2-4; its place in the order where no methods were compared."""
+    if row["rank"] is None:
+        return _ABSENT
+    low, high = row.get("rank_low"), row.get("rank_high")
+    if low is None:
+        return _count(row["rank"])
+    return _count(low) if low == high else f"{_count(low)}-{_count(high)}"
 
 
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     head = [
-        "rank", "method", "tied with", "final score", "forgetting score", "relative", "floor", "ceiling",
+        "rank", "method", "final score", "forgetting score", "relative", "floor", "ceiling",
         "retain ratio", "test ratio", "forget ratio", "time ratio", "within limit", "diverged", "status",
     ]  # fmt: skip
     cells = [
         [
-            _count(row["rank"]),
+            rank_text(row),
             row["method"],
-            mark,
             *(_with_interval(row, name) for name in ("final_score", "forgetting_score", "relative")),
             *(_number(row[name]) for name in ("floor", "ceiling")),
             *(_number(row[name]) for name in ("retain_ratio", "test_ratio", "forget_ratio", "time_ratio")),
@@ -77,7 +76,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             _count(row["diverged"]),
             row["status"],
         ]
-        for row, mark in zip(rows, ties(rows), strict=True)
+        for row in rows
     ]
     return table_lines(_cells([head, *cells]))
 
@@ -129,7 +128,8 @@ def head_line(document: Mapping[str, Any]) -> str:
         f"No intervals: {interval['reason']}."
         if interval["reason"]
         else f"With each score: {level} intervals over the models, for these forget examples and originals. "
-        "Tied: neighbours whose difference such an interval does not tell from 0."
+        "Rank: the ranks that a method may have, in the order of the final scores. All pairs are compared over the "
+        "models that both share; the chance that even one of these ranges is wrong is at most 5 % (Holm)."
     )
     return (
         f"{document['dataset']}, {document['model']}, N = {document['copies']} models a side, "

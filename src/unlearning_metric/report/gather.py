@@ -73,6 +73,7 @@ class Findings:
         images
     seconds : group -> seconds of all its models; disk : folder -> bytes
     classes : what the source calls class 0, 1, ...; empty where it is not known
+    pairs : of the leaderboard, how each two ranked methods compare
     """
 
     rows: list[Mapping[str, Any]]
@@ -82,6 +83,7 @@ class Findings:
     seconds: Mapping[str, float] = field(default_factory=dict)
     disk: Mapping[str, int] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    pairs: Sequence[Mapping[str, Any]] = ()
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
@@ -156,6 +158,7 @@ def gather(
         seconds=seconds,
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
         classes=header.get("classes", ()),
+        pairs=board["pairs"],
     )
 
 

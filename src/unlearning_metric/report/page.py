@@ -29,6 +29,7 @@ PICTURE_SIDE = 96
 
 _TEXTS = {
     "utility": "Scatter plot of the forgetting score against utility, a numbered point for each method",
+    "pairs": "Matrix of the methods, best first: which of two methods is ahead, or that they are not told apart",
     "models": "Line plot of each method's forgetting score against the number of models",
     "examples": "Heat map of epsilon, methods by forget examples from easy to hard",
     "agreement": "Heat map of the rank correlation between metrics",
@@ -57,6 +58,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         warnings=warning_texts(documents),
         intervals=interval["reason"] is None,
         no_intervals=f"No intervals: {interval['reason']}.",
+        compared=bool(found.pairs),
         figures={
             name: Markup(figures.inline_svg(draw, name, _TEXTS[name]))
             for name, draw in figures.drawings(found).items()
