@@ -213,10 +213,3 @@ def opened_bank(results: Path | str) -> Opened | None:
         return Opened(parse_record(record, str(path)), name, sha256)
     except BankError as error:
         raise BankError(f"{error} {advice}") from error
-
-
-def default_configuration(checkout: Path | str) -> Path:
-    """The configuration of a run that names none: of the bank that was opened in this folder, else the checkout's."""
-    here = Path(CONFIGURATION)
-    opened = here.is_file() and Path(RECORD).is_file() and Path.cwd().resolve() != Path(checkout).resolve()
-    return here if opened else Path(checkout, "config", "config.yaml")

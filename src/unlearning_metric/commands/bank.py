@@ -13,7 +13,8 @@ from unlearning_metric.bank import BankError
 from unlearning_metric.bank.fetch import fetch, is_remote
 from unlearning_metric.bank.record import Opened, Record
 from unlearning_metric.errors import UserError
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.workflow_files import default_config, method_folders, methods_of, workflow_of
 
 #: Problems that a doctor may find in a folder of which a bank is made: what it lacks besides.
 _HARMLESS = frozenset({"missing"})
@@ -178,9 +179,9 @@ def _of_results(arguments: argparse.Namespace) -> Record:
     from unlearning_metric.upkeep.doctor import examine
 
     root = Path(arguments.workflow)
-    methods = find_methods(root / "methods")
     try:
-        settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
+        methods = methods_of(method_folders(workflow_of(root), root))
+        settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
         plan = Plan(settings, methods)
     except config.ConfigError as error:
         raise BankError(str(error)) from error
