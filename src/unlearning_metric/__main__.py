@@ -1,4 +1,4 @@
-"""Commands: `unlearning-metric init`, `doctor`, `shard-size`, `score`, `bank`; also by `python -m unlearning_metric`."""
+"""Commands: `unlearning-metric init`, `doctor`, `shard-size`, `score`, `bank`; also `python -m unlearning_metric`."""
 
 from __future__ import annotations
 
