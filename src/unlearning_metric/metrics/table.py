@@ -5,7 +5,7 @@ To add one, write its file with a record and name the record here.
 
 from __future__ import annotations
 
-from unlearning_metric.metrics import heldout, klom, seed_notebook, simple_mia, two_sample, ulira
+from unlearning_metric.metrics import cliffs_delta, heldout, klom, seed_notebook, simple_mia, two_sample, ulira
 from unlearning_metric.metrics.record import Metric
 
 #: Section of the score document -> its record.
@@ -16,6 +16,7 @@ METRICS: dict[str, Metric] = {
         two_sample.METRIC,
         klom.METRIC,
         ulira.METRIC,
+        cliffs_delta.METRIC,
         simple_mia.METRIC,
         seed_notebook.METRIC,
     )
