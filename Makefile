@@ -4,6 +4,7 @@
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
 # make test-package   build the package, install it into an empty environment without PyTorch, use it there
+# make dist    build the package into dist/
 # make docs    build the pages of docs/ into docs/_build/html; a warning is an error
 # make doctor  say what in results/ is stale, damaged, unreadable, missing or foreign
 # make pin   store the numbers of the steps anew, after raising a version (CONTRIBUTING.md)
@@ -16,7 +17,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-cluster test-browser test-package docs lint doctor pin bench install clean
+.PHONY: run test test-faults test-cluster test-browser test-package dist docs lint doctor pin bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -46,6 +47,9 @@ test-browser: .venv/installed-test
 
 test-package: .venv/installed-test
 	$(BIN)/python -m pytest -rs tests/package
+
+dist: .venv/installed-test
+	$(BIN)/python -m build --outdir dist .
 
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
