@@ -71,8 +71,8 @@ def score_document() -> str:
     schema = json.loads((workflow_folder() / "workflow" / "schemas" / "score.schema.json").read_text(encoding="utf-8"))
     rows = [f"| `{name}` | {said.replace('|', chr(92) + '|')} |" for name, said in dict(fields(schema, schema)).items()]
     return (
-        "# The score document\n\n`results/score_<method>.json`; written from `workflow/schemas/score.schema.json`. What "
-        "the numbers mean: [What a run leaves](../results.md).\n\n| field | what |\n| --- | --- |\n"
+        "# The score document\n\n`results/score_<method>.json`; written from `workflow/schemas/score.schema.json`. "
+        "What the numbers mean: [What a run leaves](../results.md).\n\n| field | what |\n| --- | --- |\n"
         + "\n".join(rows)
         + "\n"
     )
