@@ -213,9 +213,8 @@ def _share(text: str) -> float:
     return value
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point; the exit status."""
-    print_anyway()
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; ``run`` of what it parsed is the function of one."""
     parser = argparse.ArgumentParser(prog="python -m unlearning_metric")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -258,7 +257,13 @@ def main(argv: list[str] | None = None) -> int:
     outside.add_argument("--efficiency-limit", type=_finite, help="share of a retraining; default: 0.2")
     outside.set_defaults(run=score)
     add_bank(commands)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; the exit status."""
+    print_anyway()
+    arguments = command_parser().parse_args(argv)
     return arguments.run(arguments)
 
 
