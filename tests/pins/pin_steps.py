@@ -203,7 +203,7 @@ def _scored(case: Mapping[str, Any], folder: Path, name: str = "mine", seed: int
     plan = plan_of(case)
     copies, groups = plan.config.copies, case.get("groups", True)
     sides = {"retrained": (20, copies, 0.0), "unlearned": (seed, copies, shift),
-             "originals": (30, plan.config.originals, 3.0)}  # fmt: skip
+             "originals": (30, plan.originals, 3.0)}  # fmt: skip
     if plan.config.ceiling == "retrain":
         sides["ceiling"] = (40, copies, 0.0)
     dumps = {}
