@@ -95,30 +95,69 @@ def simulate(given):
                     # The scores from one more original against fresh models are draws of what the mean estimates.
                     truth = np.concatenate([np.concatenate([f[:, 0], f[:, 7], f[:, 8]]) for f in everything]).mean()
                     for count, found in zip(given.originals, everything, strict=True):
+                        score, mean_low, mean_high, low, high, one_low, one_high, another, afresh, variance = found.T
                         shares = (
-                            within(truth, found[:, 1], found[:, 2]), within(found[:, 7], found[:, 3], found[:, 4]),
-                            within(found[:, 8], found[:, 3], found[:, 4]), within(found[:, 7], found[:, 5], found[:, 6]),
+                            within(truth, mean_low, mean_high), within(another, low, high),
+                            within(afresh, low, high), within(another, one_low, one_high),
                         )  # fmt: skip
-                        width = np.median((found[:, 4] - found[:, 3]) / found[:, 0])
-                        print(
-                            f"{models:4} {setting:9} {effect:8.2f} {count:3} {truth:7.4f} {found[:, 9].mean() ** 0.5:6.3f}"
-                            + "".join(f"{share:9.1%}" for share in shares) + f"{width:9.2f}",
-                            flush=True,
-                        )  # fmt: skip
+                        row = (
+                            f"{models:4} {setting:9} {effect:8.2f} {count:3} {truth:7.4f} {variance.mean() ** 0.5:6.3f}"
+                        )
+                        row += "".join(f"{share:9.1%}" for share in shares)
+                        print(f"{row}{np.median((high - low) / score):9.2f}", flush=True)
 
 
 def of_run(given):
-    """The same columns, "fresh" left out, for every method of a run of the workflow with many originals."""
-    from unlearning_metric.store.files import read_npz
-
+    """The columns "another" and "one" for every method of a run of the workflow, by K of its originals at a time."""
     generator = np.random.default_rng(0)
     print(f"{'method':16} {'K':>3} {'F':>7} {'sd':>6} {'another':>9} {'one':>9}")
-    for path in sorted(Path(given.results).glob("replicates_*.npz")):
-        arrays, _ = read_npz(path)
-        each = arrays["each"]
-        if not each.min() > 0:
+    totals = {count: [] for count in given.originals}
+    for path in sorted(Path(given.results).glob("score_*.json")):
+        method = path.stem.removeprefix("score_")
+        each = scored_each(Path(given.results), method)
+        values = np.array([one.score for one in each])
+        if values.min() <= 0:
             continue
-        print(path, len(each), generator)
+        for count in given.originals:
+            another, alone = [], []
+            for _ in range(given.experiments):
+                chosen = generator.permutation(len(each))[: count + 1]
+                *taken, left = (each[place] for place in chosen)
+                low, high = another_original_interval(mean_replicates(taken))
+                another.append(low <= left.score <= high)
+                low, high = score_interval(taken[0])
+                alone.append(low <= left.score <= high)
+            totals[count].append(np.mean(another))
+            row = f"{method:16} {count:3} {values.mean():7.4f} {np.log(values).std(ddof=1):6.3f}"
+            print(f"{row}{np.mean(another):10.1%}{np.mean(alone):10.1%}", flush=True)
+    for count, shares in totals.items():
+        print(f"{'all':16} {count:3} {'':14}{np.mean(shares):10.1%}")
+
+
+def scored_each(results, method):
+    """Replicates of the forgetting score from each original of a run."""
+    from unlearning_metric.outputs.dumps import load_ensemble
+    from unlearning_metric.store.files import read_header
+    from unlearning_metric.store.shards import original_folder, shard_models
+
+    def loaded(group):
+        paths = sorted(Path(results, "losses", group).glob("*.parquet"))
+        models = sum(len(shard_models(path.stem)) for path in paths)
+        return load_ensemble(paths, read_header(paths[0])["key"], models, ("forget",)).forget.saturated
+
+    retrained = loaded("retain")
+    models, found, number = len(retrained), [], 0
+    while Path(results, "losses", group := f"unlearn/{method}{original_folder(number)}").is_dir():
+        copies = loaded(group)
+        sides = Sorted.of(retrained, copies)
+        found.append(
+            replicates(
+                lambda kept, sides=sides: subset_points(sides, kept[None], models + kept[None], 1e-5), models, 0,
+                challenge(retrained, copies).points, freedom(retrained, copies),
+            )
+        )  # fmt: skip
+        number += 1
+    return found
 
 
 def main():

@@ -74,7 +74,7 @@ def test_with_an_original_a_copy_a_deterministic_method_has_a_spread(workflow):
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory, new_workflow):
     """A run with entries that share a file, a file from elsewhere and an oracle, without checkpoints."""
-    copy = new_workflow(tmp_path_factory.mktemp("variants") / "workflow").only("finetune", "retrain")
+    copy = new_workflow(tmp_path_factory.mktemp("variants") / "it's {mine}").only("finetune", "retrain")
     copy.write("methods/oracle.py", ORACLE)
     copy.write("../elsewhere/submission.py", SUBMISSION)
     copy.configure(

@@ -136,7 +136,7 @@ def _import_original(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _originals(case: Mapping[str, Any], folder: Path) -> list[str]:
-    count, images = case.get("originals", 1), "model.width" in case
+    count, images = case.get("originals", {"count": 1})["count"], "model.width" in case
     return [str(inputs.write_states(folder, list(range(count)), "full", images))]
 
 
@@ -204,6 +204,8 @@ def _scored(case: Mapping[str, Any], folder: Path, name: str = "mine", seed: int
     copies, groups = plan.config.copies, case.get("groups", True)
     sides = {"retrained": (20, copies, 0.0), "unlearned": (seed, copies, shift),
              "originals": (30, plan.originals, 3.0)}  # fmt: skip
+    if plan.config.originals.count > 1:
+        sides["unlearned_0001"] = (seed + 100, copies, shift / 2)
     if plan.config.ceiling == "retrain":
         sides["ceiling"] = (40, copies, 0.0)
     dumps = {}
@@ -271,9 +273,10 @@ def _report(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         }
         for method in found.methods
     }  # fmt: skip
-    tables = {"hardest": hardest(found.methods), "epsilons": epsilon_matrix(found.methods),
-              "agreement": rank_agreement(found.methods)}  # fmt: skip
+    tables = {"hardest": hardest(found.methods), "epsilons": epsilon_matrix(found.methods)}
     numbers = {name: table.to_numpy(dtype=np.float64) for name, table in tables.items()}
+    # Pair by pair: one more metric moves none of them.
+    numbers["agreement"] = rank_agreement(found.methods).to_dict()
     return {**shown, **numbers, "seconds": dict(found.seconds), "images": {str(i): x for i, x in found.images.items()}}
 
 

@@ -54,6 +54,11 @@ class OriginalPerCopy(Originals):
         return PER_COPY
 
 
+def number_of_originals(written: Any, copies: int) -> int:
+    """How many originals an experiment has, from what stands in its configuration in any form."""
+    return Originals.model_validate(originals_from_short_form(written)).number(copies)
+
+
 def originals_from_short_form(value: Any) -> Any:
     """1 and ``per_copy`` in their types; other values but a mapping are refused, with what to write."""
     if isinstance(value, Originals | dict):

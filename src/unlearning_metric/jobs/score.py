@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from unlearning_metric.config import number_of_originals
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble, refuse_diverged
 from unlearning_metric.outputs.independence import refuse_mixed
@@ -24,7 +25,6 @@ def score_dumps(
     replicates_out: Path | str,
     method: str,
     settings: dict[str, Any],
-    originals: int,
     on_diverged: str,
     provenance: dict[str, Any],
 ) -> None:
@@ -35,16 +35,17 @@ def score_dumps(
     dumps : files of ``retrained``, ``unlearned`` (and ``unlearned_0001``, ... from each further original),
         ``originals`` and, where the ceiling is a second set of retrained models, ``ceiling``
     keys : the key the dumps of each name must carry
-    settings : ``copies`` and the parts of the configuration that can change the document
-    originals : number of original models
+    settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
     on_diverged : "keep" or "fail"
     provenance : ``key`` and ``origin`` of the files
     """
     groups = {"retrained": "retain", "originals": "full", "ceiling": "unlearn/retrain"}
-    copies = [name for name in dumps if name not in groups]
+    of_method = [name for name in dumps if name not in groups]
+    copies = settings["copies"]
+    originals = number_of_originals(settings["originals"], copies)
 
     def loaded(name: str) -> Ensemble:
-        side = load_ensemble(dumps[name], keys[name], originals if name == "originals" else settings["copies"])
+        side = load_ensemble(dumps[name], keys[name], originals if name == "originals" else copies)
         refuse_diverged(on_diverged, groups.get(name, f"unlearn/{method}"), side.diverged)
         return side
 
@@ -56,7 +57,7 @@ def score_dumps(
     }
     made = {name: settings["training"][name] for name in ("engine", "precision")}
     scores = []
-    for number, name in enumerate(copies):
+    for number, name in enumerate(of_method):
         unlearned = loaded(name)
         refuse_mixed({**shared, "unlearned": unlearned})
         run["shards"][name] = unlearned.runs
@@ -65,7 +66,7 @@ def score_dumps(
                 method,
                 shared["retrained"],
                 unlearned,
-                shared["originals"] if len(copies) == 1 else shared["originals"].of_model(number),
+                shared["originals"] if len(of_method) == 1 else shared["originals"].of_model(number),
                 shared.get("ceiling"),
                 settings,
                 made,

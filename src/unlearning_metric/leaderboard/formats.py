@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unlearning_metric.errors import plain
+from unlearning_metric.metrics.record import Metric, Shown
+from unlearning_metric.metrics.table import METRICS
 
 _ABSENT = "-"
 #: Headings of the cells of `other_cells`.
-OTHER_COLUMNS = (
-    "held-out epsilon", "shown above 0", "told apart", "mu", "KLOM forget", "KLOM retain", "KLOM test", "U-LiRA",
-    "simple MIA", "seed notebook",
-)  # fmt: skip
+OTHER_COLUMNS = tuple(column.heading for metric in METRICS.values() for column in metric.shown)
 
 
 def _number(value: Any) -> str:
@@ -82,24 +81,18 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
-    """Cells of a document's other metrics for its method, floor or ceiling."""
+    """Cells of a document's other metrics for its method, floor or ceiling; a document without a metric has dashes."""
+    return [_cell_of(metric, column, document, side) for metric in METRICS.values() for column in metric.shown]
 
-    def number(section: Mapping[str, Any] | None, name: str) -> str:
-        value = None if section is None else section[side]
-        return _ABSENT if value is None else _number(value[name])
 
-    seed = document["seed"][side]
-    dropped = "" if seed is None else f" ({seed['dropped_share']:.0%} dropped)"
-    return [
-        number(document["heldout"], "epsilon_median"),
-        number(document["heldout"], "share_shown"),
-        number(document["two_sample"], "told_apart"),
-        number(document["two_sample"], "mu_median"),
-        *(number(document["klom"][role], "mean") for role in ("forget", "probe", "test")),
-        number(document["ulira"], "accuracy"),
-        number(document["simple_mia"], "accuracy"),
-        number(document["seed"], "score") + dropped,
-    ]
+def _cell_of(metric: Metric, column: Shown, document: Mapping[str, Any], side: str) -> str:
+    compared = metric.compared(document, column.role)
+    numbers = None if compared is None else compared[side]
+    if numbers is None:
+        return _ABSENT
+    value = numbers[column.number]
+    text = _ABSENT if value is None else f"{value:{column.form}}"
+    return text if column.note is None else f"{text} {column.note(numbers)}"
 
 
 def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -161,11 +154,20 @@ def others_line(document: Mapping[str, Any]) -> str:
         if models < document["copies"]
         else f"With {models} models a side."
     )
+    columns = "; ".join(f"{column.heading}: {column.says}" for metric in METRICS.values() for column in metric.shown)
     return (
         "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
-        f"ceiling and floor. {like} Held-out epsilon and mu: medians over examples. Shown above 0: share of examples "
-        "with a lower bound above 0. KLOM, U-LiRA: means over examples."
+        f"ceiling and floor. {like} {columns[:1].upper()}{columns[1:]}."
     )
+
+
+def cautions() -> list[str]:
+    """What must stand beside the numbers of some metrics, a sentence each."""
+    return [
+        f"{metric.title[:1].upper()}{metric.title[1:]}: {metric.caution}."
+        for metric in METRICS.values()
+        if metric.caution
+    ]
 
 
 def warning_texts(documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -209,6 +211,6 @@ def markdown(
         "",
         *_others(rows, documents),
         "",
-        f"Seed notebook: {as_text(first['seed']['flaw'])}.",
+        *map(as_text, cautions()),
     ]
     return "\n".join(lines) + "\n"

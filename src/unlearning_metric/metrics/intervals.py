@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -117,16 +117,16 @@ class Replicates:
         As `deletions` gives it.
     freedom : float
         As `freedom` gives it.
-    each : float64 [originals], optional
-        The score from each original, where the points are the mean of those from several. The originals then count as
-        drawn at random.
+    each : float64 [originals]
+        The score from each original, where the points are the mean of those from several, which then count as drawn at
+        random; empty for one original.
     """
 
     points: NDArray[np.float64]
     deleted: NDArray[np.float64]
     factor: float
     freedom: float = FREEDOM
-    each: NDArray[np.float64] | None = None
+    each: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def score(self) -> float:
@@ -218,13 +218,14 @@ def _half_width(
     """
     common, own = _variances(points, deleted, factor, random_examples)
     examples = max(len(points) - 1, 1)
-    if originals is not None:
-        # Few originals: the quantile of their few degrees of freedom for all of it would be far too wide.
-        together, variance = _satterthwaite([(common, freedom), (own + extra, examples), originals])
-        return float(stdtrit(together, _LEVEL)) * math.sqrt(variance)
     # Student's quantiles; scipy.stats, which says the same, takes a second to import.
     of_models, of_examples = stdtrit(freedom, _LEVEL), stdtrit(examples, _LEVEL)
-    return math.sqrt(of_models**2 * common + of_examples**2 * (own + extra))
+    of_these = math.sqrt(of_models**2 * common + of_examples**2 * (own + extra))
+    if originals is None:
+        return of_these
+    # The quantile of the originals' few degrees of freedom for all of it would be far too wide.
+    together, variance = _satterthwaite([(common, freedom), (own + extra, examples), originals])
+    return max(of_these, float(stdtrit(together, _LEVEL)) * math.sqrt(variance))
 
 
 def _satterthwaite(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -235,12 +236,12 @@ def _satterthwaite(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return total**2 / sum(variance**2 / known for variance, known in parts), total
 
 
-def _of_originals(each: NDArray[np.float64] | None, again: bool = False) -> tuple[float, float] | None:
+def _of_originals(each: NDArray[np.float64], again: bool = False) -> tuple[float, float] | None:
     """Variance of the mean of scores from each original through the choice of these, and its degrees of freedom.
 
     ``again``: of the mean against the score from one original more. None for a single original.
     """
-    if each is None or len(each) < 2:
+    if len(each) < 2:
         return None
     return float(each.var(ddof=1)) * (1.0 / len(each) + again), len(each) - 1.0
 
@@ -297,12 +298,12 @@ def difference_interval(
     ValueError
         If the two do not come from as many models and examples.
     """
-    _check_pair(first, second)
+    _check_methods(first, second)
     points = first.points - second.points
     freedom = min(first.freedom, second.freedom)
     spread = _half_width(
         points, first.deleted - second.deleted, first.factor, freedom, random_examples,
-        originals=_of_originals(_difference_of_each(first, second)),
+        originals=_of_originals(first.each - second.each),
     )  # fmt: skip
     difference = float(points.mean())
     return difference, difference - spread, difference + spread
@@ -319,21 +320,16 @@ def difference_p_value(first: Replicates, second: Replicates) -> float:
     ValueError
         If the two do not come from as many models and examples.
     """
-    _check_pair(first, second)
+    _check_methods(first, second)
     points = first.points - second.points
     common, own = _variances(points, first.deleted - second.deleted, first.factor, random_examples=False)
     parts = [(common, min(first.freedom, second.freedom)), (own, max(len(points) - 1, 1.0))]
-    of_originals = _of_originals(_difference_of_each(first, second))
+    of_originals = _of_originals(first.each - second.each)
     freedom, variance = _satterthwaite(parts if of_originals is None else [*parts, of_originals])
     difference = float(points.mean())
     if variance <= 0.0:
         return 1.0 if difference == 0.0 else 0.0
     return float(2.0 * stdtr(freedom, -abs(difference) / math.sqrt(variance)))
-
-
-def _difference_of_each(first: Replicates, second: Replicates) -> NDArray[np.float64] | None:
-    """Difference from each original; None for a single one."""
-    return None if first.each is None or second.each is None else first.each - second.each
 
 
 def relative_interval(
@@ -364,16 +360,21 @@ def relative_interval(
     points = replicates.points / score - ceiling.points / top
     deleted = replicates.deleted / score - ceiling.deleted / top
     freedom = min(replicates.freedom, ceiling.freedom)
-    each = None if replicates.each is None else replicates.each / score
     spread = _half_width(
-        points, deleted, replicates.factor, freedom, random_examples, extra, originals=_of_originals(each)
-    )
+        points, deleted, replicates.factor, freedom, random_examples, extra,
+        originals=_of_originals(replicates.each / score),
+    )  # fmt: skip
     return _around(score / top, spread * score / top)
 
 
+def _check_methods(first: Replicates, second: Replicates) -> None:
+    _check_pair(first, second)
+    if len(first.each) != len(second.each):
+        raise ValueError(f"scores from {len(first.each) or 1} and {len(second.each) or 1} originals cannot be compared")
+
+
 def _check_pair(first: Replicates, second: Replicates) -> None:
-    counts = {len(each) for each in (first.each, second.each) if each is not None}
-    if first.deleted.shape != second.deleted.shape or first.factor != second.factor or len(counts) > 1:
+    if first.deleted.shape != second.deleted.shape or first.factor != second.factor:
         raise ValueError(
             f"replicates of {len(first.points)} and {len(second.points)} examples, factors {first.factor:g} and "
             f"{second.factor:g}: compare methods of the same retrained models and forget examples"

@@ -203,7 +203,6 @@ def score(plan: Plan, method: str) -> Step:
     told = {
         "keys": plan.score_keys(method),
         "settings": plan.score_settings(method),
-        "originals": plan.originals,
         "on_diverged": plan.config.on_diverged,
     }
     return Step("score", tuple(plan.score_files(method)), plan.score_origin(method), inputs, told)

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line, warning_texts
+from unlearning_metric.leaderboard.formats import cautions, head_line, originals_text, others_line, warning_texts
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
 from unlearning_metric.progress import installed_version
 from unlearning_metric.report import figures, panels
@@ -75,7 +75,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         ],
         others_reading=others_line(first),
         others=Markup(others_html(documents)),
-        flaw=first["seed"]["flaw"],
+        cautions=cautions(),
         methods=[_method(method, found, descriptions.get(method.name, "")) for method in found.methods],
         copies=first["copies"],
         run=list(what_was_run(found).items()),

@@ -228,9 +228,7 @@ def _stratum(chosen: np.ndarray, points: np.ndarray, whole: Replicates | None) -
 def write_replicates(path: Path | str, found: ScoreReplicates | None, header: Mapping[str, Any]) -> None:
     """Write the final score's replicates, by which the leaderboard compares two methods; empty where there are none."""
     final = None if found is None else found.final
-    parts = {} if final is None else vars(final)
-    # Of one original there is no score from each.
-    arrays = {name: np.asarray(value) for name, value in parts.items() if value is not None}
+    arrays = {} if final is None else {name: np.asarray(value) for name, value in vars(final).items()}
     write_npz(path, arrays, header)
 
 
@@ -239,6 +237,5 @@ def read_replicates(path: Path | str, key: str | None = None) -> Replicates | No
     arrays, _ = read_npz(path, key)
     if not arrays:
         return None
-    return Replicates(
-        arrays["points"], arrays["deleted"], float(arrays["factor"]), float(arrays["freedom"]), arrays.get("each")
-    )
+    numbers = {name: float(arrays[name]) for name in ("factor", "freedom")}
+    return Replicates(arrays["points"], arrays["deleted"], **numbers, each=arrays["each"])

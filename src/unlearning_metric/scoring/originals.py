@@ -16,6 +16,7 @@ import numpy as np
 
 from unlearning_metric.metrics.intervals import Replicates, another_original_interval, mean_replicates, score_interval
 from unlearning_metric.scoring.intervals import LEVEL, ScoreReplicates, intervals_section
+from unlearning_metric.scoring.schema import ScoreDocument
 from unlearning_metric.scoring.score import Score
 
 #: Counts of the challenge's section, of (original, example) pairs here: they add up.
@@ -54,6 +55,7 @@ def over_originals(scores: Sequence[Score]) -> Score:
         "warnings": _warnings(documents),
         "provenance": first["provenance"],
     }
+    ScoreDocument.model_validate(document)
     return Score(document, _tables([score.samples for score in scores]), replicates)
 
 

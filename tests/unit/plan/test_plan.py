@@ -143,9 +143,9 @@ def test_with_an_original_a_copy_a_job_reads_those_of_its_copies():
     assert mixed.copy_groups("finetune") == ["unlearn/finetune"]
 
 
-def test_an_oracle_is_of_the_same_original():
-    several = plan(originals={"count": 2})
-    step = several.maker("models/unlearn/oracle_matching/original_0001/0000-0031.safetensors")
+def test_an_oracle_is_of_the_same_original(tmp_path):
+    several = with_oracle(tmp_path, originals={"count": 2})
+    step = several.maker("models/unlearn/oracle/original_0001/0000-0031.safetensors")
     assert step.inputs["oracles"] == ["models/unlearn/retrain/original_0001/0000-0031.safetensors"]
     assert step.arguments["oracles_key"] == several.models_origin("unlearn/retrain/original_0001").key
 

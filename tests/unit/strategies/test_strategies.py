@@ -73,6 +73,13 @@ def test_more_of_some_classes_than_there_are_is_refused():
         split(strategy="subclass", labels=["bee"], count=51, given={"classes": CLASSES})
 
 
+def test_groups_of_one_number_but_for_its_upper_bits_are_two():
+    far = np.where(GROUPS == 104, 10_000_000_001, np.where(GROUPS == 109, 14_294_967_297, GROUPS))
+    parts = split(strategy="groups", groups=[10_000_000_001], given={"groups": far})
+    assert set(far[parts.forget]) == {10_000_000_001}
+    assert 14_294_967_297 in far[parts.retain]
+
+
 @pytest.mark.parametrize("chosen", [{"count": 7}, {"fraction": 0.25}, {"groups": [104, 109]}], ids=str)
 def test_groups_are_forgotten_whole(chosen):
     parts = split(strategy="groups", given={"groups": GROUPS}, **chosen)
