@@ -110,12 +110,13 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
 
 def originals_text(document: Mapping[str, Any]) -> str:
     """How many original models the copies started from, and which from which, in words."""
-    count = document["originals"]
-    if document["originals_mode"] == "per_copy":
+    # Documents of earlier versions do not say, and were mixtures.
+    count, mode = document["originals"], document.get("originals_mode", "mixture")
+    if mode == "per_copy":
         return f"{count} originals, one a copy"
     if count < 2:
         return f"{count} original{'' if count == 1 else 's'}"
-    return f"{count} originals, {'all copies from each' if document['originals_mode'] == 'each' else 'mixed'}"
+    return f"{count} originals, {'all copies from each' if mode == 'each' else 'mixed'}"
 
 
 def _of_originals(document: Mapping[str, Any]) -> str:
