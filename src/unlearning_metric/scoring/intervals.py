@@ -80,6 +80,7 @@ def score_replicates(
     seed: int,
     split_seed: int,
     delta: float,
+    correction: float | None = None,
 ) -> ScoreReplicates | None:
     """Score again with each line of models deleted; None for fewer than 16 models or 8 forget examples.
 
@@ -88,6 +89,7 @@ def score_replicates(
     points : float64 [examples], on all models
     seed : of the deletions; equal seeds pair two methods
     split_seed : of the half-splits
+    correction : what the mean of half-splits is multiplied with; None where the ceiling is no such mean
     """
     models = len(retrained)
     if models < LEAST_MODELS or len(points) < LEAST_EXAMPLES:
@@ -108,10 +110,13 @@ def score_replicates(
     )
     forgetting = replicates(of_method, models, seed, points, of_both, partial(in_parts, "intervals of the score"))
     ceiling_each = partial(in_parts, "intervals of the ceiling")
+    ceiling = replicates(of_ceiling, models, seed, freedom=of_retrained, each=ceiling_each)
+    if correction is not None:
+        ceiling = ceiling.scaled(correction, np.full(ceiling.deleted.shape[:2], correction))
     return ScoreReplicates(
         forgetting=forgetting,
         final=_final(forgetting, retrained, unlearned, deletions(models, seed)[0]),
-        ceiling=replicates(of_ceiling, models, seed, freedom=of_retrained, each=ceiling_each),
+        ceiling=ceiling,
         from_splits=from_splits,
     )
 
