@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.errors import UserError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import arithmetic, autocast

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import (

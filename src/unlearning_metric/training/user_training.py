@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader, Reads
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
+from unlearning_metric.batches.reads import Reads
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import ModelError, refuse_changed_values
 from unlearning_metric.runtime.guards import as_if_alone, seed_everything

@@ -54,7 +54,7 @@ class Method:
     name : what it is called in the configuration
     load : gives its function, for each copy anew
     options : its hyper-parameters
-    batches : form of its loaders' batches, a key of `loaders.FORMS`
+    batches : form of its loaders' batches, see `datasets.FORMS`
     """
 
     name: str

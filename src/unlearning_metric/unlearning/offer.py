@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import FORMS, ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset, form_of
+from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.train import initial_model, train_model
@@ -84,7 +85,7 @@ class Offer:
     start : what all copies start from
     name : name of the method
     index : of the copy, which starts from original ``index % len(originals)``
-    batches : form of the loaders' batches, a key of `loaders.FORMS`
+    batches : form of the loaders' batches, see `datasets.FORMS`
     """
 
     def __init__(self, start: Start, name: str, index: int, batches: str = "tuple") -> None:
@@ -94,7 +95,7 @@ class Offer:
         self.original = start.originals[index % len(start.originals)]
         self.model = copy.deepcopy(self.original)
         # A method may relabel or blend its examples: each copy gets examples of its own.
-        self.datasets = {part: dataset.duplicate(FORMS[batches]) for part, dataset in start.datasets.items()}
+        self.datasets = {part: dataset.duplicate(form_of(batches)) for part, dataset in start.datasets.items()}
 
     def argument(self, name: str) -> Any:
         """The argument of a name that is a key of `contract.ARGUMENTS`."""
@@ -106,7 +107,7 @@ class Offer:
             "oracle_model": self._oracle_model,
             "retain_loader": lambda: self._shuffled("retain"),
             "forget_loader": lambda: self._shuffled("forget"),
-            "val_loader": lambda: ImageLoader(self.datasets["validation"], self.start.recipe["batch_size"]),
+            "val_loader": lambda: self._in_order("validation"),
             "seed": lambda: self.seed,
             "generator": lambda: self._streams.torch("generator"),
             "device": lambda: self.start.device,
@@ -128,8 +129,11 @@ class Offer:
         order, recipe = self._streams.torch(f"order/{part}"), self.start.recipe
         # As in training: what a method is compared with saw these versions of the examples.
         augmentation = make_augmentation(recipe, self._streams.torch(f"augment/{part}"))
-        dataset = self.datasets[part]
-        return ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=order, augmentation=augmentation)
+        shuffled = {"shuffle": True, "generator": order, "augmentation": augmentation}
+        return ImageLoader(self.datasets[part], recipe["batch_size"], **shuffled, contiguous=True)
+
+    def _in_order(self, part: str) -> ImageLoader:
+        return ImageLoader(self.datasets[part], self.start.recipe["batch_size"], contiguous=True)
 
     def _train_from_scratch(self, seed: int) -> nn.Module:
         # What the method did to its own examples, and the form they come in, is no part of the recipe; what is read

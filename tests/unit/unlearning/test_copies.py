@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.training.train import train_models
