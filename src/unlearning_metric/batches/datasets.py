@@ -155,6 +155,13 @@ class ImageDataset(torch.utils.data.Dataset):
         twin.reads = reads or Reads()
         return twin
 
+    def joined(self, other: ImageDataset) -> ImageDataset:
+        """These examples and another data set's, with a counter of their own."""
+        twin = self.duplicate()
+        twin.images = torch.cat([self.images, other.images])
+        twin._labels = torch.cat([self._labels, other._labels])
+        return twin
+
     @property
     def labels(self) -> torch.Tensor:
         """int64 [examples]; what is assigned may be anything that holds integers."""
@@ -197,7 +204,8 @@ class ImageDataset(torch.utils.data.Dataset):
     def data(self) -> np.ndarray:
         """The examples as they are stored, [examples, ...]; read-only on a GPU."""
         values = self.images.cpu().numpy()
-        values.flags.writeable = not self.images.is_cuda
+        if self.images.is_cuda:
+            values.flags.writeable = False
         return values
 
     @data.setter

@@ -63,11 +63,12 @@ def check_method(
     MethodError
         If the method does not fit the contract: says why, and how to become one.
     """
-    refuse_edited(provenance, {**user_files(settings), "file": method_file})
+    refuse_edited(provenance, {**user_files(settings), "file": method_file}, settings.get("interface", {}))
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
-    given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
+    contract = (settings[name] for name in ("function", "options", "batches"))
+    given = method_of_file(method, method_file, *contract, settings.get("interface"))
     # Copy 0 again, after another one: what that leaves behind would show.
     runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
     document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)

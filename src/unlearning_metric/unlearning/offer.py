@@ -16,7 +16,9 @@ from unlearning_metric.batches.datasets import ImageDataset, form_of
 from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
+from unlearning_metric.training.recipe import make_optimizer
 from unlearning_metric.training.train import initial_model, train_model
+from unlearning_metric.unlearning.device_text import DeviceText
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,16 @@ class Offer:
     name : name of the method
     index : of the copy, which starts from original ``index % len(originals)``
     batches : form of the loaders' batches, see `datasets.FORMS`
+    batch_size : of its loaders; the recipe's if None
     """
 
-    def __init__(self, start: Start, name: str, index: int, batches: str = "tuple") -> None:
+    def __init__(
+        self, start: Start, name: str, index: int, batches: Any = "tuple", batch_size: int | None = None
+    ) -> None:
         self.start, self.index = start, index
+        self._batch_size = batch_size or start.recipe["batch_size"]
+        self._given: dict[str, Any] = {}
+        self._both: ImageDataset | None = None
         self._streams = Streams(start.experiment_seed, f"unlearn/{name}", index)
         self.seed = self._streams.integer("seed") % 2**31
         self.original = start.originals[index % len(start.originals)]
@@ -98,30 +106,66 @@ class Offer:
         self.datasets = {part: dataset.duplicate(form_of(batches)) for part, dataset in start.datasets.items()}
 
     def argument(self, name: str) -> Any:
-        """The argument of a name that is a key of `contract.ARGUMENTS`."""
-        makers: dict[str, Callable[[], Any]] = {
+        """The argument of a name that is a key of `contract.ARGUMENTS` or of `spellings.SOURCES`, made once."""
+        name = "model" if name == "net" else name
+        if name not in self._given:
+            self._given[name] = self._makers()[name]()
+        return self._given[name]
+
+    def changed_references(self) -> list[str]:
+        """Models handed out for reference that are not what they were."""
+        state = self.original.state_dict()
+        models = ((name, self._given.get(name)) for name in ("original_model",))
+        return [name for name, model in models if model is not None and not _same(model.state_dict(), state)]
+
+    def model_changed(self) -> bool:
+        """Whether the model to change is not what it was."""
+        return not _same(self.model.state_dict(), self.original.state_dict())
+
+    def _makers(self) -> dict[str, Callable[[], Any]]:
+        return {
             "model": lambda: self.model,
-            "net": lambda: self.model,
             "original_model": lambda: copy.deepcopy(self.original),
             "initial_model": self._initial_model,
+            "untrained_model": self._untrained_model,
             "oracle_model": self._oracle_model,
             "retain_loader": lambda: self._shuffled("retain"),
             "forget_loader": lambda: self._shuffled("forget"),
+            "train_loader": lambda: self._shuffled("train"),
             "val_loader": lambda: self._in_order("validation"),
+            "retain_dataset": lambda: self.datasets["retain"],
+            "forget_dataset": lambda: self.datasets["forget"],
+            "val_dataset": lambda: self.datasets["validation"],
+            "train_dataset": lambda: self._part("train"),
+            "loaders": self._loaders,
+            "criterion": nn.CrossEntropyLoss,
+            "optimizer": lambda: make_optimizer(self.model.parameters(), self.start.recipe),
+            "parameters": lambda: list(self.model.parameters()),
             "seed": lambda: self.seed,
             "generator": lambda: self._streams.torch("generator"),
-            "device": lambda: self.start.device,
+            "device": lambda: DeviceText(self.start.device),
             "num_classes": lambda: self.start.num_classes,
             "train_config": lambda: copy.deepcopy(self.start.recipe),
             "class_weights": lambda: torch.tensor(self.start.weights, device=self.start.device),
             "train_from_scratch": lambda: self._train_from_scratch,
         }
-        return makers[name]()
+
+    def _loaders(self) -> dict[str, ImageLoader]:
+        names = {"train": "train_loader", "retain": "retain_loader", "forget": "forget_loader"}
+        held = {} if "val_loader" in self.start.unavailable() else {"val": "val_loader", "test": "val_loader"}
+        return {key: self.argument(name) for key, name in {**names, **held}.items()}
+
+    def _part(self, part: str) -> ImageDataset:
+        if part == "train" and self._both is None:
+            self._both = self.datasets["retain"].joined(self.datasets["forget"])
+        return self._both if part == "train" else self.datasets[part]
 
     def passes(self) -> dict[str, float]:
         """Examples read / size of the set, by set."""
+        # A pass over retain and forget set together is one over each.
+        both = 0.0 if self._both is None else self._both.reads.total() / len(self._both)
         return {
-            part: dataset.reads.total() / len(dataset) if len(dataset) else 0.0
+            part: dataset.reads.total() / len(dataset) + both * (part in ("retain", "forget")) if len(dataset) else 0.0
             for part, dataset in self.datasets.items()
         }
 
@@ -130,10 +174,10 @@ class Offer:
         # As in training: what a method is compared with saw these versions of the examples.
         augmentation = make_augmentation(recipe, self._streams.torch(f"augment/{part}"))
         shuffled = {"shuffle": True, "generator": order, "augmentation": augmentation}
-        return ImageLoader(self.datasets[part], recipe["batch_size"], **shuffled, contiguous=True)
+        return ImageLoader(self._part(part), self._batch_size, **shuffled, contiguous=True)
 
     def _in_order(self, part: str) -> ImageLoader:
-        return ImageLoader(self.datasets[part], self.start.recipe["batch_size"], contiguous=True)
+        return ImageLoader(self.datasets[part], self._batch_size, contiguous=True)
 
     def _train_from_scratch(self, seed: int) -> nn.Module:
         # What the method did to its own examples, and the form they come in, is no part of the recipe; what is read
@@ -150,8 +194,16 @@ class Offer:
         model = initial_model(start.model_settings, start.image_shape, start.num_classes, streams)
         return model.to(start.device).eval()
 
+    def _untrained_model(self) -> nn.Module:
+        start, seed = self.start, self._streams.integer("untrained")
+        return build_model(start.model_settings, start.image_shape, start.num_classes, seed).to(start.device)
+
     def _oracle_model(self) -> nn.Module:
         start = self.start
         retrained = build_model(start.model_settings, start.image_shape, start.num_classes, seed=0)
         retrained.load_state_dict(start.oracles[self.index])
         return retrained.to(start.device).eval()
+
+
+def _same(one: Mapping[str, torch.Tensor], two: Mapping[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

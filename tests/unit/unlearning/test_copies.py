@@ -18,11 +18,11 @@ from unlearning_metric.unlearning.copies import (
     METHOD,
     Method,
     MethodError,
-    bind,
     load_method,
     run_copies,
 )
 from unlearning_metric.unlearning.offer import Start
+from unlearning_metric.user_code.binding import bind
 
 METHODS = Path(__file__).resolve().parents[3] / "methods"
 MODEL = {"name": "digits_cnn", "width": 4}
