@@ -30,12 +30,7 @@ gc.freeze()
 gc.enable()
 
 
-localrules:
-    all,
-
-
 rule all:
-    default_target: True
     input:
         f"{RESULTS}/leaderboard.json",
         f"{RESULTS}/leaderboard.csv",
@@ -43,6 +38,7 @@ rule all:
         f"{RESULTS}/report.html",
         expand(f"{RESULTS}/score_{{method}}.json", method=PLAN.scored_methods),
         expand(f"{RESULTS}/samples_{{method}}.parquet", method=PLAN.scored_methods),
+    localrule: True
 
 
 onstart:

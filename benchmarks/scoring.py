@@ -2,10 +2,10 @@
 
 Run from the repository root, on one thread:
 
-    OMP_NUM_THREADS=1 python benchmarks/scoring.py [--models 512] [--examples 1000] [--seed-examples 50]
+    OMP_NUM_THREADS=1 python benchmarks/scoring.py [--models 512] [--examples 1000]
 
 Everything runs in this process on drawn outputs. Compiled kernels are warmed up before anything is timed. CPU seconds
-are those of this process; the seed notebook's score, which refits a regression for each example, is timed on a few.
+are those of this process.
 """
 
 from __future__ import annotations
@@ -24,21 +24,14 @@ import numpy as np
 
 from unlearning_metric.metrics.challenge import challenge, split_ceiling
 from unlearning_metric.metrics.heldout import heldout
-from unlearning_metric.metrics.klom import klom
-from unlearning_metric.metrics.two_sample import gaussian_mu, ks_p_values
-from unlearning_metric.metrics.ulira import ulira
+from unlearning_metric.metrics.record import Given
+from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import ACCURACIES, Ensemble, Outputs
 from unlearning_metric.outputs.signals import loss_of_confidence
-from unlearning_metric.scoring.intervals import by_models, intervals_section, score_replicates, strata
-from unlearning_metric.scoring.sections import (
-    Sides,
-    heldout_section,
-    klom_section,
-    mia_section,
-    seed_section,
-    two_sample_section,
-    ulira_section,
-)
+from unlearning_metric.scoring.intervals import SortedSides, by_models, intervals_section, score_replicates, strata
+from unlearning_metric.scoring.sections import measured
+from unlearning_metric.scoring.sides import Sides
+from unlearning_metric.seeds import Streams
 
 SPREAD = 2.0  # standard deviation of the confidences
 GROWTH = (128, 256, 512, 1024, 2048)
@@ -74,54 +67,39 @@ def measure(name: str, work) -> float:
     return seconds
 
 
-def whole(models: int, examples: int, seed_examples: int) -> None:
+def whole(models: int, examples: int) -> None:
     """Every part of a score document."""
     print(f"N = {models}, {examples} examples of each role, CPU seconds:")
     retrained, unlearned = ensemble(0, models, examples), ensemble(1, models, examples, 0.5)
     originals = ensemble(2, 1, examples)
-    theirs, ours = retrained.forget.saturated, unlearned.forget.saturated
-    result = challenge(theirs, ours)
+    reference = retrained.forget.saturated
     halves = np.random.default_rng(3).permutation(models).reshape(2, -1)
     sides = Sides(retrained, unlearned, originals, None, halves)
+    by_size = SortedSides.of(retrained, unlearned, None)
+    result = challenge(reference, unlearned.forget.saturated)
     kept = {}
 
     def with_intervals() -> None:
-        kept["replicates"] = score_replicates(retrained, unlearned, None, result.points, 4, 5, 1e-5)
-        intervals_section(kept["replicates"], models)
+        kept["replicates"] = score_replicates(retrained, unlearned, by_size, result.points, 4, 5, 1e-5)
+        intervals_section(kept["replicates"], models, examples)
 
     parts = {
-        "challenge": lambda: challenge(theirs, ours),
-        "ceiling, 10 half-splits": lambda: split_ceiling(theirs, 5),
+        "challenge": lambda: challenge(reference, unlearned.forget.saturated),
+        "ceiling, 10 half-splits": lambda: split_ceiling(reference, 5),
         "intervals: 40 deletions of score and ceiling": with_intervals,
         "score at N/8, N/4, N/2 with intervals": lambda: by_models(
-            theirs, ours, kept["replicates"].forgetting, result.points, 6, 1e-5
+            by_size, kept["replicates"].forgetting, result.points, 6, 1e-5
         ),
         "strata": lambda: strata(retrained, result.points, kept["replicates"].forgetting),
-        "held-out epsilon, with floor and ceiling": lambda: heldout_section(sides, 1e-5),
-        "KLOM, three roles, with floor and ceiling": lambda: klom_section(sides),
-        "U-LiRA, with floor and ceiling": lambda: ulira_section(sides),
-        "Kolmogorov-Smirnov and mu, the same": lambda: two_sample_section(sides),
-        "simple MIA, both ensembles": lambda: mia_section(sides, 7),
+        **{
+            f"{metric.title}, with floor and ceiling": lambda metric=metric: measured(
+                metric, sides, 1e-5, Streams(7, "score")
+            )
+            for metric in METRICS.values()
+        },
     }
     total = sum(measure(name, work) for name, work in parts.items())
     print(f"  {'all of it':44} {total:7.2f} s, peak RSS {peak_mb():.0f} MB")
-    few = {
-        name: Ensemble("", side.models, {"forget": first(side.forget, seed_examples)}, {})
-        for name, side in {"retrained": retrained, "unlearned": unlearned, "originals": originals}.items()
-    }
-    few_sides = Sides(few["retrained"], few["unlearned"], few["originals"], None, halves)
-    seconds = measure(f"seed notebook, {seed_examples} examples, the same", lambda: seed_section(few_sides))
-    print(f"  so {seconds / seed_examples * examples:.0f} s for {examples} examples (scaled, not run)")
-
-
-def first(outputs: Outputs, examples: int) -> Outputs:
-    """The first examples of an ensemble's outputs."""
-    return Outputs(
-        outputs.examples[:examples],
-        outputs.labels[:examples],
-        outputs.confidence[:, :examples],
-        outputs.loss[:, :examples],
-    )
 
 
 def all_pairs(x: np.ndarray, y: np.ndarray, delta: float) -> float:
@@ -183,14 +161,10 @@ def against_brute_force() -> None:
 
 def growth() -> None:
     """How the cost grows with the number of models."""
-    metrics = {
-        "challenge": challenge,
-        "held-out epsilon": heldout,
-        "KLOM": klom,
-        "U-LiRA": ulira,
-        "Kolmogorov-Smirnov": ks_p_values,
-        "mu": gaussian_mu,
-    }
+    metrics = {"challenge": challenge}
+    for metric in METRICS.values():
+        if metric.compares == "sides":
+            metrics[metric.title] = lambda *sides, metric=metric: metric.measure(*sides, Given(originals=sides[1][:1]))
     logs = np.log(np.array(GROWTH))
     limit = np.polyfit(logs, np.log(np.array(GROWTH) * logs), 1)[0]
     print(f"growth from N = {GROWTH[0]} to {GROWTH[-1]}, exponent of N (N log N has {limit:.2f}):")
@@ -217,12 +191,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=int, default=512)
     parser.add_argument("--examples", type=int, default=1000)
-    parser.add_argument("--seed-examples", type=int, default=50)
     arguments = parser.parse_args()
     small = np.random.default_rng(10).normal(size=(2, 20, 2))
     for metric in (challenge, heldout):
         metric(*small)
-    whole(arguments.models, arguments.examples, arguments.seed_examples)
+    whole(arguments.models, arguments.examples)
     against_brute_force()
     growth()
 

@@ -1,14 +1,19 @@
 """Runs Snakemake again and again without importing it again and again, which is two thirds of a dry run.
 
 Snakemake and what the Snakefile imports are loaded once; each request, a line of JSON on standard input, runs in a
-forked child, as in a process of its own. The answer is a line with its exit status.
+forked child, as in a process of its own. The answer is a line with its exit status. The jobs' scripts are run by
+`job_server`, which loads PyTorch once.
 """
 
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
+import tempfile
 import traceback
+from pathlib import Path
 
 import snakemake.cli
 
@@ -33,6 +38,7 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], output: 
             os.dup2(target, number)
         # As in a process that was started in the folder.
         sys.path[0] = folder
+        sys.executable = PYTHON
         sys.argv = ["snakemake", *arguments]
         snakemake.cli.main()
         status = 0
@@ -46,5 +52,20 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], output: 
         os._exit(status)
 
 
-for line in sys.stdin:
-    print(run(**json.loads(line)), flush=True)
+def python_with_libraries(folder: Path) -> str:
+    """What runs a script as Python does, in a fork of a process that has loaded what jobs import."""
+    server, place, program = Path(__file__).with_name("job_server.py"), folder / "jobs", folder / "python"
+    command = shlex.join([sys.executable, "-I", "-S", str(server), str(place)])
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.chmod(0o755)
+    # A thread more than one would not outlive the fork.
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen([sys.executable, server, place], stdout=subprocess.PIPE, env=surroundings)
+    started.stdout.readline()
+    return str(program)
+
+
+with tempfile.TemporaryDirectory(prefix="jobs-") as kept:
+    PYTHON = python_with_libraries(Path(kept))
+    for line in sys.stdin:
+        print(run(**json.loads(line)), flush=True)

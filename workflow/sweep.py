@@ -20,7 +20,8 @@ from pathlib import Path
 import yaml
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.workflow_files import method_folders, methods_of
 from unlearning_metric.upkeep.sweep import outdated, read_sweep, share, write_comparison
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,10 +69,10 @@ def main(arguments: list[str]) -> int:
               file=sys.stderr)  # fmt: skip
         return 2
     dry = any(map(DRY.fullmatch, options))
-    methods = find_methods(ROOT / "methods")
     plans, files, problems = {}, {}, []
     with tempfile.TemporaryDirectory() as aside:
         try:
+            methods = methods_of(method_folders(ROOT, ROOT))
             sweep = read_sweep(file)
             for name, raw in sweep.experiments.items():
                 folder = sweep.results / name

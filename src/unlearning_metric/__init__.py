@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from unlearning_metric.metrics.two_sample import gaussian_mu, ks_p_values, told_apart
     from unlearning_metric.metrics.ulira import ulira
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "challenge": ("challenge_epsilons", "challenge_score"),
     "heldout": ("heldout",),

@@ -1,4 +1,4 @@
-"""Commands that need no workflow: `python -m unlearning_metric doctor`, `... shard-size` and `... score`."""
+"""Commands: `unlearning-metric init`, `doctor`, `shard-size` and `score`; also as `python -m unlearning_metric ...`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import math
 import shlex
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
-from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric import __version__, config
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.shard_size import (
     USED,
     advise,
@@ -19,17 +20,25 @@ from unlearning_metric.plan.shard_size import (
     measured_model_seconds,
     measured_start_seconds,
 )
+from unlearning_metric.plan.workflow_files import (
+    absent_packages,
+    default_config,
+    method_folders,
+    methods_of,
+    workflow_of,
+)
 from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.files import StoreError
 from unlearning_metric.upkeep.doctor import by_other_code, examine
+from unlearning_metric.upkeep.new_folder import FolderError, write_folder
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print one line a problem; 1 where a file is stale, damaged or foreign, 2 for a configuration error."""
     root = Path(arguments.workflow)
-    methods = find_methods(root / "methods")
     try:
-        settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
+        methods = methods_of(method_folders(workflow_of(root), root))
+        settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
         plan = Plan(settings, methods)
     except config.ConfigError as error:
         print(error, file=sys.stderr)
@@ -55,12 +64,29 @@ def doctor(arguments: argparse.Namespace) -> int:
     return int(bool(problems) and set(problems) != {"missing"})
 
 
+def init(arguments: argparse.Namespace) -> int:
+    """Write a folder in which the workflow runs; 2 where it cannot be written."""
+    folder = Path(arguments.folder)
+    try:
+        written = write_folder(folder)
+    except FolderError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for part in written.kept:
+        print(f"{folder / part}: kept as it is; the package's differs")
+    command = f"cd {shlex.quote(str(folder))} && snakemake"
+    print(f"{folder}: {len(written.new)} files written. Run the default experiment: {command}")
+    if absent_packages() or find_spec("snakemake") is None:
+        print("That needs more than is installed here: pip install 'unlearning-metric[all]'")
+    return 0
+
+
 def shard_size(arguments: argparse.Namespace) -> int:
     """Print how many models a job should hold; 2 where nothing is known of a model's time."""
     root = Path(arguments.workflow)
-    methods = find_methods(root / "methods")
     try:
-        settings = config.load(arguments.configfile, {}, methods, root / "config" / "config.yaml")
+        methods = methods_of(method_folders(workflow_of(root), root))
+        settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
         plan = Plan(settings, methods)
         results = arguments.results or settings.results
         keys = {group: plan.training_origin(group).key for group in ("full", "retain")}
@@ -167,7 +193,11 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; the exit status."""
     print_anyway()
     parser = argparse.ArgumentParser(prog="python -m unlearning_metric")
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
+    new = commands.add_parser("init", help="write a folder in which the workflow runs")
+    new.add_argument("folder", help="the folder; files that are in it already stay as they are")
+    new.set_defaults(run=init)
     check = commands.add_parser("doctor", help="hold a results folder against the configuration")
     check.add_argument("--configfile", nargs="+", default=[], help="instead of config/config.yaml")
     check.add_argument("--results", help="the folder to look at; default: the configuration's")

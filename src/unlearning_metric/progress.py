@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from unlearning_metric import __version__
 from unlearning_metric.errors import UserCodeError, UserError, plain
 from unlearning_metric.keys.origin import code_fingerprint
 
@@ -167,7 +168,9 @@ class Progress:
 
 
 def installed_version(package: str) -> str:
-    """Version of a package; this one may be used from its source tree, which says none."""
+    """Version of a package; this one knows its own, also where it is used from its source tree."""
+    if package == "unlearning-metric":
+        return __version__
     try:
         return version(package)
     except PackageNotFoundError:

@@ -74,7 +74,7 @@ def test_copies_start_from_their_originals_and_several_originals_spread_a_determ
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory, new_workflow):
     """A run with entries that share a file, a file from elsewhere and an oracle, without checkpoints."""
-    copy = new_workflow(tmp_path_factory.mktemp("variants") / "workflow").only("finetune", "retrain")
+    copy = new_workflow(tmp_path_factory.mktemp("variants") / "it's {mine}").only("finetune", "retrain")
     copy.write("methods/oracle.py", ORACLE)
     copy.write("../elsewhere/submission.py", SUBMISSION)
     copy.configure(

@@ -1,5 +1,9 @@
 """Two people, one results folder: who comes second is told so, and disturbs nothing."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 from test_killed import METHOD, score, start, when_models_are_made
 
@@ -40,3 +44,19 @@ def test_a_clone_of_hard_links_makes_nothing_again_and_leaves_the_first_as_it_is
     assert answer.returncode == 0, answer.stdout
     assert not workflow.path("results/data/split.npz").samefile(finished.path("results/data/split.npz"))
     assert {path: path.read_bytes() for path in linked} == before
+
+
+def test_who_may_only_read_a_folder_sees_what_would_run(workflow):
+    """A folder mounted read-only, since root may write whatever the mode says."""
+    command = (
+        f"mount --bind {workflow.folder} {workflow.folder} && mount -o remount,bind,ro {workflow.folder} && "
+        f"cd {workflow.folder} && ! touch new 2>/dev/null && {sys.executable} -m snakemake -n --nolock"
+    )
+    inside = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"], check=False).returncode:
+        pytest.skip("no mounts of our own here")
+
+    answer = subprocess.run([*inside, command], capture_output=True, text=True, check=False)
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "train_retain" in answer.stdout + answer.stderr

@@ -68,9 +68,13 @@ BREAKS = (
         "generate_state(1, np.uint64)[0] >> np.uint64(1)", "generate_state(1, np.uint64)[0] >> np.uint64(2)", "train"
     ),
     Break('streams.torch(f"order/{part}")', 'streams.torch("order")', "unlearn"),
-    Break("originals[index % len(originals)]\n", "originals[(index + 1) % len(originals)]\n", "unlearn"),
+    Break(
+        "start.originals[index % len(start.originals)]",
+        "start.originals[(index + 1) % len(start.originals)]",
+        "unlearn",
+    ),
     # Strategies
-    Break("np.argsort(-candidates.difficulty", "np.argsort(candidates.difficulty", "split_data"),
+    Break("(-candidates.difficulty).argsort", "(candidates.difficulty).argsort", "split_data"),
     Break("quota[np.argsort(-(exact - quota)", "quota[np.argsort((exact - quota)", "split_data"),
     Break('present[:count] if settings["order"]', 'present[-count:] if settings["order"]', "split_data"),
     # Outputs

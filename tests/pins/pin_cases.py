@@ -47,6 +47,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
                   "data.mean": [0.5, 0.4, 0.3], "data.std": [0.2, 0.25, 0.3]},
         "image_folder": {"data.source": "image_folder"},
         "another size": {"data.source": "image_folder", "data.image_size": 5},
+        "medmnist": {"data.source": "medmnist", "file": "medmnist", "data.validation_size": 0},
         "casia_surf": {"data.source": "casia_surf", "data.image_size": 6, "data.validation_size": 0},
         **{name: {"data.source": name} for name in ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist")},
     },

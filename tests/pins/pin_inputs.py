@@ -157,6 +157,14 @@ def write_images(folder: Path, kind: str) -> Path:
 def write_arrays(folder: Path, kind: str) -> Path:
     """A npz file of the user's."""
     rng = draw(5)
+    if kind == "medmnist":
+        names = {"train": POOL, "val": 5, "test": TESTS}
+        images = {
+            f"{part}_images": rng.integers(256, size=(count, 6, 6), dtype=np.uint8) for part, count in names.items()
+        }
+        labels = {f"{part}_labels": rng.integers(3, size=(count, 1)) for part, count in names.items()}
+        np.savez(folder / "mine.npz", **images, **labels)
+        return folder / "mine.npz"
     images = kind == "images"
     parts = {}
     for part, count in (("train", POOL), ("test", TESTS)):

@@ -75,7 +75,7 @@ def run(step: str, name: str, folder: Path) -> dict[str, Any]:
 
 def _prepare_data(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     source, path = case.get("data.source", "digits"), None
-    if source == "npz":
+    if "file" in case:
         path = inputs.write_arrays(folder, case["file"])
     elif source in ("image_folder", "casia_surf"):
         path = inputs.write_images(folder / "images", source)
@@ -271,9 +271,10 @@ def _report(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         }
         for method in found.methods
     }  # fmt: skip
-    tables = {"hardest": hardest(found.methods), "epsilons": epsilon_matrix(found.methods),
-              "agreement": rank_agreement(found.methods)}  # fmt: skip
+    tables = {"hardest": hardest(found.methods), "epsilons": epsilon_matrix(found.methods)}
     numbers = {name: table.to_numpy(dtype=np.float64) for name, table in tables.items()}
+    # Pair by pair: one more metric moves none of them.
+    numbers["agreement"] = rank_agreement(found.methods).to_dict()
     return {**shown, **numbers, "seconds": dict(found.seconds), "images": {str(i): x for i, x in found.images.items()}}
 
 

@@ -28,7 +28,7 @@ def imported_rooms(file):
         else:
             continue
         for parts in (module.split(".") for module in modules):
-            if parts[0] == PACKAGE.name and len(parts) > 1:
+            if parts[0] == PACKAGE.name and len(parts) > 1 and parts[1] != "__version__":
                 yield parts[1]
 
 

@@ -1,5 +1,6 @@
 """Reads and checks the configuration; what the rules share, and what the user sees at the end. No rule stands here."""
 
+import atexit
 import os
 import shlex
 import signal
@@ -8,19 +9,20 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import temp
-
-try:
-    import unlearning_metric
-except ModuleNotFoundError as error:
-    raise WorkflowError(
-        "The package unlearning_metric is not installed for this Python "
-        f"({sys.executable}). Run `make install`, then `source .venv/bin/activate`."
-    ) from error
+from snakemake.logging import logger
+from snakemake.path_modifier import PathModifier
 
 from unlearning_metric import config as configuration
 from unlearning_metric.upkeep import handover
 from unlearning_metric.runtime import devices
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.workflow_files import (
+    absent_packages,
+    default_config,
+    method_folders,
+    methods_of,
+    other_workflow,
+)
 from unlearning_metric.upkeep.rebuild import RefusalError, refuse_other_shard_sizes
 from unlearning_metric.report.names import figure_names
 from unlearning_metric.plan.shard_size import asked_minutes
@@ -33,39 +35,95 @@ from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leader
 # Snakemake puts the interpreter into shell commands as it is: a blank or a quote in its path would end the name there.
 sys.executable = shlex.quote(sys.executable)
 print_anyway()
-ROOT = Path(workflow.basedir)
+# Of the module that this is in another workflow; None otherwise.
+MODULE = workflow.modifier.namespace
+# Somebody else's Snakefile was started, which imports or includes this one.
+IMPORTED = not os.path.samefile(workflow.basedir, ROOT)
+MODIFIER = workflow.modifier
+# With --sdm the jobs have an environment of their own.
+if not workflow.deployment_settings.deployment_method and absent_packages():
+    raise WorkflowError(
+        f"{', '.join(absent_packages())}: not installed for this Python ({sys.executable}). The package alone scores "
+        "outputs; to run the workflow: pip install 'unlearning-metric[all]'."
+    )
 
 
 def handed():
-    """Whether this is a job of a cluster, which got the plan of its run."""
-    return not workflow.is_main_process and handover.HANDED in config
+    """In a job of a cluster, which got the plan of its run: that plan and its file; nothing otherwise."""
+    given = workflow.config_settings.overwrite_config
+    return (
+        {}
+        if workflow.is_main_process
+        else given.get(handover.HANDED, {}).get(MODULE or "", {})
+    )
+
+
+def read_settings(methods):
+    """The checked configuration: that of the module statement, or of the files and the command line.
+
+    config/config.yaml, of the folder that it runs in or else of the workflow, is read only when no --configfile is
+    given: Snakemake would merge the two, and the default's hyper-parameters would leak into another experiment.
+    """
+    if MODULE and config:
+        return configuration.load_given(
+            config, methods, f"the config of module {MODULE}"
+        )
+    files = [] if MODULE else workflow.configfiles
+    return configuration.load(files, config, methods, default_config(ROOT))
+
+
+def in_place(settings):
+    """The configuration, with results where the module statement's prefix puts them.
+
+    The rules then name whole paths, as messages and headers do, so the prefix is not laid before them again.
+    """
+    results = str(MODIFIER.modify_path(f"{settings.results.rstrip('/')}/"))
+    MODIFIER.path_modifier = PathModifier(None, None, workflow)
+    return settings.model_copy(update={"results": results.rstrip("/")})
 
 
 def make_plan():
-    """The plan of the checked configuration; in a job, the plan of the run that it belongs to.
-
-    config/config.yaml is read only when no --configfile is given: Snakemake would merge the two, and the default's
-    hyper-parameters would leak into another experiment.
-    """
-    if handed():
-        return Plan.recorded(config[handover.HANDED])
+    """The plan of the checked configuration; in a job, the plan of the run that it belongs to."""
     try:
+        if handed():
+            plan = Plan.recorded(handed()["plan"])
+            in_place(plan.config)
+            return plan
         handover.refuse_other_package(ROOT)
-        methods = find_methods(ROOT / "methods")
-        default = ROOT / "config" / "config.yaml"
-        settings = configuration.load(workflow.configfiles, config, methods, default)
-        plan = Plan(settings, methods)
-        refuse_other_shard_sizes(plan, settings.results.rstrip("/"))
+        if differ := other_workflow(ROOT) if workflow.is_main_process else []:
+            logger.warning(
+                f"{ROOT} holds other rules than the installed package unlearning_metric: {', '.join(differ[:5])}"
+                f"{', ...' if len(differ) > 5 else ''}. If you did not edit them, the package is of another version: "
+                "delete Snakefile and workflow there, then run unlearning-metric init on the folder."
+            )
+        methods = methods_of(method_folders(ROOT, Path(workflow.basedir)))
+        plan = Plan(in_place(read_settings(methods)), methods)
+        refuse_other_shard_sizes(plan, plan.config.results)
     except (configuration.ConfigError, RefusalError) as error:
         raise WorkflowError(str(error)) from None
     return plan
 
 
 def hand_over():
-    """Write the plan for the jobs, and have those of a cluster read it in place of the configuration."""
-    handover.write_plan(PLAN_FILE, PLAN, ROOT / "workflow" / "scripts")
-    workflow.config_settings.configfiles = [PLAN_FILE.absolute()]
-    workflow.config_settings.config_args = ""
+    """Write the plan for the jobs, and have those of a cluster read it in place of the configuration.
+
+    An importer's own rules need theirs beside it.
+    """
+    handover.write_plan(PLAN_FILE, PLAN, ROOT / "workflow" / "scripts", MODULE or "")
+    settings = workflow.config_settings
+    if IMPORTED:
+        given = [Path(path).absolute() for path in settings.configfiles]
+        settings.configfiles = [*given, PLAN_FILE.absolute()]
+    else:
+        settings.configfiles = [PLAN_FILE.absolute()]
+        settings.config_args = ""
+
+
+def hand_over_in_module():
+    """The same in a module, of which Snakemake calls no onstart; what is written goes with the run."""
+    handle_apart(signal.SIGTERM)
+    hand_over()
+    atexit.register(PLAN_FILE.unlink, missing_ok=True)
 
 
 def shard_minutes(wildcards):
@@ -101,7 +159,9 @@ MAIN = workflow.is_main_process
 PLAN = make_plan()
 CONFIG = PLAN.config
 RESULTS = CONFIG.results.rstrip("/")
-PLAN_FILE = Path(workflow.configfiles[0]) if handed() else handover.plan_file(RESULTS)
+PLAN_FILE = (
+    Path(handed()["file"]) if handed() else handover.plan_file(RESULTS, MODULE or "")
+)
 FIGURES = figure_names(PLAN.scored_methods)
 NAMED_FILES = configuration.configfile_option(workflow.configfiles)
 DEVICE = devices.resolve(CONFIG.device)

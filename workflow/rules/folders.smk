@@ -1,13 +1,35 @@
-"""Folders that Snakemake (9.27) does not expect: write-protected, or with braces in the path. No rule stands here."""
+"""Where the workflow's own files lie, also as a module of another workflow; folders that Snakemake (9.27) does not
+expect: write-protected, or with braces in the path. No rule stands here.
+"""
 
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import snakemake.workflow
+from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
 
+try:
+    from unlearning_metric.plan.workflow_files import workflow_folder
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        "The package unlearning_metric, or a package that it needs, is not installed for this Python "
+        f"({sys.executable}: {error}). In a checkout run `make install`, then `source .venv/bin/activate`; elsewhere "
+        "`pip install 'unlearning-metric[all]'`."
+    ) from error
+
+# The folder of this workflow, whoever imports it: workflow.basedir is that of the importer's Snakefile. Of a workflow
+# that Snakemake fetched from a repository, the files of the installed package stand for it.
+RULES = workflow.current_basedir
+ROOT = (
+    Path(os.path.abspath(RULES.get_path_or_uri(secret_free=True))).parents[1]
+    if isinstance(RULES, LocalSourceFile)
+    else workflow_folder()
+)
 RECORDS = Path(".snakemake")
 
 
@@ -29,7 +51,9 @@ def look_only():
 
 def escaped(path):
     """A file of the workflow for a directive that takes braces for wildcards; as it is where there are none."""
-    place = str((Path(workflow.basedir) / "workflow" / "rules" / path).resolve())
+    if not isinstance(RULES, LocalSourceFile):
+        return path
+    place = str((ROOT / "workflow" / "rules" / path).resolve())
     braces = place.replace("{", "{{").replace("}", "}}")
     return path if braces == place else braces
 

@@ -17,7 +17,8 @@ def is_forced(step):
     """Whether the user asked for a step to be made anew, whatever lies in its place; also where a job was cut off."""
     paths = [f"{RESULTS}/{path}" for path in step.outputs]
     return (
-        step.rule in {rule.name for rule in workflow.dag.forcerules}
+        MODIFIER.modify_rulename(step.rule)
+        in {rule.name for rule in workflow.dag.forcerules}
         or not workflow.dag.forcefiles.isdisjoint(paths)
         or bool(workflow.persistence._filter_incomplete_keys(paths))
     )
@@ -44,6 +45,8 @@ def rebuild():
         found.look_through(found.asked([*settings.targets, *settings.forcerun]))
     except RefusalError as error:
         raise WorkflowError(str(error)) from None
+    if MODULE and not workflow.output_settings.dryrun:
+        hand_over_in_module()
     return found
 
 

@@ -1,10 +1,6 @@
 """All score documents -> leaderboard, figures and the report."""
 
 
-localrules:
-    leaderboard,
-
-
 rule leaderboard:
     input:
         unpack(needs("leaderboard")),
@@ -20,6 +16,7 @@ rule leaderboard:
         ),
     log:
         f"{RESULTS}/logs/leaderboard.log",
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1

@@ -2,15 +2,15 @@
 
 A file here for each section; `yaml_file` reads, `command_line` says what was given there, `load` checks all of it and
 raises one `ConfigError` that lists every problem. The Snakefile imports this while it is parsed, so nothing heavy is
-imported here. `python -m unlearning_metric.config` prints the JSON schema.
+imported here but NumPy, which is there already. `python -m unlearning_metric.config` prints the JSON schema.
 """
 
 from unlearning_metric.config.command_line import configfile_option, from_command_line
-from unlearning_metric.config.data import DATA_SOURCES, DOWNLOADED, IMAGE_FILES, USER_DATA, Data
+from unlearning_metric.config.data import Data
 from unlearning_metric.config.efficiency import Efficiency
 from unlearning_metric.config.experiment import Config
 from unlearning_metric.config.forget import BY_DIFFICULTY, FORGET_STRATEGIES, INDEX_FILES, Forget
-from unlearning_metric.config.load import load, parse
+from unlearning_metric.config.load import load, load_given, parse
 from unlearning_metric.config.methods import METHOD_NAME, RESERVED, unknown_method_message
 from unlearning_metric.config.model import BUILD, DEFAULT_WIDTH, MODELS, Model
 from unlearning_metric.config.neutral import NEUTRAL
@@ -21,8 +21,9 @@ from unlearning_metric.config.values import expanded_path
 from unlearning_metric.config.yaml_file import merge, read_yaml
 
 __all__ = [
-    "BUILD", "BY_DIFFICULTY", "DATA_SOURCES", "DEFAULT_WIDTH", "DOWNLOADED", "FORGET_STRATEGIES", "IMAGE_FILES",
-    "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL", "RESERVED", "TRAIN", "USER_DATA", "Config", "ConfigError",
-    "Data", "Efficiency", "Forget", "Model", "Training", "configfile_option", "expanded_path", "field_keys",
-    "from_command_line", "json_schema", "listed", "load", "merge", "parse", "read_yaml", "unknown_method_message",
+    "BUILD", "BY_DIFFICULTY", "DEFAULT_WIDTH", "FORGET_STRATEGIES", "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL",
+    "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "Efficiency", "Forget", "Model", "Training",
+    "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load",
+    "load_given", "merge",
+    "parse", "read_yaml", "unknown_method_message",
 ]  # fmt: skip

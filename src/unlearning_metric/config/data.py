@@ -1,27 +1,27 @@
 """The section ``data``: where the images come from."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field
 
 from unlearning_metric.config.text import shown
 from unlearning_metric.config.values import Number, PathText, PositiveInt, PositiveNumber, Rule, Section
+from unlearning_metric.data import SOURCES
 
-DataSource = Literal[
-    "digits", "cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "npz", "image_folder", "casia_surf"
-]
-DATA_SOURCES: tuple[str, ...] = get_args(DataSource)
-#: Sources whose data are what lies under ``data.path``, and what that is.
-USER_DATA: dict[str, str] = {"npz": "file", "image_folder": "folder", "casia_surf": "folder"}
-#: Sources that need no ``data.path`` and use it, where it is given, as the folder to download to.
-DOWNLOADED = ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist")
+DATA_SOURCES = tuple(SOURCES)
+DataSource = Literal[DATA_SOURCES]
 #: Sources of image files, which can be brought to another size.
-IMAGE_FILES = ("image_folder", "casia_surf")
-WANTED = {
-    "npz": "a npz file with x_train, y_train, x_test and y_test",
-    "image_folder": "a folder with train/<class>/ and test/<class>/",
-    "casia_surf": "the folder with Age_Gender.txt and WBackground/",
-}
+IMAGE_FILES = tuple(name for name, source in SOURCES.items() if source.image_files)
+
+
+def _read_as(kind: str) -> str:
+    return ", ".join(name for name, source in SOURCES.items() if source.reads == kind)
+
+
+def _sizes() -> str:
+    """What null means for the size of images, source by source."""
+    sizes = ((name, SOURCES[name].own_size) for name in IMAGE_FILES)
+    return ", ".join(f"the files' own for {name}" if size is None else f"{size} for {name}" for name, size in sizes)
 
 
 class Data(Section):
@@ -30,13 +30,12 @@ class Data(Section):
     source: DataSource = Field(description="Data set to load.")
     path: PathText | None = Field(
         None,
-        description="File (npz) or folder (image_folder, casia_surf) to read; for a downloaded source the folder it is "
-        "kept in, data if it is null.",
+        description=f"File ({_read_as('file')}) or folder ({_read_as('folder')}) to read; for a downloaded source the "
+        "folder it is kept in, data if it is null.",
     )
     image_size: PositiveInt | None = Field(
         None,
-        description="Height and width to bring image files to; null keeps the size of image_folder and takes 32 for "
-        "casia_surf.",
+        description=f"Height and width to bring image files to; null means {_sizes()}.",
     )
     normalize: Literal["pool", "given", "none"] = Field(
         "pool",
@@ -55,16 +54,16 @@ class Data(Section):
 
 
 def _path_fits_source(source: str, path: str | None) -> str | None:
-    if source in USER_DATA and path is None:
-        example = "data/mine.npz" if source == "npz" else f"data/{source}"
-        return f"data.path: missing; data.source {source} needs the {USER_DATA[source]} to read, e.g. path: {example}"
-    if source not in (*USER_DATA, *DOWNLOADED) and path is not None:
+    record = SOURCES[source]
+    if record.reads and path is None:
+        return f"data.path: missing; data.source {source} needs the {record.reads} to read, e.g. path: {record.example}"
+    if not record.reads and not record.downloads and path is not None:
         return f"data.path: {shown(path)} is not used by data.source {source}. Remove it, or set source: npz."
     return None
 
 
 def _image_size_fits_source(source: str, image_size: int | None) -> str | None:
-    if image_size is not None and source not in IMAGE_FILES:
+    if image_size is not None and not SOURCES[source].image_files:
         return (
             f"data.image_size: {image_size} is only for the sources {' and '.join(IMAGE_FILES)}, and data.source is "
             f"{source}. Remove it."
@@ -84,9 +83,9 @@ def _statistics_fit_normalize(normalize: str, mean: list[float] | None, std: lis
 
 
 def _validation_fits_source(source: str, validation_size: int) -> str | None:
-    if source == "casia_surf" and validation_size:
+    if SOURCES[source].own_validation and validation_size:
         return (
-            f"data.validation_size: {validation_size} is not used by data.source casia_surf, which has validation "
+            f"data.validation_size: {validation_size} is not used by data.source {source}, which has validation "
             "examples of its own. Remove it."
         )
     return None

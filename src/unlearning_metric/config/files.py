@@ -5,8 +5,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config.data import USER_DATA, WANTED
 from unlearning_metric.config.experiment import Config, overlap
+from unlearning_metric.data import SOURCES
 from unlearning_metric.spelling import composed
 
 
@@ -34,13 +34,13 @@ def _named(config: Config, bad_keys: Set[str], methods: Mapping[str, Path]) -> I
     def value(key: str) -> Any:
         return None if any(overlap(key, bad) for bad in bad_keys) else attrgetter(key)(config)
 
-    source = value("data.source")
+    record = SOURCES.get(value("data.source"))
     for key, kind, wanted in (
         ("forget.path", "file", "Give the path of a file with the indices of the training examples to forget."),
         ("model.file", "file", "Give its path."),
         ("training.file", "file", "Give its path."),
         ("original", "file", "Give its path."),
-        ("data.path", USER_DATA.get(source), f"Give the path of {WANTED.get(source)}."),
+        ("data.path", record and record.reads, f"Give the path of {record and record.holds}."),
     ):
         if kind is not None and (path := value(key)) is not None:
             yield key, path, kind, wanted

@@ -77,6 +77,18 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
     """
     paths = [str(path) for path in paths] or [str(default)]
     raw, problems = _merged(paths)
+    return _complete(raw, override, methods, ", ".join(paths), problems)
+
+
+def load_given(given: Mapping[str, Any], methods: Mapping[str, Path], source: str) -> Config:
+    """Check a configuration that was read already, as `load` does; ``source`` says in messages where it is from."""
+    return _complete({}, dict(given), methods, source, [])
+
+
+def _complete(
+    raw: dict[str, Any], override: dict, methods: Mapping[str, Path], source: str, problems: list[str]
+) -> Config:
+    """The checked configuration of the files' ``raw`` one and the command line, or all ``problems``."""
     for name, path in methods.items():
         if not re.fullmatch(METHOD_NAME, name):
             problems.append(
@@ -89,7 +101,7 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
     problems += wrong
     problems += absent_files(config, bad_keys, raw, methods)
     if problems:
-        raise listed(f"{', '.join(paths)} has", problems)
+        raise listed(f"{source} has", problems)
     return config
 
 

@@ -9,12 +9,12 @@ import random
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from unlearning_metric.data.files import Skipped, read_images
 from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.data.record import DataSettings, Source
 from unlearning_metric.keys.folder_content import is_stray
 
 AGE_GROUPS = 10
@@ -23,15 +23,15 @@ SHUFFLE_SEED = 43
 IMAGE_SIZE = 32
 
 
-def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
-    """Read the folder ``settings["path"]``: Age_Gender.txt and WBackground/*/<person>/real.rssdk/color/*.jpg.
+def load(settings: DataSettings, rng: np.random.Generator) -> ImageData:
+    """Read the folder ``settings.path``: Age_Gender.txt and WBackground/*/<person>/real.rssdk/color/*.jpg.
 
     Labels are ten age groups of equal width. Groups are the persons' numbers, or their places among all of them in
     alphabetical order where they are called otherwise. The training pool is
     the published training part (80 % of the images) followed by the validation part (10 %), in the published order;
     the rest is the test pool.
     """
-    root = Path(settings["path"])
+    root = Path(str(settings.path))
     ages = _read_ages(root / "Age_Gender.txt")
     persons = _person_numbers(ages)
     edges = np.linspace(min(ages.values()), max(ages.values()) + 1, AGE_GROUPS + 1)
@@ -51,7 +51,7 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
     warnings, notes = skipped.lines(root)
     random.Random(SHUFFLE_SEED).shuffle(examples)
     trained, pool = int(0.8 * len(examples)), int(0.9 * len(examples))
-    images = read_images([path for path, _ in examples], settings["image_size"] or IMAGE_SIZE, f"data.path {root}")
+    images = read_images([path for path, _ in examples], settings.image_size or IMAGE_SIZE, f"data.path {root}")
     labels = np.digitize([ages[person] for _, person in examples], edges).astype(np.int64) - 1
     groups = np.array([persons[person] for _, person in examples], dtype=np.int64)
     return ImageData(
@@ -113,3 +113,18 @@ def _read_ages(path: Path) -> dict[str, int]:
     if not ages:
         raise DataError(f"{path} names no person.")
     return ages
+
+
+SOURCE = Source(
+    "casia_surf",
+    load,
+    "the folder of the challenge's data set, given on request: `Age_Gender.txt` and "
+    "`WBackground/*/<person>/real.rssdk/color/*.jpg`. Label: age group, group: person's number. Training, validation "
+    "and test images are those of the challenge, so `data.validation_size` stays 0",
+    reads="folder",
+    holds="the folder with Age_Gender.txt and WBackground/",
+    example="data/casia_surf",
+    image_files=True,
+    own_size=IMAGE_SIZE,
+    own_validation=True,
+)

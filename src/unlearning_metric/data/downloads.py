@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.data.record import DataSettings, Source
 
 #: data.source -> class of `torchvision.datasets`, and the arguments that choose its two parts
 KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -24,11 +25,11 @@ KINDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 FOLDER = "data"
 
 
-def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
-    """Read ``settings["source"]`` from the folder ``settings["path"]``, into which it is downloaded if it is absent."""
+def load(settings: DataSettings, rng: np.random.Generator) -> ImageData:
+    """Read ``settings.source`` from the folder ``settings.path``, into which it is downloaded if it is absent."""
     import torchvision
 
-    source, folder = settings["source"], settings["path"] or FOLDER
+    source, folder = settings.source, settings.path or FOLDER
     name, *parts = KINDS[source]
     try:
         train, test = (getattr(torchvision.datasets, name)(folder, download=True, **part) for part in parts)
@@ -39,7 +40,7 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
             f"that torchvision.datasets.{name} has filled and name it in data.path; or get the images elsewhere, "
             "save x_train, y_train, x_test and y_test with numpy.savez, and set data: {source: npz, path: ...}."
         ) from error
-    classes = [str(one) for one in getattr(train, "classes", range(10))]
+    classes = [str(name) for name in getattr(train, "classes", range(10))]
     arrays = (*_arrays(train), *_arrays(test))
     return ImageData(*arrays, classes=tuple(classes))
 
@@ -54,3 +55,16 @@ def _arrays(part: Any) -> tuple[np.ndarray, np.ndarray]:
         images = images.transpose(0, 2, 3, 1)
     labels = part.targets if hasattr(part, "targets") else part.labels
     return np.ascontiguousarray(images), np.asarray(labels, dtype=np.int64)
+
+
+SOURCES = tuple(
+    Source(
+        source,
+        load,
+        f"downloaded by torchvision on first use, into `data.path` (default: the folder `{FOLDER}`). Where that fails, "
+        "the message says why; a folder that torchvision filled elsewhere can be copied there, or the arrays given as "
+        "`npz`",
+        downloads=True,
+    )
+    for source in KINDS
+)

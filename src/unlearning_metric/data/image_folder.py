@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from unlearning_metric.data.files import Skipped, find_images, read_images
+from unlearning_metric.data.files import EXTENSIONS, Skipped, find_images, read_images
 from unlearning_metric.data.images import DataError, ImageData
+from unlearning_metric.data.record import DataSettings, Source
 from unlearning_metric.keys.folder_content import is_stray
 from unlearning_metric.spelling import composed, lookalikes
 
 
-def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
-    """Read ``settings["path"]``; the classes are the folders of train/, in the order of their names.
+def load(settings: DataSettings, rng: np.random.Generator) -> ImageData:
+    """Read ``settings.path``; the classes are the folders of train/, in the order of their names.
 
     Folders that no user makes (`folder_content.is_stray`) are no classes. Names are compared in one Unicode form.
     """
-    root, skipped = Path(settings["path"]), Skipped()
+    root, skipped = Path(str(settings.path)), Skipped()
     folders = {part: _class_folders(root / part, skipped) for part in ("train", "test")}
     classes = list(folders["train"])
     unknown = sorted(set(folders["test"]) - set(classes))
@@ -46,7 +46,7 @@ def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
         if entry.name not in folders:
             skipped.add("neither train nor test", entry)
     warnings, notes = skipped.lines(root)
-    images = read_images(paths, settings["image_size"], f"data.path {root}")
+    images = read_images(paths, settings.image_size, f"data.path {root}")
     train, test = (np.array(labels[part], dtype=np.int64) for part in ("train", "test"))
     return ImageData(
         images[: len(train)],
@@ -88,3 +88,19 @@ def _what_it_holds(skipped: Skipped, folder: Path) -> str:
     held = {why: sum(path.is_relative_to(folder) for path in paths) for why, paths in skipped.found.items()}
     said = ", ".join(f"{count} {why}" for why, count in held.items() if count)
     return f" ({said})" if said else ""
+
+
+SOURCE = Source(
+    "image_folder",
+    load,
+    "`train/<class>/` and `test/<class>/` with image files, as torchvision's `ImageFolder` reads them ("
+    + ", ".join(f"`{ending}`" for ending in EXTENSIONS)
+    + "). Images of several sizes need `data.image_size`. What programs leave beside data (names that begin with a "
+    "dot, `@eaDir`, `__MACOSX` and the like) is neither class nor example and changes no key; it is counted in the "
+    "log, as are files that are no image. Images in other formats (`.gif`, `.heic`), links to nothing and files "
+    "beside the class folders are warned of",
+    reads="folder",
+    holds="a folder with train/<class>/ and test/<class>/",
+    example="data/image_folder",
+    image_files=True,
+)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-from typing import Any
-
 import numpy as np
 
+from unlearning_metric.data.archive import read_archive
 from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.data.labels import encode_labels
 from unlearning_metric.data.layout import channels_last
-from unlearning_metric.data.memory import require_memory
+from unlearning_metric.data.record import DataSettings, Source
 from unlearning_metric.spelling import lookalikes
 
 GROUPS = "groups_train"
@@ -18,35 +16,16 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def load(settings: dict[str, Any], rng: np.random.Generator) -> ImageData:
-    """Read ``settings["path"]``.
+def load(settings: DataSettings, rng: np.random.Generator) -> ImageData:
+    """Read ``settings.path``.
 
     ``x`` may have any shape [examples, ...], uint8 or float: grey images [images, height, width] get a channel axis,
     images with their channels first get them last, and what is not [images, height, width, channels] is taken as
     feature vectors. Labels may be integers or text, [examples] or [examples, 1].
     """
-    path = settings["path"]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            stored = sum(item.file_size for item in archive.infolist())
-        require_memory(stored, f"data.path {path}", "Store fewer or smaller examples.")
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
-            if missing:
-                raise DataError(
-                    f"data.path {path} lacks {', '.join(missing)}; it holds {', '.join(archive.files)}. "
-                    f"Needed: {', '.join(ARRAYS)}."
-                )
-            names = [name for name in (*ARRAYS, GROUPS) if name in archive.files]
-            arrays = {name: _read(archive, name, path) for name in names}
-            warnings, notes = _not_read(archive.files, path)
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(
-            f"data.path {path} cannot be read as npz ({error}). Write it with numpy.savez(path, x_train=..., "
-            "y_train=..., x_test=..., y_test=...)."
-        ) from error
+    path = str(settings.path)
+    arrays, names = read_archive(path, ARRAYS, (GROUPS,))
+    warnings, notes = _not_read(names, path)
     for name in ("x_train", "x_test"):
         arrays[name], turned = channels_last(_examples(arrays[name], name), name)
         warnings += [turned] if turned else []
@@ -93,21 +72,6 @@ def _groups(groups: np.ndarray | None) -> np.ndarray | None:
     return groups.astype(np.int64)
 
 
-def _read(archive: np.lib.npyio.NpzFile, name: str, path: str) -> np.ndarray:
-    try:
-        return archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        kind = (
-            "y_train.astype(str) or .astype('int64')" if name.startswith(("y_", "g")) else f"{name}.astype('float32')"
-        )
-        raise DataError(
-            f"data.path {path}: {name} is stored as Python objects (dtype object), which are not read since reading "
-            f"them can run code. Store an array of one type: {kind.replace('y_train', name)}."
-        ) from error
-
-
 def _examples(x: np.ndarray, name: str) -> np.ndarray:
     if x.ndim and not len(x):
         # Before the labels, which then are of no kind.
@@ -125,3 +89,18 @@ def _examples(x: np.ndarray, name: str) -> np.ndarray:
             )
         return single
     return x[..., None] if x.ndim == 3 else x
+
+
+SOURCE = Source(
+    "npz",
+    load,
+    "`x_train`, `y_train`, `x_test`, `y_test` and, if examples belong together, `groups_train` (an integer each). `x`"
+    " is uint8 or float, of any shape [N, ...]: [N, height, width] and [N, height, width, channels] of uint8 are "
+    "images, and so is float [N, height, width, channels]; anything else are feature vectors (embeddings, tables), "
+    "for the model `mlp`. [N, channels, height, width], as PyTorch stores images, is known by one, three or four "
+    "channels and sides of at least 5, turned round and warned of. Nothing in the file is unpickled; arrays of other "
+    "names are not read, and named in the log",
+    reads="file",
+    holds="a npz file with x_train, y_train, x_test and y_test",
+    example="data/mine.npz",
+)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from unlearning_metric.data.images import DataError
+from unlearning_metric.data.record import DataSettings
 
 #: Examples summed at once, in double precision, and the most values.
 CHUNK, VALUES = 4096, 2**24
@@ -15,7 +15,7 @@ CHUNK, VALUES = 4096, 2**24
 ROUNDING = 8
 
 
-def normalisation(x: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def normalisation(x: np.ndarray, settings: DataSettings) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation by which a net's input is normalised, for each index of the last axis.
 
     The last axis is that of the channels of an image and of the features of a vector.
@@ -35,15 +35,17 @@ def normalisation(x: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, 
         If mean and std of the configuration are for another number of channels.
     """
     channels = x.shape[-1]
-    if settings["normalize"] == "none":
+    if settings.normalize == "none":
         return np.zeros(channels, np.float32), np.ones(channels, np.float32)
-    if settings["normalize"] == "pool":
+    if settings.normalize == "pool":
         return _pool_statistics(x)
     unit = 255.0 if x.dtype == np.uint8 else 1.0
-    for name in ("mean", "std"):
-        if len(settings[name]) != channels:
-            raise DataError(f"data.{name} has {len(settings[name])} values; the data have {channels} channels.")
-    return tuple(np.array([unit * value for value in settings[name]], np.float32) for name in ("mean", "std"))
+    given = {"mean": settings.mean or [], "std": settings.std or []}
+    for name, values in given.items():
+        if len(values) != channels:
+            raise DataError(f"data.{name} has {len(values)} values; the data have {channels} channels.")
+    mean, std = (np.array([unit * value for value in values], np.float32) for values in given.values())
+    return mean, std
 
 
 def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

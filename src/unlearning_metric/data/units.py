@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from unlearning_metric.data.images import DataError
+from unlearning_metric.data.record import DataSettings
 from unlearning_metric.data.statistics import chunks, moments
 
 #: Bytes and numbers 0..1 differ by this factor.
@@ -21,7 +21,7 @@ FAR = 1000.0
 
 
 def unit_warnings(
-    x_train: np.ndarray, x_test: np.ndarray, mean: np.ndarray, std: np.ndarray, settings: dict[str, Any]
+    x_train: np.ndarray, x_test: np.ndarray, mean: np.ndarray, std: np.ndarray, settings: DataSettings
 ) -> list[str]:
     """What speaks for two units among training examples, test examples and statistics, a sentence each.
 
@@ -37,19 +37,18 @@ def unit_warnings(
         If the configuration's mean lies outside 0..1, which that of bytes cannot do.
     """
     found = []
-    if settings["normalize"] == "given":
+    if settings.normalize == "given":
         found += _given_statistics(x_train, mean, std, settings)
-    found += (
-        _test_pool(x_train, x_test, mean, std) if settings["normalize"] == "pool" else _other_scale(x_train, x_test)
-    )
+    found += _test_pool(x_train, x_test, mean, std) if settings.normalize == "pool" else _other_scale(x_train, x_test)
     if x_train.dtype != np.uint8:
         found += _signs(x_train, x_test)
     return found
 
 
-def _given_statistics(x: np.ndarray, mean: np.ndarray, std: np.ndarray, settings: dict[str, Any]) -> Iterator[str]:
-    shown = ", ".join(f"{value:g}" for value in settings["mean"])
-    if x.dtype == np.uint8 and max(settings["mean"]) > 1:
+def _given_statistics(x: np.ndarray, mean: np.ndarray, std: np.ndarray, settings: DataSettings) -> Iterator[str]:
+    given = settings.mean or []
+    shown = ", ".join(f"{value:g}" for value in given)
+    if x.dtype == np.uint8 and max(given) > 1:
         raise DataError(
             f"data.mean is {shown}: it and data.std are on the scale 0..1, and the mean of bytes, taken as 0..1, "
             f"is at most 1. Divide both by {BYTE:g}."

@@ -30,6 +30,6 @@ VERSIONS: dict[str, Version] = {
     "dump_losses": Version(1, "the first"),
     "import_dump": Version(1, "the first"),
     "score": Version(1, "the first"),
-    "leaderboard": Version(1, "the first"),
-    "report": Version(1, "the first"),
+    "leaderboard": Version(2, "all pairs are compared, with Holm's correction"),
+    "report": Version(2, "a figure of the pairs that are told apart"),
 }

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from unlearning_metric.leaderboard.formats import head_line, markdown, warning_texts
+from unlearning_metric.leaderboard.pairs import Pair, compare_pairs, rank_ranges
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
-from unlearning_metric.metrics.intervals import Replicates, difference_interval
+from unlearning_metric.metrics.intervals import Replicates
 from unlearning_metric.scoring.intervals import read_replicates
 from unlearning_metric.store.files import StoreError, read_document, write_document, write_text
 
-SCHEMA_VERSION = 2
-_OF_NEIGHBOURS = ("difference_to_next", "difference_low", "difference_high", "tie")
+#: 3: all pairs are compared, and ranks are ranges.
+SCHEMA_VERSION = 3
+_OF_PAIRS = ("rank_low", "rank_high", "difference_to_next", "difference_low", "difference_high", "tie")
 
 
 def leaderboard_row(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,26 +52,29 @@ def leaderboard_row(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def neighbours(methods: Sequence[str], replicates: Mapping[str, Replicates | None]) -> list[dict[str, Any]]:
-    """How each ranked method differs from the next one: final score less the next one's, 95 % interval, tie.
+def _pair_columns(methods: Sequence[str], pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Range of ranks of each ranked method, and how it differs from the next one: difference, 95 % interval, tie.
 
-    The interval is paired: both methods are scored again with the same models deleted. ``tie`` says that it covers 0,
-    so that other models could have reversed the two; None where there is no interval.
+    ``tie`` says that the next one is not told apart, corrected for all pairs; None where the two were not compared.
+    Without any pair compared there are no ranges.
     """
-    entries = []
-    for first, second in zip_longest(methods, methods[1:]):
-        entry = dict.fromkeys(_OF_NEIGHBOURS)
-        one, two = replicates.get(first), replicates.get(second) if second else None
-        if one is not None and two is not None:
-            difference, low, high = difference_interval(one, two)
-            entry = {
-                "difference_to_next": difference,
-                "difference_low": low,
-                "difference_high": high,
-                "tie": low <= 0.0 <= high,
+    ranges = rank_ranges(methods, pairs) if pairs else {}
+    found = {(pair.first, pair.second): pair for pair in pairs}
+    columns = []
+    for place, name in enumerate(methods):
+        entry = dict.fromkeys(_OF_PAIRS)
+        if name in ranges:
+            entry["rank_low"], entry["rank_high"] = ranges[name]
+        pair = found.get((name, methods[place + 1])) if place + 1 < len(methods) else None
+        if pair is not None:
+            entry |= {
+                "difference_to_next": pair.difference,
+                "difference_low": pair.low,
+                "difference_high": pair.high,
+                "tie": not pair.told_apart,
             }
-        entries.append(entry)
-    return entries
+        columns.append(entry)
+    return columns
 
 
 def _without_slow(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,19 +85,42 @@ def _without_slow(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([kept, table[slow].astype(object).assign(rank=None, status="excluded")])
 
 
+class Board(NamedTuple):
+    """A ranking.
+
+    Attributes
+    ----------
+    table : a row a method, best final score first; methods without one come last, without a rank
+    pairs : how each two ranked methods compare
+    """
+
+    table: pd.DataFrame
+    pairs: list[Pair]
+
+
 def leaderboard(
     documents: Iterable[Mapping[str, Any]],
     unscored: Mapping[str, str] | None = None,
     replicates: Mapping[str, Replicates | None] | None = None,
     exclude_slow: bool = False,
 ) -> pd.DataFrame:
-    """The table, ranked by final score; methods without one come last, without a rank.
+    """The table of `compared`, which says what the parameters are."""
+    return compared(documents, unscored, replicates, exclude_slow).table
+
+
+def compared(
+    documents: Iterable[Mapping[str, Any]],
+    unscored: Mapping[str, str] | None = None,
+    replicates: Mapping[str, Replicates | None] | None = None,
+    exclude_slow: bool = False,
+) -> Board:
+    """Methods ranked by final score, and every pair of them.
 
     Parameters
     ----------
     documents : score documents, at least one
     unscored : method -> ``failed`` or ``unfinished``, for methods without a document
-    replicates : method -> the final score's replicates, by which neighbours are compared
+    replicates : method -> the final score's replicates, by which methods are compared
     exclude_slow : whether methods over the time limit lose their rank
 
     Raises
@@ -119,11 +146,14 @@ def leaderboard(
         table = _without_slow(table)
     table = table.reset_index(drop=True)
     ranked = table.loc[table["rank"].notna(), "method"].tolist()
-    table = pd.concat([table, pd.DataFrame(neighbours(ranked, replicates or {}), columns=list(_OF_NEIGHBOURS))], axis=1)
+    pairs = compare_pairs(ranked, replicates or {})
+    table = pd.concat(
+        [table, pd.DataFrame(_pair_columns(ranked, pairs), columns=list(_OF_PAIRS), dtype=object)], axis=1
+    )
     if unscored:
         rest = pd.DataFrame([{"method": name, "status": status} for name, status in sorted(unscored.items())])
         table = pd.concat([table.astype(object), rest.astype(object)])
-    return table.reset_index(drop=True)
+    return Board(table.reset_index(drop=True), pairs)
 
 
 def write_leaderboard(
@@ -154,7 +184,7 @@ def write_leaderboard(
     documents = [read_document(path, keys[method]) for method, path in scores.items()]
     paired = {method: read_replicates(path, keys[method]) for method, path in replicates.items()}
     unscored = unscored or {}
-    table = leaderboard(documents, {name: status for name, (status, _) in unscored.items()}, paired, exclude_slow)
+    table, pairs = compared(documents, {name: status for name, (status, _) in unscored.items()}, paired, exclude_slow)
     rows = [
         {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
         for row in table.astype(object).to_dict("records")
@@ -163,6 +193,7 @@ def write_leaderboard(
     document = {
         "schema_version": SCHEMA_VERSION,
         "rows": rows,
+        "pairs": [pair.record() for pair in pairs],
         "reasons": reasons,
         "scores": {one["method"]: one["provenance"]["key"] for one in documents},
         "provenance": {**provenance, "run": {}},

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unlearning_metric.errors import plain
+from unlearning_metric.metrics.record import Metric, Shown
+from unlearning_metric.metrics.table import METRICS
 
 _ABSENT = "-"
 #: Headings of the cells of `other_cells`.
-OTHER_COLUMNS = (
-    "held-out epsilon", "shown above 0", "told apart", "mu", "KLOM forget", "KLOM retain", "KLOM test", "U-LiRA",
-    "simple MIA", "seed notebook",
-)  # fmt: skip
+OTHER_COLUMNS = tuple(column.heading for metric in METRICS.values() for column in metric.shown)
 
 
 def _number(value: Any) -> str:
@@ -50,26 +49,25 @@ def table_lines(cells: list[list[str]]) -> list[str]:
     return lines
 
 
-def ties(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each row, the ranks of the neighbours whose difference interval covers 0."""
-    marks: list[list[str]] = [[] for _ in rows]
-    for place, row in enumerate(rows[:-1]):
-        if row.get("tie"):
-            marks[place].append(str(rows[place + 1]["rank"]))
-            marks[place + 1].insert(0, str(row["rank"]))
-    return [", ".join(mark) for mark in marks]
+def rank_text(row: Mapping[str, Any]) -> str:
+    """The ranks that a method may have, such as 2-4; its place in the order where no methods were compared."""
+    if row["rank"] is None:
+        return _ABSENT
+    low, high = row.get("rank_low"), row.get("rank_high")
+    if low is None:
+        return _count(row["rank"])
+    return _count(low) if low == high else f"{_count(low)}-{_count(high)}"
 
 
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     head = [
-        "rank", "method", "tied with", "final score", "forgetting score", "relative", "floor", "ceiling",
+        "rank", "method", "final score", "forgetting score", "relative", "floor", "ceiling",
         "retain ratio", "test ratio", "forget ratio", "time ratio", "within limit", "diverged", "status",
     ]  # fmt: skip
     cells = [
         [
-            _count(row["rank"]),
+            rank_text(row),
             row["method"],
-            mark,
             *(_with_interval(row, name) for name in ("final_score", "forgetting_score", "relative")),
             *(_number(row[name]) for name in ("floor", "ceiling")),
             *(_number(row[name]) for name in ("retain_ratio", "test_ratio", "forget_ratio", "time_ratio")),
@@ -77,30 +75,24 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             _count(row["diverged"]),
             row["status"],
         ]
-        for row, mark in zip(rows, ties(rows), strict=True)
+        for row in rows
     ]
     return table_lines(_cells([head, *cells]))
 
 
 def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
-    """Cells of a document's other metrics for its method, floor or ceiling."""
+    """Cells of a document's other metrics for its method, floor or ceiling; a document without a metric has dashes."""
+    return [_cell_of(metric, column, document, side) for metric in METRICS.values() for column in metric.shown]
 
-    def number(section: Mapping[str, Any] | None, name: str) -> str:
-        value = None if section is None else section[side]
-        return _ABSENT if value is None else _number(value[name])
 
-    seed = document["seed"][side]
-    dropped = "" if seed is None else f" ({seed['dropped_share']:.0%} dropped)"
-    return [
-        number(document["heldout"], "epsilon_median"),
-        number(document["heldout"], "share_shown"),
-        number(document["two_sample"], "told_apart"),
-        number(document["two_sample"], "mu_median"),
-        *(number(document["klom"][role], "mean") for role in ("forget", "probe", "test")),
-        number(document["ulira"], "accuracy"),
-        number(document["simple_mia"], "accuracy"),
-        number(document["seed"], "score") + dropped,
-    ]
+def _cell_of(metric: Metric, column: Shown, document: Mapping[str, Any], side: str) -> str:
+    compared = metric.compared(document, column.role)
+    numbers = None if compared is None else compared[side]
+    if numbers is None:
+        return _ABSENT
+    value = numbers[column.number]
+    text = _ABSENT if value is None else f"{value:{column.form}}"
+    return text if column.note is None else f"{text} {column.note(numbers)}"
 
 
 def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -129,7 +121,8 @@ def head_line(document: Mapping[str, Any]) -> str:
         f"No intervals: {interval['reason']}."
         if interval["reason"]
         else f"With each score: {level} intervals over the models, for these forget examples and originals. "
-        "Tied: neighbours whose difference such an interval does not tell from 0."
+        "Rank: the ranks that a method may have, in the order of the final scores. All pairs are compared over the "
+        "models that both share; the chance that even one of these ranges is wrong is at most 5 % (Holm)."
     )
     return (
         f"{document['dataset']}, {document['model']}, N = {document['copies']} models a side, "
@@ -147,11 +140,20 @@ def others_line(document: Mapping[str, Any]) -> str:
         if models < document["copies"]
         else f"With {models} models a side."
     )
+    columns = "; ".join(f"{column.heading}: {column.says}" for metric in METRICS.values() for column in metric.shown)
     return (
         "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
-        f"ceiling and floor. {like} Held-out epsilon and mu: medians over examples. Shown above 0: share of examples "
-        "with a lower bound above 0. KLOM, U-LiRA: means over examples."
+        f"ceiling and floor. {like} {columns[:1].upper()}{columns[1:]}."
     )
+
+
+def cautions() -> list[str]:
+    """What must stand beside the numbers of some metrics, a sentence each."""
+    return [
+        f"{metric.title[:1].upper()}{metric.title[1:]}: {metric.caution}."
+        for metric in METRICS.values()
+        if metric.caution
+    ]
 
 
 def warning_texts(documents: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -195,6 +197,6 @@ def markdown(
         "",
         *_others(rows, documents),
         "",
-        f"Seed notebook: {as_text(first['seed']['flaw'])}.",
+        *map(as_text, cautions()),
     ]
     return "\n".join(lines) + "\n"

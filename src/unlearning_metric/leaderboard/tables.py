@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from unlearning_metric.leaderboard.formats import OTHER_COLUMNS, other_cells, ties
+from unlearning_metric.leaderboard.formats import OTHER_COLUMNS, other_cells, rank_text
 
 _ABSENT = "-"
 #: Heading -> field of a leaderboard's row; those in `_WITH_INTERVAL` carry an interval.
@@ -14,7 +14,6 @@ COLUMNS = {
     "rank": "rank",
     "method": "method",
     "final score": "final_score",
-    "tied with": "",
     "forgetting score": "forgetting_score",
     "relative to ceiling": "relative",
     "retain ratio": "retain_ratio",
@@ -25,7 +24,7 @@ COLUMNS = {
 }
 _LEFT = ' class="left"'
 #: Columns that a first click sorts upwards: words, and numbers of which less is better.
-_UPWARDS = ("rank", "method", "tied with", "time / retraining", "status")
+_UPWARDS = ("rank", "method", "time / retraining", "status")
 _UP = ' data-first="ascending"'
 _WITH_INTERVAL = ("final_score", "forgetting_score", "relative")
 
@@ -66,18 +65,14 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, A
     """
     challenge = document["challenge"]
     body = []
-    for row, mark in zip(rows, ties(rows), strict=True):
+    for row in rows:
         cells = []
         for name in COLUMNS.values():
             if name == "rank":
                 rank = row["rank"]
-                cells.append(
-                    f'<td data-key="{"" if rank is None else int(rank)}">{_ABSENT if rank is None else int(rank)}</td>'
-                )
+                cells.append(f'<td data-key="{"" if rank is None else int(rank)}">{rank_text(row)}</td>')
             elif name == "method":
                 cells.append(f'<th scope="row">{escape(str(row["method"]))}</th>')
-            elif name == "":
-                cells.append(f"<td>{mark}</td>")
             elif name == "status":
                 cells.append(f'<td class="left">{escape(status(row))}</td>')
             elif name in _WITH_INTERVAL:
@@ -93,7 +88,7 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, A
     for position, (name, value, low, high) in enumerate(references):
         relative = None if value is None or not challenge["ceiling"] else value / challenge["ceiling"]
         cells = (
-            f'<td data-key="">{_ABSENT}</td><th scope="row">{name}</th><td data-key="">{_ABSENT}</td><td></td>'
+            f'<td data-key="">{_ABSENT}</td><th scope="row">{name}</th><td data-key="">{_ABSENT}</td>'
             f"{_cell(value, low, high)}{_cell(relative)}" + f'<td data-key="">{_ABSENT}</td>' * 4
             + '<td class="left">reference</td>'
         )  # fmt: skip
@@ -180,7 +175,9 @@ def tex_escape(text: str) -> str:
 def leaderboard_tex(
     rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any], head: str, warnings: Sequence[str] = ()
 ) -> str:
-    """A booktabs table ready for a paper: scores with intervals, ties, ceiling and floor; warnings as comments.
+    """A booktabs table ready for a paper: ranges of ranks, scores with intervals, ceiling and floor, a line to cite.
+
+    Warnings stand in it as comments.
 
     A method without a score has the reason's name in the score's place; a time over the limit has a dagger.
     """
@@ -191,9 +188,9 @@ def leaderboard_tex(
             return "--"
         return f"{value:.3f}" if low is None else f"{value:.3f}\\,[{low:.3f}, {high:.3f}]"
 
-    def line(row: Mapping[str, Any], mark: str) -> str:
-        rank = "--" if row["rank"] is None else str(int(row["rank"]))
-        name = tex_escape(str(row["method"])) + (f"$^{{={mark}}}$" if mark else "")
+    def line(row: Mapping[str, Any]) -> str:
+        rank = "--" if row["rank"] is None else rank_text(row).replace("-", "--")
+        name = tex_escape(str(row["method"]))
         scores = [number(*(row.get(f"{field}{end}") for end in ("", "_low", "_high"))) for field in _WITH_INTERVAL]
         if row.get("forgetting_score") is None:
             scores[0] = row["status"]
@@ -204,17 +201,17 @@ def leaderboard_tex(
 
     interval = (challenge["interval"]["ceiling"] or {}).get("models", (None, None))
     top = "1" if challenge["ceiling"] else "--"
-    body = [line(row, mark.replace(" ", "")) for row, mark in zip(rows, ties(rows), strict=True)]
+    body = [line(row) for row in rows]
     return (
         "\n".join(
             [
-                "% Needs \\usepackage{booktabs}. Superscripts: neighbours whose difference is not told from 0.",
+                "% Needs \\usepackage{booktabs}. A range of ranks is what comparing all pairs (Holm) leaves open.",
                 f"% {tex_escape(head)}",
                 *(f"% {text}" for text in warnings),
                 "% Dagger: over the limit on time, in units of one retraining.",
                 r"\begin{tabular}{rllllr}",
                 r"\toprule",
-                r" & method & final score & forgetting score & relative to ceiling & time \\",
+                r"rank & method & final score & forgetting score & relative to ceiling & time \\",
                 r"\midrule",
                 rf" & ceiling (retrained) & & {number(challenge['ceiling'], *interval)} & {top} & \\",
                 *body,

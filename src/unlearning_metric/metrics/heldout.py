@@ -18,6 +18,7 @@ from scipy.special import betaincinv
 from unlearning_metric.metrics import _heldout_kernel as kernel
 from unlearning_metric.metrics._inputs import both_sides
 from unlearning_metric.metrics.challenge import DELTA, EPSILON_CAP, challenge_points
+from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 FOLDS = 5
 CONFIDENCE = 0.95
@@ -147,3 +148,71 @@ def _kinds(rules: NDArray[np.float64]) -> NDArray[np.str_]:
         unlearned_inside,
     ]
     return np.select(conditions, KINDS[:4], KINDS[4])
+
+
+def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:
+    result = heldout(reference, other, min(FOLDS, len(reference)), given.delta)
+    return {
+        "heldout_epsilon": result.epsilons,
+        "heldout_bound": result.bounds,
+        "rule": result.kinds,
+        "rule_low": result.lows,
+        "rule_high": result.highs,
+        "heldout_points": challenge_points(result.epsilons, min(len(reference), len(other))),
+    }
+
+
+def _summary(columns: Columns) -> dict[str, float]:
+    epsilons, bounds = columns["heldout_epsilon"], columns["heldout_bound"]
+    return {
+        "epsilon_median": float(np.median(epsilons)),
+        "epsilon_mean": float(epsilons.mean()),
+        "bound_median": float(np.median(bounds)),
+        "bound_max": float(bounds.max()),
+        "share_shown": float((bounds > 0).mean()),
+        "forgetting_score": float(columns["heldout_points"].mean()),
+    }
+
+
+def _constants(given: Given) -> dict[str, float]:
+    return {"largest_bound": largest_bound(given.models[0], given.delta)}
+
+
+METRIC = Metric(
+    name="heldout",
+    title="held-out epsilon",
+    says="epsilon of rules chosen on some models and counted on others, with Clopper-Pearson bounds",
+    source='"Evaluation for the NeurIPS Machine Unlearning Competition" (2023), equation 2',
+    ideal="0",
+    ceiling="somewhat above 0; bounds are 0 but for 5 % of examples at most",
+    floor="the largest bound that the number of models can show",
+    better="lower",
+    measure=_measure,
+    summary=_summary,
+    numbers={
+        "epsilon_median": Number("Nats; rules chosen on some models, counted on others."),
+        "epsilon_mean": Number("Nats."),
+        "bound_median": Number("Lower 95 % bound of epsilon, each example by itself."),
+        "bound_max": Number("The largest of them."),
+        "share_shown": Number("Share of examples whose bound is above 0."),
+        "forgetting_score": Number("Points of these epsilons; not on one axis with the challenge's."),
+    },
+    headline="epsilon_median",
+    columns={
+        "heldout_epsilon": Column(
+            "float", "epsilon of rules chosen on some models and counted on others, nats, within [0, 50]"
+        ),
+        "heldout_bound": Column(
+            "float", "its lower 95 % confidence bound, for this example by itself; 0: nothing is shown"
+        ),
+        "rule": Column("text", "the rule that tells most: unlearned above, below or inside, retrained inside, or none"),
+        "rule_low": Column("float", "lower end of the rule, confidence; inside iff low < value <= high"),
+        "rule_high": Column("float", "upper end of the rule, confidence"),
+    },
+    shown=(
+        Shown("held-out epsilon", "epsilon_median", "median over examples"),
+        Shown("shown above 0", "share_shown", "share of examples with a lower bound above 0"),
+    ),
+    constants=_constants,
+    constant_numbers={"largest_bound": Number("What this number of models can show at most, in nats.")},
+)

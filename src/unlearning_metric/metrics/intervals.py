@@ -17,13 +17,13 @@ which its quantile allows for. All of it was chosen by measured coverage.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 BLOCKS = 16
 PARTITIONS = 2
@@ -170,6 +170,23 @@ def replicates(
     return Replicates(points(np.arange(models)) if whole is None else whole, deleted, factor, freedom)
 
 
+def _variances(
+    points: NDArray[np.float64], deleted: NDArray[np.float64], factor: float, random_examples: bool
+) -> tuple[float, float]:
+    """Variance of the mean of `points` [examples], from replicates [2, 20, examples], in two parts.
+
+    One is common to all examples; in the other each example moves by itself.
+    """
+    examples = len(points)
+    between = float(points.var(ddof=1)) / examples if examples > 1 else 0.0
+    scores = deleted.mean(axis=2)
+    raw = factor * scores.var(axis=1)
+    own = factor * deleted.var(axis=1).sum(axis=1) / examples**2
+    common = np.maximum(raw - own, 0.0)
+    own = np.full(PARTITIONS, between) if random_examples else np.minimum(own, between)
+    return float(common.mean()), float(own.mean())
+
+
 def _half_width(
     points: NDArray[np.float64],
     deleted: NDArray[np.float64],
@@ -182,16 +199,10 @@ def _half_width(
 
     ``extra`` is variance that comes on top.
     """
-    examples = len(points)
-    between = float(points.var(ddof=1)) / examples if examples > 1 else 0.0
-    scores = deleted.mean(axis=2)
-    raw = factor * scores.var(axis=1)
-    own = factor * deleted.var(axis=1).sum(axis=1) / examples**2
-    common = np.maximum(raw - own, 0.0)
-    own = np.full(PARTITIONS, between) if random_examples else np.minimum(own, between)
+    common, own = _variances(points, deleted, factor, random_examples)
     # Student's quantiles; scipy.stats, which says the same, takes a second to import.
-    of_models, of_examples = stdtrit(freedom, _LEVEL), stdtrit(max(examples - 1, 1), _LEVEL)
-    return math.sqrt(of_models**2 * float(common.mean()) + of_examples**2 * (float(own.mean()) + extra))
+    of_models, of_examples = stdtrit(freedom, _LEVEL), stdtrit(max(len(points) - 1, 1), _LEVEL)
+    return math.sqrt(of_models**2 * common + of_examples**2 * (own + extra))
 
 
 def score_interval(replicates: Replicates, random_examples: bool = False) -> tuple[float, float]:
@@ -229,6 +240,33 @@ def difference_interval(
     spread = _half_width(points, first.deleted - second.deleted, first.factor, freedom, random_examples)
     difference = float(points.mean())
     return difference, difference - spread, difference + spread
+
+
+def difference_p_value(first: Replicates, second: Replicates) -> float:
+    """P-value of two scores being equal, these forget examples, paired through the shared models; two-sided.
+
+    Student's t of the difference over its standard deviation, with the degrees of freedom that its two parts have
+    together (Satterthwaite).
+
+    Raises
+    ------
+    ValueError
+        If the two do not come from as many models and examples.
+    """
+    _check_pair(first, second)
+    points = first.points - second.points
+    common, own = _variances(points, first.deleted - second.deleted, first.factor, random_examples=False)
+    parts = ((common, min(first.freedom, second.freedom)), (own, max(len(points) - 1, 1)))
+    return _p_value(float(points.mean()), parts)
+
+
+def _p_value(difference: float, parts: Sequence[tuple[float, float]]) -> float:
+    """Two-sided p-value of a difference whose variance is a sum of parts, each with its degrees of freedom."""
+    total = sum(variance for variance, _ in parts)
+    if total <= 0.0:
+        return 1.0 if difference == 0.0 else 0.0
+    together = total**2 / sum(variance**2 / known for variance, known in parts)
+    return float(2.0 * stdtr(together, -abs(difference) / math.sqrt(total)))
 
 
 def relative_interval(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 BINS = 20
 CLIP = 100.0
@@ -61,3 +62,38 @@ def _shares(values: NDArray[np.float64], low: NDArray[np.float64], width: NDArra
     bins = np.minimum(places.astype(np.int64), BINS - 1)
     flat = (bins * examples + np.arange(examples)).ravel()
     return np.bincount(flat, minlength=BINS * examples).reshape(BINS, examples) / len(values)
+
+
+def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:
+    return {"klom": klom(reference, other)}
+
+
+def _summary(columns: Columns) -> dict[str, float]:
+    values = columns["klom"]
+    return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
+
+
+METRIC = Metric(
+    name="klom",
+    title="KLOM",
+    says="KL divergence of the margins, on forget, retain (`probe`) and test examples",
+    source="Georgiev et al., arXiv 2410.23232",
+    ideal="0",
+    ceiling="above 0; falls about as 1 / models",
+    floor="up to 11.5, of laws without a common bin",
+    better="lower",
+    measure=_measure,
+    summary=_summary,
+    numbers={
+        "mean": Number("Nats, mean over examples; 0 is ideal, falls as 1 / models for equal laws."),
+        "p95": Number("Nats, 95th percentile over examples."),
+    },
+    headline="mean",
+    columns={"klom": Column("float", "KL(unlearned || retrained) of the margins, nats")},
+    shown=(
+        Shown("KLOM forget", "mean", "mean over forget examples", "forget"),
+        Shown("KLOM retain", "mean", "over retain examples", "probe"),
+        Shown("KLOM test", "mean", "over test examples", "test"),
+    ),
+    roles=("forget", "probe", "test"),
+)

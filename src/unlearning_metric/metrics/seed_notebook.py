@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import both_sides
 from unlearning_metric.metrics._logistic import held_out_errors
+from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 DELTA = 1e-6
 FLAW = (
@@ -121,3 +122,64 @@ def _points(fpr: NDArray[np.float64], fnr: NDArray[np.float64], threshold: float
         # Cut toward zero, as in [S]: a negative epsilon is worth more than 1.
         points = 2.0 / 2.0 ** (np.trunc(np.minimum(epsilons, threshold) / 0.5) + 1)
     return np.where((fpr > 0) & (fnr > 0), points, np.nan)
+
+
+def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:
+    result = seed_notebook(reference, other, default_threshold(*given.models))
+    return {"seed_score": result.scores, "seed_accuracy": result.accuracies}
+
+
+def _summary(columns: Columns) -> dict[str, float]:
+    scores = columns["seed_score"]
+    defined = ~np.isnan(scores)
+    return {
+        "score": float(scores[defined].mean()) if defined.any() else math.nan,
+        "accuracy": float(columns["seed_accuracy"].mean()),
+        "dropped_share": float(1 - defined.mean()),
+    }
+
+
+def _constants(given: Given) -> dict[str, float | str]:
+    return {"threshold": default_threshold(*given.models), "flaw": FLAW}
+
+
+METRIC = Metric(
+    name="seed",
+    title="seed notebook",
+    says="the seed notebook's score. Legacy: perfectly separable examples are undefined and drop out, so a failed "
+    "method can score high; `dropped_share` says how many",
+    source="AlbinSou/unlearning-challenge-metric, `notebooks/Metric.ipynb`",
+    ideal="-",
+    ceiling="about 0.95",
+    floor="undefined",
+    better="higher",
+    measure=_measure,
+    summary=_summary,
+    numbers={
+        "score": Number("Mean of the defined examples; null if none is.", "none is defined"),
+        "accuracy": Number("Mean held-out accuracy of the attack."),
+        "dropped_share": Number("Share of examples that are undefined and left out of the score."),
+    },
+    headline="score",
+    columns={
+        "seed_score": Column(
+            "float", "the seed notebook's score; NaN where told apart without error, which is its flaw"
+        )
+    },
+    shown=(
+        Shown(
+            "seed notebook",
+            "score",
+            "legacy, with the share of examples that drop out",
+            note=lambda summary: f"({summary['dropped_share']:.0%} dropped)",
+        ),
+    ),
+    signal="loss",
+    least_models=4,
+    constants=_constants,
+    constant_numbers={
+        "threshold": Number("Epsilon beyond which the points stop falling."),
+        "flaw": Number("What must be known of it.", text=True),
+    },
+    caution=FLAW,
+)

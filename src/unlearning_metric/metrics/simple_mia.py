@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import model_values
 from unlearning_metric.metrics._logistic import held_out_errors
+from unlearning_metric.metrics.record import Columns, Given, Metric, Number, Shown
 
 SPLITS = 10
 
@@ -58,3 +59,40 @@ def simple_mia(forget_losses: ArrayLike, test_losses: ArrayLike, seed: int) -> N
     errors = held_out_errors(np.concatenate(groups[::-1], axis=1), labels, splits)
     held_out = np.array([len(test) for _, test in splits])[:, None]
     return ((held_out - errors.sum(axis=2)) / held_out).T.copy().mean(axis=1)
+
+
+def _measure(forget: NDArray[np.float64], test: NDArray[np.float64], given: Given) -> Columns:
+    return {"accuracy": simple_mia(forget, test, given.seed)}
+
+
+def _summary(columns: Columns) -> dict[str, float]:
+    accuracies = columns["accuracy"]
+    return {
+        "accuracy": float(accuracies.mean()),
+        "sd": float(accuracies.std(ddof=1)) if len(accuracies) > 1 else 0.0,
+    }
+
+
+METRIC = Metric(
+    name="simple_mia",
+    title="simple MIA",
+    says="the starting kit's attack on losses of forget against test examples, for each model",
+    source="unlearning-challenge/starting-kit, `simple_mia`",
+    ideal="the ceiling, about 0.5",
+    ceiling="what retrained models have",
+    floor="what the originals have",
+    better="ceiling",
+    measure=_measure,
+    summary=_summary,
+    numbers={
+        "accuracy": Number("Mean over models; 0.5 is ideal, but compare with the ceiling."),
+        "sd": Number("Over models."),
+    },
+    headline="accuracy",
+    shown=(Shown("simple MIA", "accuracy", "accuracy, mean over models"),),
+    signal="loss",
+    roles=("forget", "test"),
+    compares="roles",
+    least_models=1,
+    least_examples=SPLITS,
+)

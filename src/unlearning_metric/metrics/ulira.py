@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 FALSE_POSITIVE_RATE = 0.01
 LEAST_MODELS = 4
@@ -97,3 +98,46 @@ def _success(negatives: NDArray[np.float64], positives: NDArray[np.float64]) -> 
 
 def _share_above(values: NDArray[np.float64], bound: float) -> NDArray[np.float64]:
     return ((values > bound) + 0.5 * (values == bound)).mean(axis=0)
+
+
+def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:
+    result = ulira(reference, other)
+    return {"ulira_accuracy": result.accuracies, "ulira_auc": result.aucs, "ulira_tpr": result.tprs}
+
+
+def _summary(columns: Columns) -> dict[str, float]:
+    return {
+        f"{name}{suffix}": float(reduce(columns[f"ulira_{name}"]))
+        for name in ("accuracy", "auc", "tpr")
+        for suffix, reduce in (("", np.mean), ("_worst", np.max))
+    }
+
+
+METRIC = Metric(
+    name="ulira",
+    title="U-LiRA",
+    says="likelihood-ratio attack with two Gaussians an example, fitted on half of the models: accuracy, AUC, true "
+    "positives at 1 % false ones",
+    source="Hayes et al., arXiv 2403.01218",
+    ideal="0.5, 0.5, 0.01",
+    ceiling="the same on average; the worst example of many lies above it by chance",
+    floor="mostly 1",
+    better="lower",
+    measure=_measure,
+    summary=_summary,
+    numbers={
+        "accuracy": Number("Mean over examples; 0.5 is ideal."),
+        "accuracy_worst": Number("Of the example with the largest."),
+        "auc": Number("Area under the ROC curve, mean over examples; 0.5 is ideal."),
+        "auc_worst": Number("Of the example with the largest."),
+        "tpr": Number("True-positive rate at 1 % false positives; 0.01 is ideal."),
+        "tpr_worst": Number("Of the example with the largest."),
+    },
+    headline="accuracy",
+    columns={
+        "ulira_accuracy": Column("float", "held-out accuracy of the likelihood-ratio attack"),
+        "ulira_auc": Column("float", "its area under the ROC curve"),
+    },
+    shown=(Shown("U-LiRA", "accuracy", "accuracy, mean over examples"),),
+    least_models=LEAST_MODELS,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,11 @@ class Outputs:
     confidence: np.ndarray
     loss: np.ndarray | None
     correct: np.ndarray | None = None
+
+    def of(self, chosen: slice) -> Outputs:
+        """Those of some of the examples."""
+        loss, correct = (None if part is None else part[:, chosen] for part in (self.loss, self.correct))
+        return Outputs(self.examples[chosen], self.labels[chosen], self.confidence[:, chosen], loss, correct)
 
     @property
     def saturated(self) -> np.ndarray:
@@ -83,13 +88,6 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.models)
-
-    def blocks(self, role: str, size: int) -> Iterator[Outputs]:
-        """The outputs of a role, ``size`` examples at a time."""
-        outputs = self.roles[role]
-        for start in range(0, len(outputs.examples), size):
-            chosen = slice(start, start + size)
-            yield Outputs(outputs.examples[chosen], outputs.labels[chosen], outputs.confidence[:, chosen], None)
 
     def class_name(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""

@@ -12,7 +12,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, USER_DATA, Config, unknown_method_message
+from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, Config, unknown_method_message
+from unlearning_metric.data import SOURCES
 from unlearning_metric.keys.folder_content import folder_fingerprint
 from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint
 from unlearning_metric.plan.methods import MethodEntry, method_entries
@@ -192,10 +193,11 @@ class Plan:
         data = self._tracked["data"]
         named = ("source", "image_size", "normalize", "mean", "std")
         settings = {**{name: data[name] for name in named if name in data}, **self._track("experiment_seed")}
-        if data["source"] == "digits":
+        source = SOURCES[data["source"]]
+        if source.divides:
             settings["test_size"] = data["test_size"]
-        if data["source"] in USER_DATA:
-            read = {"file": content_fingerprint, "folder": folder_fingerprint}[USER_DATA[data["source"]]]
+        if source.reads:
+            read = {"file": content_fingerprint, "folder": folder_fingerprint}[source.reads]
             settings["content"] = self._fingerprint(read, str(self.config.data.path))
         return Origin("prepare_data", settings)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import Config, listed
+from unlearning_metric.data import SOURCES
 from unlearning_metric.user_code.contract import (
     ARGUMENTS,
     NET_ARGUMENTS,
@@ -91,7 +92,7 @@ def with_own_functions(config: Config) -> Config:
     problems: list[str] = []
     sections = {}
     unavailable = {}
-    if not config.data.validation_size and config.data.source != "casia_surf":
+    if not config.data.validation_size and not SOURCES[config.data.source].own_validation:
         unavailable["val_loader"] = NO_VALIDATION
     for name, arguments in (("model", NET_ARGUMENTS), ("training", TRAINING_ARGUMENTS)):
         section = getattr(config, name)

@@ -100,6 +100,37 @@ def forgetting_against_utility(found: Findings) -> Figure:
     return figure
 
 
+def pairs_told_apart(found: Findings) -> Figure:
+    """Which pairs of methods are told apart, and which of the two is ahead: methods x methods, best first."""
+    names = [row["method"] for row in found.rows if row["rank"] is not None]
+    places = {name: place for place, name in enumerate(names)}
+    # 0: not told apart; 1 and -1: the row's method is ahead, behind.
+    matrix = np.zeros((len(names), len(names)))
+    for pair in found.pairs:
+        if pair["told_apart"]:
+            first, second = places[pair["first"]], places[pair["second"]]
+            matrix[first, second] = 1 if pair["difference"] > 0 else -1
+            matrix[second, first] = -matrix[first, second]
+    np.fill_diagonal(matrix, np.nan)
+    side = min(0.9 + 0.16 * len(names), 8)
+    figure, axes = plt.subplots(figsize=(side + 1, side))
+    colors = {1: SERIES[0], -1: SERIES[1], 0: "#d9d9d9"}
+    axes.imshow(
+        matrix, vmin=-1, vmax=1, cmap=mpl.colors.ListedColormap([colors[-1], colors[0], colors[1]]),
+        interpolation="nearest",
+    )  # fmt: skip
+    texts = {1: "row ahead of column", -1: "row behind column", 0: "not told apart"}
+    handles = [mpl.patches.Patch(color=colors[value], label=text) for value, text in texts.items()]
+    axes.legend(handles=handles, fontsize=5.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if len(names) <= NAMED:
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
+        axes.set_yticks(range(len(names)), names, fontsize=6)
+    else:
+        axes.set(xticks=[], yticks=[], xlabel="methods, best first", ylabel="methods, best first")
+    axes.tick_params(length=0)
+    return figure
+
+
 def score_by_models(found: Findings) -> Figure:
     """The forgetting score of the methods (the first `NAMED`) at N/8, N/4, N/2 and N, and the ceiling."""
     figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH * 0.8))
@@ -232,6 +263,7 @@ def _two_laws(axes: Any, example: Example) -> None:
 
 _OF_ALL: dict[str, Callable[[Findings], Figure]] = {
     "utility": forgetting_against_utility,
+    "pairs": pairs_told_apart,
     "models": score_by_models,
     "examples": badly_forgotten,
     "agreement": metric_agreement,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.store.files import read_document, read_npz, read_parquet
@@ -73,6 +75,7 @@ class Findings:
         images
     seconds : group -> seconds of all its models; disk : folder -> bytes
     classes : what the source calls class 0, 1, ...; empty where it is not known
+    pairs : of the leaderboard, how each two ranked methods compare
     """
 
     rows: list[Mapping[str, Any]]
@@ -82,6 +85,7 @@ class Findings:
     seconds: Mapping[str, float] = field(default_factory=dict)
     disk: Mapping[str, int] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    pairs: Sequence[Mapping[str, Any]] = ()
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
@@ -156,6 +160,7 @@ def gather(
         seconds=seconds,
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
         classes=header.get("classes", ()),
+        pairs=board["pairs"],
     )
 
 
@@ -243,31 +248,10 @@ def hardest(methods: list[Method], count: int = HARDEST) -> pd.DataFrame:
     return table.sort_values(["epsilon", "example"], ascending=[False, True]).head(count)
 
 
-#: Metric -> how to read a value from a score document, and whether larger is better forgotten.
-METRICS = {
-    "challenge": (lambda d: d["challenge"]["forgetting_score"], True),
-    "held-out epsilon": (lambda d: d["heldout"]["method"]["epsilon_median"], False),
-    "told apart": (lambda d: d["two_sample"]["method"]["told_apart"], False),
-    "KLOM": (lambda d: d["klom"]["forget"]["method"]["mean"], False),
-    "U-LiRA": (lambda d: d["ulira"]["method"]["accuracy"], False),
-    "simple MIA": (
-        lambda d: (
-            None
-            if d["simple_mia"] is None
-            else abs(d["simple_mia"]["method"]["accuracy"] - d["simple_mia"]["ceiling"]["accuracy"])
-        ),
-        False,
-    ),
-    "seed notebook": (lambda d: d["seed"]["method"]["score"], True),
-}
-
-
 def rank_agreement(methods: list[Method]) -> pd.DataFrame:
     """Spearman correlation of the methods' ranks under each pair of metrics; NaN below 3 methods with both."""
-    values = pd.DataFrame(
-        {
-            name: [np.nan if (v := read(m.document)) is None else (v if better else -v) for m in methods]
-            for name, (read, better) in METRICS.items()
-        }
-    )
-    return values.corr(method="spearman", min_periods=3)
+    values = {"challenge": [method.document["challenge"]["forgetting_score"] for method in methods]}
+    for metric in METRICS.values():
+        found = [metric.goodness(method.document) for method in methods]
+        values[metric.title] = [math.nan if value is None else value for value in found]
+    return pd.DataFrame(values).corr(method="spearman", min_periods=3)

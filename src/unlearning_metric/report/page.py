@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.leaderboard.formats import head_line, originals_text, others_line, warning_texts
+from unlearning_metric.leaderboard.formats import cautions, head_line, originals_text, others_line, warning_texts
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
 from unlearning_metric.progress import installed_version
 from unlearning_metric.report import figures, panels
@@ -29,6 +29,7 @@ PICTURE_SIDE = 96
 
 _TEXTS = {
     "utility": "Scatter plot of the forgetting score against utility, a numbered point for each method",
+    "pairs": "Matrix of the methods, best first: which of two methods is ahead, or that they are not told apart",
     "models": "Line plot of each method's forgetting score against the number of models",
     "examples": "Heat map of epsilon, methods by forget examples from easy to hard",
     "agreement": "Heat map of the rank correlation between metrics",
@@ -57,6 +58,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         warnings=warning_texts(documents),
         intervals=interval["reason"] is None,
         no_intervals=f"No intervals: {interval['reason']}.",
+        compared=bool(found.pairs),
         figures={
             name: Markup(figures.inline_svg(draw, name, _TEXTS[name]))
             for name, draw in figures.drawings(found).items()
@@ -73,7 +75,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         ],
         others_reading=others_line(first),
         others=Markup(others_html(documents)),
-        flaw=first["seed"]["flaw"],
+        cautions=cautions(),
         methods=[_method(method, found, descriptions.get(method.name, "")) for method in found.methods],
         copies=first["copies"],
         run=list(what_was_run(found).items()),

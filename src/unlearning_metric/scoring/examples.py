@@ -1,21 +1,18 @@
 """The per-example table of a score: its columns, what they mean, and how they are filled.
 
-`python -m unlearning_metric.scoring.examples docs/results.md` writes the columns into the page, below its last line of
-comment.
+`python -m unlearning_metric.scoring.examples docs/results.md` writes the metrics and the columns into the page.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from unlearning_metric.metrics.challenge import ChallengeResult
-from unlearning_metric.metrics.heldout import HeldoutResult
-from unlearning_metric.metrics.seed_notebook import SeedResult
-from unlearning_metric.metrics.two_sample import told_apart
-from unlearning_metric.metrics.ulira import UliraResult
+from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import Ensemble, Outputs
 
 #: Column -> type and meaning, in the table's order. A row is a forget example.
@@ -29,18 +26,7 @@ COLUMNS = {
     "infinite": ("bool", "some threshold tells the sides apart without error; epsilon is 50"),
     "peaky": ("bool", "one side's range is below 1 % of the other's; epsilon is 50"),
     "undefined": ("bool", "no usable threshold; 0 points"),
-    "heldout_epsilon": ("float", "epsilon of rules chosen on some models and counted on others, nats, within [0, 50]"),
-    "heldout_bound": ("float", "its lower 95 % confidence bound, for this example by itself; 0: nothing is shown"),
-    "rule": ("text", "the rule that tells most: unlearned above, below or inside, retrained inside, or none"),
-    "rule_low": ("float", "lower end of the rule, confidence; inside iff low < value <= high"),
-    "rule_high": ("float", "upper end of the rule, confidence"),
-    "ks_p": ("float", "two-sample Kolmogorov-Smirnov p-value"),
-    "told_apart": ("bool", "told apart by it at a false-discovery rate of 5 % over the examples"),
-    "mu": ("float", "|mean difference| / pooled standard deviation; infinite where both sides are constant and differ"),
-    "klom": ("float", "KL(unlearned || retrained) of the margins, nats"),
-    "ulira_accuracy": ("float", "held-out accuracy of the likelihood-ratio attack"),
-    "ulira_auc": ("float", "its area under the ROC curve"),
-    "seed_score": ("float", "the seed notebook's score; NaN where told apart without error, which is its flaw"),
+    **{name: (column.kind, column.says) for metric in METRICS.values() for name, column in metric.columns.items()},
     **{
         f"{side}_{name}": ("float", f"{text} of the {side} models' confidence")
         for side in ("retrained", "unlearned")
@@ -63,14 +49,9 @@ def samples(
     retrained: Ensemble,
     unlearned: Ensemble,
     result: ChallengeResult,
-    held: HeldoutResult,
-    two_sample: tuple[np.ndarray, np.ndarray],
-    kloms: np.ndarray,
-    ulira: UliraResult,
-    seed: SeedResult,
+    measured: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """Columns [examples] of the table."""
-    p_values, mus = two_sample
+    """Columns [examples] of the table; ``measured`` are those of the metrics, [examples, ...]."""
     columns = {
         "example": retrained.forget.examples,
         "label": retrained.forget.labels,
@@ -81,18 +62,7 @@ def samples(
         "infinite": result.infinite,
         "peaky": result.peaky,
         "undefined": result.undefined,
-        "heldout_epsilon": held.epsilons,
-        "heldout_bound": held.bounds,
-        "rule": held.kinds,
-        "rule_low": held.lows,
-        "rule_high": held.highs,
-        "ks_p": p_values,
-        "told_apart": told_apart(p_values),
-        "mu": mus,
-        "klom": kloms,
-        "ulira_accuracy": ulira.accuracies,
-        "ulira_auc": ulira.aucs,
-        "seed_score": seed.scores,
+        **measured,
         **_side("retrained", retrained.forget),
         **_side("unlearned", unlearned.forget),
         "retrained_loss": np.median(retrained.forget.loss, axis=0),
@@ -126,15 +96,29 @@ def _accuracy(outputs: Outputs) -> np.ndarray:
     return outputs.correct.mean(axis=0)
 
 
+METRICS_BEGIN = "<!-- metrics: written by `python -m unlearning_metric.scoring.examples docs/results.md` -->\n"
+METRICS_END = "<!-- end of the metrics -->\n"
 MARK = "<!-- columns of samples_<method>.parquet: written by `python -m unlearning_metric.scoring.examples` -->\n"
 
 
 def page(text: str) -> str:
-    """A page with the table of the columns below its mark."""
-    rows = [
-        f"| `{name}` | {kind} | {meaning.replace('|', chr(92) + '|')} |" for name, (kind, meaning) in COLUMNS.items()
+    """A page with the table of the metrics between its marks, and that of the columns below the last one."""
+    before, _, rest = text.partition(METRICS_BEGIN)
+    between = rest.partition(METRICS_END)[2].partition(MARK)[0]
+    metrics = [
+        (f"`{metric.name}`", f"{metric.says} ({metric.source})", metric.ideal, metric.ceiling, metric.floor)
+        for metric in METRICS.values()
     ]
-    return "\n".join([text.partition(MARK)[0] + MARK, "| column | type | what |", "| --- | --- | --- |", *rows]) + "\n"
+    columns = [(f"`{name}`", kind, meaning) for name, (kind, meaning) in COLUMNS.items()]
+    return (
+        f"{before}{METRICS_BEGIN}\n{_table(('section', 'what', 'ideal', 'ceiling', 'floor'), metrics)}\n{METRICS_END}"
+        f"{between}{MARK}\n{_table(('column', 'type', 'what'), columns)}"
+    )
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = (heads, ("---",) * len(heads), *rows)
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from unlearning_metric.metrics.record import Metric, Number
+from unlearning_metric.metrics.table import METRICS
 
 #: 2: every metric, intervals, subsets of models and strata.
 SCHEMA_VERSION = 2
@@ -119,67 +123,31 @@ class Strata(_Part):
     )
 
 
-class HeldoutValue(_Part):
-    epsilon_median: float = Field(description="Nats; rules chosen on some models, counted on others.")
-    epsilon_mean: float
-    bound_median: float = Field(description="Lower 95 % bound of epsilon, each example by itself.")
-    bound_max: float
-    share_shown: float = Field(description="Share of examples whose bound is above 0.")
-    forgetting_score: float = Field(description="Points of these epsilons; not on one axis with the challenge's.")
+def _field(number: Number) -> tuple[Any, Any]:
+    kind: Any = str if number.text else list[float] if number.many else float
+    return kind | None if number.missing else kind, Field(description=number.says)
 
 
-class Heldout(Compared[HeldoutValue]):
-    """Held-out epsilon with Clopper-Pearson bounds."""
-
-    largest_bound: float = Field(description="What this number of models can show at most, in nats.")
+def _fields(numbers: Mapping[str, Number]) -> dict[str, Any]:
+    return {name: _field(number) for name, number in numbers.items()}
 
 
-class KlomValue(_Part):
-    mean: float = Field(description="Nats, mean over examples; 0 is ideal, falls as 1 / models for equal laws.")
-    p95: float
-
-
-class Klom(_Part):
-    """KL divergence of margins on forget examples, a sample of retain examples and test examples."""
-
-    forget: Compared[KlomValue]
-    probe: Compared[KlomValue] | None
-    test: Compared[KlomValue] | None
-
-
-class UliraValue(_Part):
-    accuracy: float = Field(description="Mean over examples; 0.5 is ideal.")
-    accuracy_worst: float
-    auc: float
-    auc_worst: float
-    tpr: float = Field(description="True-positive rate at 1 % false positives; 0.01 is ideal.")
-    tpr_worst: float
-
-
-class TwoSampleValue(_Part):
-    told_apart: float = Field(
-        description="Share of examples told apart by Kolmogorov-Smirnov at a false-discovery rate of 5 %; 0 is ideal."
-    )
-    p_median: float
-    mu_median: float | None = Field(description="|mean difference| / pooled sd; null where infinite.")
-
-
-class MiaValue(_Part):
-    accuracy: float = Field(description="Mean over models; 0.5 is ideal, but compare with the ceiling.")
-    sd: float = Field(description="Over models.")
-
-
-class SeedValue(_Part):
-    score: float | None = Field(description="Mean of the defined examples; null if none is.")
-    accuracy: float = Field(description="Mean held-out accuracy of the attack.")
-    dropped_share: float = Field(description="Share of examples that are undefined and left out of the score.")
-
-
-class Seed(Compared[SeedValue]):
-    """The seed notebook's score. Legacy: read the flaw."""
-
-    threshold: float = Field(description="Epsilon beyond which the points stop falling.")
-    flaw: str
+def _section(metric: Metric) -> tuple[Any, Any]:
+    """A metric's part of the document: one `Compared`, or one for each role."""
+    name = metric.name.title().replace("_", "")
+    value = create_model(f"{name}Value", __base__=_Part, **_fields(metric.numbers))
+    says = f"{metric.says[:1].upper()}{metric.says[1:]}."
+    section: Any = Compared[value]  # type: ignore[valid-type]
+    if metric.by_role:
+        absent = Field(description="Null where not recorded.")
+        fields = {role: (section, ...) if role == "forget" else (section | None, absent) for role in metric.roles}
+        section = create_model(name, __base__=_Part, __doc__=says, **fields, **_fields(metric.constant_numbers))
+    elif metric.constant_numbers:
+        section = create_model(name, __base__=section, __doc__=says, **_fields(metric.constant_numbers))
+    if metric.compares == "roles":
+        section = section | None
+        says += f" Null without losses or {metric.least_examples} examples of both."
+    return section, Field(description=says)
 
 
 class Accuracy(_Part):
@@ -201,7 +169,7 @@ class ForgetSet(_Part):
     size: int
 
 
-class ScoreDocument(_Part):
+class _Document(_Part):
     """What is known of one method on one experiment."""
 
     schema_version: int
@@ -214,12 +182,6 @@ class ScoreDocument(_Part):
     challenge: Challenge
     by_models: list[Subset] = Field(description="The score at N/8, N/4, N/2 and N.")
     strata: Strata
-    heldout: Heldout
-    klom: Klom
-    ulira: Compared[UliraValue]
-    two_sample: Compared[TwoSampleValue]
-    simple_mia: Compared[MiaValue] | None = Field(description="Null where test losses or 10 examples a side lack.")
-    seed: Seed
     utility: Utility
     efficiency: dict[str, Any] = Field(description="Seconds a copy, a retrained model, their ratio, the limit.")
     diverged: list[int] = Field(description="Copies with non-finite parameters or outputs, counted as wrong.")
@@ -227,6 +189,14 @@ class ScoreDocument(_Part):
     provenance: dict[str, Any] = Field(
         description="Configuration and keys; `run` (host, versions, seconds) is no part of the canonical form."
     )
+
+
+ScoreDocument = create_model(
+    "ScoreDocument",
+    __base__=_Document,
+    __doc__=_Document.__doc__,
+    **{name: _section(metric) for name, metric in METRICS.items()},
+)
 
 
 def json_schema() -> dict[str, Any]:

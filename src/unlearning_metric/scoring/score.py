@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.metrics.challenge import ChallengeResult, challenge, challenge_score, split_ceiling
+from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.scoring.examples import samples
 from unlearning_metric.scoring.intervals import (
@@ -23,15 +24,8 @@ from unlearning_metric.scoring.intervals import (
     strata,
 )
 from unlearning_metric.scoring.schema import SCHEMA_VERSION, ScoreDocument
-from unlearning_metric.scoring.sections import (
-    Sides,
-    heldout_section,
-    klom_section,
-    mia_section,
-    seed_section,
-    two_sample_section,
-    ulira_section,
-)
+from unlearning_metric.scoring.sections import measured
+from unlearning_metric.scoring.sides import Sides
 from unlearning_metric.scoring.warnings import score_warnings
 from unlearning_metric.seeds import Streams
 
@@ -175,11 +169,7 @@ def score_method(
     whole = None if replicates is None else replicates.forgetting
     halves = pairing.numpy("halves").permutation(copies)[: copies // 2 * 2].reshape(2, -1)
     sides = Sides(retrained, unlearned, originals, ceiling_models, halves)
-    heldout, held = heldout_section(sides, delta)
-    klom, kloms = klom_section(sides)
-    ulira, attacks = ulira_section(sides)
-    two_sample, tests = two_sample_section(sides)
-    seed, seeds = seed_section(sides)
+    found = {name: measured(metric, sides, delta, pairing) for name, metric in METRICS.items()}
 
     utility = _utility_section(retrained, unlearned)
     section = _challenge_section(result, retrained, unlearned, floor, ceiling, utility)
@@ -198,12 +188,7 @@ def score_method(
         },
         "by_models": by_models(by_size, whole, result.points, pairing.integer("subsets"), delta),
         "strata": strata(retrained, result.points, whole),
-        "heldout": heldout,
-        "klom": klom,
-        "ulira": ulira,
-        "two_sample": two_sample,
-        "simple_mia": mia_section(sides, pairing.integer("simple_mia") % 2**31),
-        "seed": seed,
+        **{name: of_metric.section for name, of_metric in found.items()},
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
@@ -216,4 +201,5 @@ def score_method(
         },
     }
     ScoreDocument.model_validate(document)
-    return Score(document, samples(retrained, unlearned, result, held, tests, kloms, attacks, seeds), replicates)
+    columns = {name: values for of_metric in found.values() for name, values in of_metric.columns.items()}
+    return Score(document, samples(retrained, unlearned, result, columns), replicates)

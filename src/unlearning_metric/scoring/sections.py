@@ -1,224 +1,126 @@
-"""The score document's other metrics, each for the method, the untouched originals and retrained models."""
+"""The score document's other metrics: each record's, for the method, the untouched originals and retrained models."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.heldout import FOLDS, HeldoutResult, heldout, largest_bound
-from unlearning_metric.metrics.klom import klom
-from unlearning_metric.metrics.seed_notebook import FLAW, SeedResult, default_threshold, seed_notebook
-from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
-from unlearning_metric.metrics.two_sample import gaussian_mu, ks_p_values, told_apart
-from unlearning_metric.metrics.ulira import LEAST_MODELS, UliraResult, ulira
-from unlearning_metric.outputs.ensemble import Ensemble, Outputs
+from unlearning_metric.metrics.record import Columns, Given, Metric
+from unlearning_metric.scoring.parts import in_parts
+from unlearning_metric.scoring.sides import COMPARED, Pair, Sides
+from unlearning_metric.seeds import Streams
 
-Signal = Callable[[Outputs], np.ndarray]
-#: Examples whose KLOM is computed at once: the probe may be the whole retain set, and float64 copies of it too large.
-BLOCK = 2048
-#: Fields of a `schema.Compared` that hold results.
-COMPARED = ("method", "floor", "ceiling", "method_like_ceiling")
+#: Examples, and models, that are looked at at once: the probe may be the whole retain set, and float64 copies of it too
+#: large; and several parts are work for several threads.
+EXAMPLES, MODELS = 256, 16
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Everything that a metric is computed on.
+class Measured:
+    """What a metric found.
 
     Attributes
     ----------
-    retrained, unlearned : the two ensembles
-    originals : the original models; None where there are none
-    ceiling : a second set of retrained models; None: two halves of the first stand for it
-    halves : int [2, models // 2], disjoint halves of the retrained models
+    section : the document's; None where what it is made on was not recorded
+    columns : of the method on the forget examples, arrays [examples, ...]
     """
 
-    retrained: Ensemble
-    unlearned: Ensemble
-    originals: Ensemble | None
-    ceiling: Ensemble | None
-    halves: np.ndarray
-
-    def pairs(self, role: str, signal: Signal, least: int = 2) -> dict[str, tuple[np.ndarray, np.ndarray] | None]:
-        """Field of a `schema.Compared` -> arrays [models, examples] of the reference and what is held against it.
-
-        None where a role was not recorded or there are fewer than ``least`` models.
-        """
-
-        def values(side: Ensemble | None) -> np.ndarray | None:
-            return signal(side.roles[role]) if side is not None and role in side.roles else None
-
-        theirs, ours, originals = values(self.retrained), values(self.unlearned), values(self.originals)
-        found: dict[str, tuple[np.ndarray, np.ndarray] | None] = dict.fromkeys(COMPARED)
-        if theirs is None or ours is None:
-            return found
-        found["method"] = (theirs, ours)
-        if self.ceiling is None:
-            first, second = self.halves
-            if len(first) < least:
-                return found
-            reference, again, ours = theirs[first], theirs[second], ours[second]
-        else:
-            reference, again = theirs, values(self.ceiling)
-        found["method_like_ceiling"] = (reference, ours)
-        if again is not None:
-            found["ceiling"] = (reference, again)
-        if originals is not None:
-            found["floor"] = (reference, originals[np.arange(len(reference)) % len(originals)])
-        return found
-
-    def compared(
-        self, role: str, signal: Signal, measure: Callable[..., Any], summary: Callable[[Any], dict], least: int = 2
-    ) -> tuple[dict[str, Any] | None, Any]:
-        """A metric's `schema.Compared`, and the method's own result; None where the role was not recorded."""
-        pairs = self.pairs(role, signal, least)
-        if pairs["method"] is None:
-            return None, None
-        results = {name: None if pair is None else measure(*pair) for name, pair in pairs.items()}
-        section = {name: None if result is None else summary(result) for name, result in results.items()}
-        return {**section, "ceiling_models": self.ceiling_models}, results["method"]
-
-    def parts(self, role: str, size: int) -> Iterator[Sides]:
-        """The sides with the outputs of one role alone, ``size`` examples at a time; nothing if no side has them."""
-        sides = {name: getattr(self, name) for name in ("retrained", "unlearned", "originals", "ceiling")}
-        given = {name: side for name, side in sides.items() if side is not None and role in side.roles}
-        for blocks in zip(*(side.blocks(role, size) for side in given.values()), strict=True):
-            parts = zip(given.items(), blocks, strict=True)
-            yield replace(self, **{name: replace(side, roles={role: block}) for (name, side), block in parts})
-
-    @property
-    def ceiling_models(self) -> int:
-        """Models a side of the ceiling and the floor."""
-        return self.halves.shape[1] if self.ceiling is None else len(self.retrained)
+    section: dict[str, Any] | None
+    columns: Columns
 
 
-def finite(value: float) -> float | None:
-    """A number for JSON, which knows neither NaN nor infinity."""
-    return float(value) if math.isfinite(value) else None
+def measured(metric: Metric, sides: Sides, delta: float, streams: Streams) -> Measured:
+    """A metric of the method and of what it is to be read against, in parts and threads.
+
+    Parameters
+    ----------
+    metric : its record
+    sides : ensembles
+    delta : float
+    streams : of what methods must share to be compared; the metric's seed is drawn from it under its name
+    """
+    models = len(sides.retrained), len(sides.unlearned)
+    given = Given(delta, models, streams.integer(metric.name) % 2**31)
+    if metric.compares == "roles":
+        found = _of_models(metric, sides, given)
+        return Measured(_section(metric, sides, found), {})
+    by_role = {role: _of_examples(metric, sides, role, given) for role in metric.roles}
+    parts = {role: _section(metric, sides, found) for role, found in by_role.items()}
+    section: dict[str, Any] | None = parts if metric.by_role else parts[metric.roles[0]]
+    if section is not None:
+        section = {**section, **metric.constants(given)}
+    return Measured(section, by_role.get("forget", {}).get("method") or {})
 
 
-def _confidence(outputs: Outputs) -> np.ndarray:
-    return outputs.saturated
+def _of_examples(metric: Metric, sides: Sides, role: str, given: Given) -> dict[str, Columns]:
+    """Field of a `schema.Compared` -> columns of all examples of a role; without the fields that have none."""
+
+    def part(chosen: slice) -> dict[str, Columns]:
+        of_part = Given(given.delta, given.models, given.seed, sides.original(metric, role, chosen))
+        pairs = sides.pairs(metric, role, chosen)
+        # Not by the pair's name: the method and the method like the ceiling are one where the ceiling is a second set.
+        known: dict[tuple[int, ...], Columns] = {}
+        return {name: _once(metric, pair, of_part, known) for name, pair in pairs.items() if pair is not None}
+
+    examples = sides.examples(role)
+    if examples < metric.least_examples:
+        return {}
+    what = metric.title if role == "forget" else f"{metric.title}, {role} examples"
+    return _joined(metric, in_parts(what, part, _blocks(examples, EXAMPLES)))
 
 
-def _loss(outputs: Outputs) -> np.ndarray:
-    return outputs.loss
+def _of_models(metric: Metric, sides: Sides, given: Given) -> dict[str, Columns]:
+    """Field of a `schema.Compared` -> columns of all models; without the fields that have none."""
+    found: dict[str, Columns] = {}
+    for name, pair in sides.roles_of(metric).items():
+        if pair is not None and name != "method_like_ceiling":
+
+            def part(chosen: slice, pair: Pair = pair) -> dict[str, Columns]:
+                return {"": metric.measure(pair[0][chosen], pair[1][chosen], given)}
+
+            found[name] = _joined(metric, in_parts(f"{metric.title}, {name}", part, _blocks(len(pair[0]), MODELS)))[""]
+    return {**found, "method_like_ceiling": found["method"]} if found else {}
 
 
-def heldout_section(sides: Sides, delta: float) -> tuple[dict[str, Any], HeldoutResult]:
-    """Held-out epsilon, and its per-example result."""
-    models = len(sides.retrained)
-
-    def measure(theirs: np.ndarray, ours: np.ndarray) -> HeldoutResult:
-        return heldout(theirs, ours, min(FOLDS, len(theirs)), delta)
-
-    def summary(result: HeldoutResult) -> dict[str, float]:
-        return {
-            "epsilon_median": float(np.median(result.epsilons)),
-            "epsilon_mean": float(result.epsilons.mean()),
-            "bound_median": float(np.median(result.bounds)),
-            "bound_max": float(result.bounds.max()),
-            "share_shown": float((result.bounds > 0).mean()),
-            "forgetting_score": result.forgetting_score,
-        }
-
-    section, result = sides.compared("forget", _confidence, measure, summary)
-    return {**section, "largest_bound": largest_bound(models, delta)}, result
+def _once(metric: Metric, pair: Pair, given: Given, known: dict[tuple[int, ...], Columns]) -> Columns:
+    place = tuple(map(id, pair))
+    if place not in known:
+        known[place] = metric.measure(*pair, given)
+    return known[place]
 
 
-def klom_section(sides: Sides) -> tuple[dict[str, Any], np.ndarray]:
-    """KLOM on forget, probe and test examples, and the forget examples' values."""
-
-    def summary(values: np.ndarray) -> dict[str, float]:
-        return {"mean": float(values.mean()), "p95": float(np.quantile(values, 0.95))}
-
-    def one(role: str) -> tuple[dict[str, Any] | None, np.ndarray | None]:
-        values: dict[str, list[np.ndarray]] = {name: [] for name in COMPARED}
-        for part in sides.parts(role, BLOCK):
-            for name, pair in part.pairs(role, _confidence).items():
-                if pair is not None:
-                    values[name].append(klom(*pair))
-        if not values["method"]:
-            return None, None
-        results = {name: np.concatenate(parts) if parts else None for name, parts in values.items()}
-        section = {name: None if result is None else summary(result) for name, result in results.items()}
-        return {**section, "ceiling_models": sides.ceiling_models}, results["method"]
-
-    found = {role: one(role) for role in ("forget", "probe", "test")}
-    return {role: section for role, (section, _) in found.items()}, found["forget"][1]
+def _blocks(size: int, most: int) -> Iterator[slice]:
+    """Slices of equal length, for numpy adds up a single column in another order than several."""
+    bounds = np.linspace(0, size, -(-size // most) + 1).astype(int)
+    return (slice(start, end) for start, end in pairwise(bounds))
 
 
-def ulira_section(sides: Sides) -> tuple[dict[str, Any], UliraResult]:
-    """U-LiRA, and its per-example result."""
-
-    def summary(result: UliraResult) -> dict[str, float]:
-        return {
-            f"{name}{suffix}": float(reduce(values))
-            for name, values in (("accuracy", result.accuracies), ("auc", result.aucs), ("tpr", result.tprs))
-            for suffix, reduce in (("", np.mean), ("_worst", np.max))
-        }
-
-    return sides.compared("forget", _confidence, ulira, summary, least=LEAST_MODELS)
-
-
-def two_sample_section(sides: Sides) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray]]:
-    """Kolmogorov-Smirnov and mu, and the forget examples' p-values and mus."""
-
-    def measure(theirs: np.ndarray, ours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return ks_p_values(theirs, ours), gaussian_mu(theirs, ours)
-
-    def summary(result: tuple[np.ndarray, np.ndarray]) -> dict[str, float | None]:
-        p_values, mus = result
-        return {
-            "told_apart": float(told_apart(p_values).mean()),
-            "p_median": float(np.median(p_values)),
-            "mu_median": finite(np.median(mus)),
-        }
-
-    return sides.compared("forget", _confidence, measure, summary)
-
-
-def seed_section(sides: Sides) -> tuple[dict[str, Any], SeedResult]:
-    """The seed notebook's score on losses, with its flaw, and its per-example result."""
-    threshold = default_threshold(len(sides.retrained), len(sides.unlearned))
-
-    def measure(theirs: np.ndarray, ours: np.ndarray) -> SeedResult:
-        return seed_notebook(theirs, ours, threshold)
-
-    def summary(result: SeedResult) -> dict[str, float | None]:
-        return {
-            "score": finite(result.score),
-            "accuracy": float(result.accuracies.mean()),
-            "dropped_share": result.dropped_share,
-        }
-
-    section, result = sides.compared("forget", _loss, measure, summary, least=4)
-    return {**section, "threshold": threshold, "flaw": FLAW}, result
-
-
-def mia_section(sides: Sides, seed: int) -> dict[str, Any] | None:
-    """The starting kit's attack: originals as floor, retrained models as ceiling. None without enough test losses."""
-
-    def one(side: Ensemble | None) -> dict[str, float] | None:
-        if side is None or "test" not in side.roles:
-            return None
-        forget, test = side.forget.loss, side.roles["test"].loss
-        if min(forget.shape[1], test.shape[1]) < SPLITS:
-            return None
-        accuracies = simple_mia(forget, test, seed)
-        return {"accuracy": float(accuracies.mean()), "sd": float(accuracies.std(ddof=1)) if len(side) > 1 else 0.0}
-
-    method = one(sides.unlearned)
-    if method is None:
-        return None
-    # Each model is attacked by itself, so the number of models changes nothing.
+def _joined(metric: Metric, parts: list[dict[str, Columns]]) -> dict[str, Columns]:
     return {
-        "method": method,
-        "floor": one(sides.originals),
-        "ceiling": one(sides.retrained),
-        "method_like_ceiling": method,
-        "ceiling_models": len(sides.retrained),
+        name: metric.complete(
+            {column: np.concatenate([part[name][column] for part in parts]) for column in parts[0][name]}
+        )
+        for name in parts[0]
     }
+
+
+def _section(metric: Metric, sides: Sides, found: dict[str, Columns]) -> dict[str, Any] | None:
+    if "method" not in found:
+        return None
+    numbers: dict[str, Any] = {
+        name: {key: _finite(value) for key, value in metric.summary(found[name]).items()} if name in found else None
+        for name in COMPARED
+    }
+    return {**numbers, "ceiling_models": sides.ceiling_models(metric)}
+
+
+def _finite(value: Any) -> Any:
+    """A number for JSON, which knows neither NaN nor infinity; in a list, too."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

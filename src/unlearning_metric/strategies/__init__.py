@@ -1,7 +1,7 @@
 """Which training examples are to be forgotten: one small file and one record a strategy, and their list.
 
 No NumPy is loaded, since the configuration asks which strategies there are while the Snakefile is parsed.
-`python -m unlearning_metric.strategies config/README.md` writes what the records say into the page.
+`python -m unlearning_metric.config config/README.md` writes what the records say into the page.
 """
 
 from __future__ import annotations

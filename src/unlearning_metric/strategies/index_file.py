@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unlearning_metric.errors import DataError
+from unlearning_metric.host.memory import too_large
 from unlearning_metric.progress import LOGGER
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 NAME = "index"
 #: A longer list that ascends but for its first line begins with a header, or with an example put there by hand.
 LEAST_ASCENDING = 5
+#: Bytes of memory that a byte of the file takes while it is read, as Python's integers and text.
+LIST_BYTES = 12
 #: Texts that pandas and spreadsheets write for a value that is absent.
 _ABSENT = frozenset({"", "nan", "NaN", "NA", "N/A", "<NA>", "None", "null", "#N/A"})
 _INTEGER = re.compile(r"[+-]?\d+")
@@ -55,6 +59,7 @@ def read_indices(path: Path | str, pool_size: int, warn: Warn = log_warning) -> 
 
     path, what = Path(path), f"forget.path {path}"
     try:
+        _refuse_large(path, what)
         if path.suffix.lower() in (".npy", ".npz"):
             values = _of_array(_read_array(path, what), what, pool_size)
         else:
@@ -83,6 +88,17 @@ def read_indices(path: Path | str, pool_size: int, warn: Warn = log_warning) -> 
         twice = indices[times > 1]
         raise DataError(f"{what} holds {len(twice)} indices more than once, the first is {twice[0]}.")
     return indices
+
+
+def _refuse_large(path: Path, what: str) -> None:
+    """A file that unpacks to more than memory holds stops with a message; read, it would stop the computer."""
+    unpacked = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    why = too_large(path, needed=LIST_BYTES * unpacked, unpacked=unpacked)
+    if why is not None:
+        raise DataError(f"{what} is not read: {why}. Save the indices of the examples to forget alone.")
 
 
 def _refuse_mask(values: Sequence[float], what: str, pool_size: int) -> None:

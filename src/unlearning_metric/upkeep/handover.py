@@ -26,7 +26,7 @@ from unlearning_metric.user_code.contract import EditedError
 
 #: Where a run keeps its plan, within the results folder; beside the logs, which no run reads.
 FOLDER = "logs/plans"
-#: Key of the plan in that file, which Snakemake hands to the jobs of a cluster as their configuration.
+#: Key of the plans in that file, by module, which Snakemake hands to the jobs of a cluster as their configuration.
 HANDED = "plan_of_the_run"
 
 
@@ -82,15 +82,21 @@ def _modules(package: Path) -> dict[str, Path]:
     return {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
 
 
-def plan_file(results: str) -> Path:
+def plan_file(results: str, module: str = "") -> Path:
     """A file of this run's own for its plan."""
-    return Path(results, FOLDER, f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.json")
+    name = "-".join([time.strftime("%Y%m%dT%H%M%S", time.gmtime()), str(os.getpid()), *filter(None, [module])])
+    return Path(results, FOLDER, f"{name}.json")
 
 
-def write_plan(path: Path, plan: Plan, scripts: Path) -> None:
-    """Write what the jobs of a run keep to."""
-    code = code_record(scripts)
-    write_json(path, {HANDED: plan.record(), "code": code, "scripts": str(scripts.resolve())})
+def write_plan(path: Path, plan: Plan, scripts: Path, module: str = "") -> None:
+    """Write what the jobs of a run keep to.
+
+    Parameters
+    ----------
+    module : name under which another workflow imports this one; several may, and jobs read all their plans as one
+    """
+    handed = {module: {"plan": plan.record(), "file": str(path.absolute())}}
+    write_json(path, {HANDED: handed, "code": code_record(scripts), "scripts": str(scripts.resolve())})
 
 
 def refuse_other_package(checkout: Path | str) -> None:

@@ -7,9 +7,9 @@ from unlearning_metric.data import load_data
 from unlearning_metric.data.images import ImageData
 
 
-def settings(source: str, **given) -> dict:
+def settings(source: str, **given) -> config.Data:
     """The ``data`` part of a configuration."""
-    return config.Data(source=source, **given).model_dump(mode="json")
+    return config.Data(source=source, **given)
 
 
 def load(source: str, **given) -> ImageData:

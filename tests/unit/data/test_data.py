@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unlearning_metric.config import Data
 from unlearning_metric.data import load_data
 from unlearning_metric.data.images import DataError, ImageData
 from unlearning_metric.jobs.prepare_data import prepare_data
@@ -21,7 +22,7 @@ def arrays(**changes) -> dict[str, np.ndarray]:
 
 
 def digits(seed: int = 0, **settings) -> ImageData:
-    return load_data({"source": "digits", **settings}, np.random.default_rng(seed))
+    return load_data(Data(source="digits", **settings), np.random.default_rng(seed))
 
 
 def test_digits_are_all_there_once_and_split_by_class():
@@ -48,7 +49,7 @@ def test_a_digits_test_set_that_leaves_a_class_empty_is_refused(size):
 
 def test_npz_returns_the_users_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays())
-    data = load_data({"source": "npz", "path": str(tmp_path / "a.npz")}, np.random.default_rng(0))
+    data = load_data(Data(source="npz", path=str(tmp_path / "a.npz")), np.random.default_rng(0))
     for name, array in arrays().items():
         assert np.array_equal(getattr(data, name), array)
     assert data.num_classes == 4
@@ -59,7 +60,7 @@ def test_npz_takes_grey_images_without_channels_and_labels_as_a_column(tmp_path)
     grey["x_train"], grey["x_test"] = grey["x_train"][..., 0], grey["x_test"][..., 0]
     grey["y_train"] = grey["y_train"][:, None].astype(np.uint8)
     np.savez(tmp_path / "a.npz", **grey)
-    data = load_data({"source": "npz", "path": str(tmp_path / "a.npz")}, np.random.default_rng(0))
+    data = load_data(Data(source="npz", path=str(tmp_path / "a.npz")), np.random.default_rng(0))
     assert data.x_train.shape == (6, 4, 5, 1)
     assert data.y_train.dtype == np.int64
     assert data.y_train.tolist() == [0, 1, 2, 0, 1, 2]
@@ -70,13 +71,13 @@ def test_npz_names_the_arrays_that_are_missing(tmp_path):
     del some["y_test"]
     np.savez(tmp_path / "a.npz", **some)
     with pytest.raises(DataError, match="lacks y_test"):
-        load_data({"source": "npz", "path": str(tmp_path / "a.npz")}, np.random.default_rng(0))
+        load_data(Data(source="npz", path=str(tmp_path / "a.npz")), np.random.default_rng(0))
 
 
 def test_a_file_that_is_no_npz_is_refused_with_its_name(tmp_path):
     (tmp_path / "a.npz").write_text("text")
     with pytest.raises(DataError, match=r"a\.npz"):
-        load_data({"source": "npz", "path": str(tmp_path / "a.npz")}, np.random.default_rng(0))
+        load_data(Data(source="npz", path=str(tmp_path / "a.npz")), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

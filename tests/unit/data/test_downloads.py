@@ -15,9 +15,6 @@ import scipy.io
 import torchvision
 from sources import load
 
-from unlearning_metric.config import DATA_SOURCES, DOWNLOADED
-from unlearning_metric.data import SOURCES
-from unlearning_metric.data.downloads import KINDS
 from unlearning_metric.data.images import DataError
 
 RNG = np.random.default_rng(0)
@@ -55,11 +52,6 @@ def write_cifar(monkeypatch, root, kind, labels_name, classes) -> dict[str, np.n
 def same(data, written) -> None:
     for name, array in written.items():
         assert np.array_equal(getattr(data, name), array), name
-
-
-def test_every_source_of_the_configuration_has_a_loader():
-    assert sorted(SOURCES) == sorted(DATA_SOURCES)
-    assert sorted(KINDS) == sorted(DOWNLOADED)
 
 
 def test_cifar10(monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from drawn import ensemble, score
 
-from unlearning_metric.leaderboard.board import leaderboard, neighbours, write_leaderboard
+from unlearning_metric.leaderboard.board import compared, leaderboard, write_leaderboard
 from unlearning_metric.metrics.intervals import Replicates, difference_interval
 from unlearning_metric.store.files import StoreError, read_document, write_document, write_npz
 
@@ -73,7 +73,7 @@ def test_a_method_whose_time_nobody_measured_is_not_excluded():
     assert leaderboard([unmeasured, DOCUMENTS[2]], exclude_slow=True)["rank"].tolist() == [1, None]
 
 
-def test_an_excluded_method_is_nobodys_neighbour():
+def test_an_excluded_method_is_compared_with_none():
     paired = {name: replicates(0.1, 0.01, 0) for name in ("slow", "mid", "low")}
     table = leaderboard(DOCUMENTS, None, paired, exclude_slow=True).set_index("method")
     assert table.loc["mid", "tie"]
@@ -99,25 +99,20 @@ def test_numbers_of_each_row_are_its_own():
     assert (row["relative_low"], row["relative_high"]) == (low, high)
 
 
-def test_neighbours_are_tied_where_the_paired_interval_covers_nothing():
-    paired = {"a": replicates(0.5, 0.01, 0), "b": replicates(0.498, 0.01, 1), "c": replicates(0.2, 0.01, 2)}
-    entries = neighbours(["a", "b", "c"], paired)
-    assert [entry["tie"] for entry in entries] == [True, False, None]
-    difference, low, high = difference_interval(paired["b"], paired["c"])
-    assert (entries[1]["difference_to_next"], entries[1]["difference_low"]) == (difference, low)
+def test_the_difference_to_the_next_method_is_that_of_the_pair():
+    paired = {"slow": replicates(0.5, 0.01, 0), "mid": replicates(0.498, 0.01, 1), "low": replicates(0.2, 0.01, 2)}
+    table = leaderboard(DOCUMENTS, None, paired).set_index("method")
+    assert table["tie"].tolist()[:2] == [True, False]
+    difference, low, high = difference_interval(paired["mid"], paired["low"])
+    assert table.loc["mid", ["difference_to_next", "difference_low"]].tolist() == [difference, low]
     assert 0 < low < high
+    assert table[["rank_low", "rank_high"]].to_numpy().tolist() == [[1, 3], [1, 3], [3, 4], [1, 4]]
 
 
-def test_what_two_methods_share_ties_nothing():
-    # Both move by much with the models that are deleted, and by the same.
-    first = replicates(0.5, 0.2, 0)
-    second = Replicates(first.points - 0.01, first.deleted - 0.01, 3.0)
-    assert neighbours(["a", "b"], {"a": first, "b": second})[0]["tie"] is False
-
-
-def test_a_method_without_replicates_is_compared_with_none():
-    entries = neighbours(["a", "b"], {"a": replicates(0.5, 0.1, 0), "b": None})
-    assert [entry["tie"] for entry in entries] == [None, None]
+def test_without_replicates_no_method_has_a_range_of_ranks():
+    board = compared(DOCUMENTS, None, {"mid": None})
+    assert board.pairs == []
+    assert board.table["rank_low"].isna().all()
 
 
 def test_scores_at_another_number_of_models_are_refused_with_both_numbers():
@@ -138,12 +133,20 @@ def test_the_csv_keeps_every_digit(tmp_path):
     assert pd.isna(table.loc["none", "final_score"])
 
 
-def test_the_files_mark_ties(tmp_path):
+def test_the_files_show_ranges_of_ranks_and_every_pair(tmp_path):
     paired = {"slow": replicates(0.2, 0.01, 0), "mid": replicates(0.199, 0.01, 1), "low": replicates(0.01, 0.001, 2)}
-    scores, files, keys = write_all(tmp_path, DOCUMENTS, paired)
+    documents = [one for one in DOCUMENTS if one["method"] != "none"]
+    scores, files, keys = write_all(tmp_path, documents, paired)
     write_leaderboard(tmp_path, scores, files, keys, {"key": "k", "origin": None})
-    rows = read_document(tmp_path / "leaderboard.json")["rows"]
-    assert [row["tie"] for row in rows] == [True, False, None, None]
+    board = read_document(tmp_path / "leaderboard.json")
+    assert [row["tie"] for row in board["rows"]] == [True, False, None]
+    assert [(pair["first"], pair["second"], pair["told_apart"]) for pair in board["pairs"]] == [
+        ("slow", "mid", False), ("slow", "low", True), ("mid", "low", True),
+    ]  # fmt: skip
+    lines = (tmp_path / "leaderboard.md").read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in lines if "scored" in line] == ["1-2", "1-2", "3"]
+    assert '<td data-key="2">1-2</td>' in (tmp_path / "leaderboard.html").read_text()
+    assert "1--2 & mid &" in (tmp_path / "leaderboard.tex").read_text()
 
 
 def test_replicates_of_another_run_are_refused(tmp_path):

@@ -5,7 +5,7 @@ from drawn import ensemble, score
 from test_board import DOCUMENTS, document
 
 from unlearning_metric.leaderboard.board import leaderboard
-from unlearning_metric.leaderboard.formats import markdown, ties
+from unlearning_metric.leaderboard.formats import markdown, rank_text
 
 
 def rows_of(documents):
@@ -34,11 +34,11 @@ def test_it_says_what_was_run():
 def test_every_method_stands_in_order_with_its_interval():
     ranking = tables(TEXT)[0]
     low, high = DOCUMENTS[2]["challenge"]["interval"]["final_score"]["models"]
-    assert [row[:4] for row in ranking[2:]] == [
-        ["1", "slow", "", f"0.2000 [{low:.4f}, {high:.4f}]"],
-        ["2", "mid", "", f"0.0333 [{low:.4f}, {high:.4f}]"],
-        ["3", "low", "", f"0.0100 [{low:.4f}, {high:.4f}]"],
-        ["4", "none", "", "-"],
+    assert [row[:3] for row in ranking[2:]] == [
+        ["1", "slow", f"0.2000 [{low:.4f}, {high:.4f}]"],
+        ["2", "mid", f"0.0333 [{low:.4f}, {high:.4f}]"],
+        ["3", "low", f"0.0100 [{low:.4f}, {high:.4f}]"],
+        ["4", "none", "-"],
     ]
     within = ranking[0].index("within limit")
     assert [row[within] for row in ranking[2:]] == ["NO", "yes", "yes", "yes"]
@@ -57,9 +57,11 @@ def test_excluded_methods_have_no_rank():
     ]  # fmt: skip
 
 
-def test_ties_are_marked_on_both_neighbours():
-    rows = [{"rank": 1, "tie": True}, {"rank": 2, "tie": True}, {"rank": 3, "tie": False}, {"rank": 4, "tie": None}]
-    assert ties(rows) == ["2", "1, 3", "2", ""]
+def test_a_rank_is_a_range_where_the_data_leave_it_open():
+    assert rank_text({"rank": 3, "rank_low": 2.0, "rank_high": 4.0}) == "2-4"
+    assert rank_text({"rank": 3, "rank_low": 3, "rank_high": 3}) == "3"
+    assert rank_text({"rank": 3.0, "rank_low": None, "rank_high": None}) == "3"
+    assert rank_text({"rank": None}) == "-"
 
 
 def test_other_metrics_stand_between_ceiling_and_floor():

@@ -4,6 +4,7 @@ import pytest
 
 from unlearning_metric import config
 from unlearning_metric.plan.methods import MethodEntry, method_entries
+from unlearning_metric.plan.plan import find_methods
 
 RAW = {
     "data": {"source": "digits"},
@@ -112,3 +113,12 @@ def test_a_dump_is_a_method_with_nothing_to_run(files, tmp_path):
 
 def test_a_dump_cannot_have_the_name_of_a_method_file(files, tmp_path):
     assert "so methods/finetune.py would never be run" in problems(files, finetune={"dump": "a.npz"})
+
+
+def test_files_of_editors_and_systems_beside_methods_are_none(tmp_path):
+    (tmp_path / "mine.py").write_text("def unlearn(model): ...\n")
+    (tmp_path / ".#mine.py").symlink_to("user@host.1234:5678")
+    (tmp_path / "._mine.py").write_bytes(b"\x00\x05\x16\x07")
+    (tmp_path / "mine.py~").write_text("def unlearn(")
+    (tmp_path / "_helpers.py").write_text("")
+    assert list(find_methods(tmp_path)) == ["mine"]

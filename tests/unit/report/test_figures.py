@@ -1,5 +1,7 @@
 """What the figures show, and that it can be seen."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from unlearning_metric.report.figures import (
     drawings,
     forgetting_against_utility,
     inline_svg,
+    pairs_told_apart,
     save_all,
     score_by_models,
     score_of_method_by_models,
@@ -54,6 +57,20 @@ def test_the_users_own_styles_change_no_figure(tmp_path, monkeypatch, settings):
 def test_no_two_of_thirty_methods_are_drawn_alike():
     lines = score_by_models(many(methods=30, examples=20)).axes[0].lines[:30]
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == 30
+
+
+def test_the_figure_of_pairs_says_who_is_ahead_and_what_is_not_told_apart():
+    found = findings()
+    first, second, third = (row["method"] for row in found.rows)
+    pairs = [
+        {"first": first, "second": second, "difference": 0.1, "told_apart": False},
+        {"first": first, "second": third, "difference": 0.3, "told_apart": True},
+        {"first": second, "second": third, "difference": 0.2, "told_apart": True},
+    ]
+    axes = pairs_told_apart(replace(found, pairs=pairs)).axes[0]
+    shown = np.ma.filled(axes.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shown, [[np.nan, 0, 1], [0, np.nan, 1], [-1, -1, np.nan]])
+    assert [label.get_text() for label in axes.get_yticklabels()] == [first, second, third]
 
 
 def test_of_very_many_methods_the_first_are_named_and_the_others_counted():

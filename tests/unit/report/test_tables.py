@@ -33,7 +33,7 @@ def test_cells_carry_their_full_number_to_sort_by_and_their_interval():
 
 def test_headings_are_buttons():
     table = leaderboard_html(FOUND.rows, FOUND.first)
-    assert table.count('<button type="button">') == table.count('<th scope="col"') == 11
+    assert table.count('<button type="button">') == table.count('<th scope="col"') == 10
 
 
 def test_statuses_say_over_the_limit_and_diverged():

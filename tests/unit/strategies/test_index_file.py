@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from unlearning_metric.data.images import DataError
+from unlearning_metric.host import memory
 from unlearning_metric.strategies.index_file import read_indices
 
 LISTS = {"any order": [5, 17, 3, 40], "ascending": [3, 5, 17, 40], "with 0": [5, 0, 3, 40]}
@@ -106,3 +107,16 @@ def test_no_index_is_cut_to_fewer_bits(tmp_path, value):
     (tmp_path / "a.txt").write_text(f"5 {value}")
     with pytest.raises(DataError, match=f"outside the training pool, the first is {value}"):
         read_indices(tmp_path / "a.txt", 50)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.csv"])
+def test_a_list_larger_than_memory_is_not_read(monkeypatch, tmp_path, name):
+    listed = np.arange(3000)
+    if name.endswith("csv"):
+        np.savetxt(tmp_path / name, listed, fmt="%d")
+    else:
+        (np.save if name.endswith("npy") else np.savez_compressed)(tmp_path / name, listed)
+    assert len(read_indices(tmp_path / name, 5000)) == 3000
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
+    with pytest.raises(DataError, match=f"{name} is not read: .*memory"):
+        read_indices(tmp_path / name, 5000)

@@ -8,13 +8,13 @@ import torch
 
 from unlearning_metric import config
 from unlearning_metric.config import FORGET_STRATEGIES
+from unlearning_metric.config.pages import COMMAND, page
 from unlearning_metric.data.images import DataError
 from unlearning_metric.forget.split import Split, count_duplicates, make_split
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.strategies import STRATEGIES
 from unlearning_metric.strategies.by_index import read_indices
-from unlearning_metric.strategies.pages import page
 
 RNG = np.random.default_rng(0)
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,10 +34,10 @@ def trained(parts: Split) -> np.ndarray:
     return np.sort(np.concatenate([parts.forget, parts.retain]))
 
 
-def test_the_configuration_and_its_page_have_every_strategy():
+def test_the_page_of_the_configuration_is_that_of_its_records():
     assert tuple(STRATEGIES) == FORGET_STRATEGIES
     text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    assert text == page(text), "run: python -m unlearning_metric.strategies config/README.md"
+    assert text == page(text), f"run: {COMMAND}"
 
 
 def test_a_stratified_forget_set_has_the_shares_of_the_classes():
@@ -71,6 +71,13 @@ def test_labels_that_are_numbers_are_never_taken_for_places():
 def test_more_of_some_classes_than_there_are_is_refused():
     with pytest.raises(DataError, match=r"51 of 50 training examples of the classes bee"):
         split(strategy="subclass", labels=["bee"], count=51, given={"classes": CLASSES})
+
+
+def test_groups_of_one_number_but_for_its_upper_bits_are_two():
+    far = np.where(GROUPS == 104, 10_000_000_001, np.where(GROUPS == 109, 14_294_967_297, GROUPS))
+    parts = split(strategy="groups", groups=[10_000_000_001], given={"groups": far})
+    assert set(far[parts.forget]) == {10_000_000_001}
+    assert 14_294_967_297 in far[parts.retain]
 
 
 @pytest.mark.parametrize("chosen", [{"count": 7}, {"fraction": 0.25}, {"groups": [104, 109]}], ids=str)

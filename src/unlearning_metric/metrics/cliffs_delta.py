@@ -1,0 +1,80 @@
+"""Cliff's delta: in which direction an example's confidences differ, and how far, by their order alone.
+
+Source: [C] Cliff, "Dominance statistics: ordinal analyses to answer ordinal questions" (1993).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
+
+
+def cliffs_delta(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
+    """P(unlearned > retrained) - P(unlearned < retrained) of each example, over all pairs of models; ties count half.
+
+    Above 0 the unlearned models are surer of the example than retrained ones (too little was forgotten), below 0 less
+    sure (too much was). Ideal and ceiling: 0, with a standard deviation of ``sqrt((n + m + 1) / (3 n m))`` by chance.
+    Floor: mostly near 1, since a model is surer of what it was trained on.
+
+    Parameters
+    ----------
+    retrained, unlearned : array [models, examples]
+        Any signal that grows with how sure a model is; at least 2 models a side, which may differ in number.
+
+    Returns
+    -------
+    float64 [examples]
+        Within [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If an input is not 2-D, not finite, has fewer than 2 models, or the examples differ in number.
+
+    References
+    ----------
+    [C]; the Mann-Whitney statistic U of the unlearned side, rescaled: ``2 U / (n m) - 1``.
+    """
+    reference, other = both_sides(retrained, unlearned)
+    n, m = len(reference), len(other)
+    ranks = rankdata(np.concatenate([reference, other]), axis=0)[n:]
+    return 2 * (ranks.sum(axis=0) - m * (m + 1) / 2) / (n * m) - 1
+
+
+def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:
+    return {"cliffs_delta": cliffs_delta(reference, other)}
+
+
+def _summary(columns: Columns) -> dict[str, float]:
+    deltas = columns["cliffs_delta"]
+    return {"delta_mean": float(deltas.mean()), "delta_median": float(np.median(deltas))}
+
+
+METRIC = Metric(
+    name="direction",
+    title="direction",
+    says="Cliff's delta: whether unlearned models are surer of an example than retrained ones (above 0, too little "
+    "forgotten) or less sure (below 0, too much)",
+    source="Cliff (1993)",
+    ideal="0",
+    ceiling="0 but for chance",
+    floor="mostly near 1",
+    better="zero",
+    measure=_measure,
+    summary=_summary,
+    numbers={
+        "delta_mean": Number("Within [-1, 1], mean over examples; 0 is ideal."),
+        "delta_median": Number("Median over examples."),
+    },
+    headline="delta_mean",
+    columns={
+        "cliffs_delta": Column(
+            "float", "share of pairs of models in which the unlearned is surer, less that in which it is less sure"
+        )
+    },
+    shown=(Shown("direction", "delta_mean", "Cliff's delta, mean; above 0 too little is forgotten", form="+.4f"),),
+)

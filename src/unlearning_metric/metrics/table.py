@@ -1,0 +1,23 @@
+"""The metrics of a score document besides the challenge's score, in the order in which they are shown.
+
+To add one, write its file with a record and name the record here.
+"""
+
+from __future__ import annotations
+
+from unlearning_metric.metrics import cliffs_delta, heldout, klom, seed_notebook, simple_mia, two_sample, ulira
+from unlearning_metric.metrics.record import Metric
+
+#: Section of the score document -> its record.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        heldout.METRIC,
+        two_sample.METRIC,
+        klom.METRIC,
+        ulira.METRIC,
+        cliffs_delta.METRIC,
+        simple_mia.METRIC,
+        seed_notebook.METRIC,
+    )
+}
