@@ -123,6 +123,9 @@ def check_document(
         "schema_version": SCHEMA_VERSION,
         "method": method,
         "fits_contract": True,
+        # What each parameter of its function got: a wrong binding is seen at a glance.
+        "arguments": alone.bound,
+        "cuda": settings.get("interface", {}).get("cuda"),
         "changes_parameters": not _equal(first, before.state_dict()),
         "differs_between_seeds": not _equal(first, other),
         "same_with_same_seed": _equal(first, again),
@@ -204,6 +207,8 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         f"{document['method']}: fits the contract; changes parameters: {yes[document['changes_parameters']]}; differs "
         f"between seeds: {yes[document['differs_between_seeds']]}; same with the same seed: "
         f"{yes[document['same_with_same_seed']]}",
+        "arguments: " + (", ".join(f"{name} <- {text}" for name, text in document["arguments"].items()) or "none"),
+        *(["CUDA asked for by name meant the CPU (cuda: pretend)"] if document["cuda"] == "pretend" else []),
         "passes over " + ", ".join(f"{name} {passes:.3g}" for name, passes in document["passes"].items()),
         "accuracy before -> after: "
         + ", ".join(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from unlearning_metric.runtime.compiler_import import clock
+from unlearning_metric.runtime.gradients import contiguous_gradients
 from unlearning_metric.runtime.guards import as_if_alone, process_state, seed_everything
 from unlearning_metric.runtime.limits import OutOfTime, time_limit
 from unlearning_metric.runtime.pretend_cuda import asks_for_cuda, pretend_cuda
@@ -146,7 +147,7 @@ def run_copies(
     copies = Copies({}, {}, {part: {} for part in start.datasets}, {})
     for index in indices:
         offer = Offer(start, method.name, index, method.batches, method.interface.loader_batch_size)
-        with as_if_alone(title), _cuda(method.interface):
+        with as_if_alone(title), contiguous_gradients(), _cuda(method.interface):
             result, copies.seconds[index] = _run(method, offer, copies.bound, max_seconds)
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
         told = told_result(result, offer.original, title, method.interface.returns)

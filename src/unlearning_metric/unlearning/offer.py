@@ -141,6 +141,7 @@ class Offer:
             "criterion": nn.CrossEntropyLoss,
             "optimizer": lambda: make_optimizer(self.model.parameters(), self.start.recipe),
             "parameters": lambda: list(self.model.parameters()),
+            "parameter_names": lambda: [name for name, _ in self.model.named_parameters()],
             "seed": lambda: self.seed,
             "generator": lambda: self._streams.torch("generator"),
             "device": lambda: DeviceText(self.start.device),

@@ -6,7 +6,7 @@ import copy
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -110,7 +110,8 @@ class Parameters:
                 given[name] = self._option(name, parameter.default)
             elif meaning is not None:
                 given[name] = self._source(meaning)
-                self.bound[name] = meaning if meaning != "args" else _shown(given[name])
+                told = {"args": _shown(given[name]), "net": "model"} if meaning in ("args", "net") else {}
+                self.bound[name] = told.get(meaning, meaning)
             else:
                 self.bound[name] = f"{_shown(parameter.default)} (its default)"
         if open_ended:
@@ -242,8 +243,3 @@ def _written(spec: Any) -> str:
     if isinstance(spec, list | tuple):
         return "[" + ", ".join(_written(part) for part in spec) + "]"
     return repr(spec)
-
-
-def described(bound: Mapping[str, str]) -> Iterator[str]:
-    """What was bound to what, a text a parameter."""
-    return (f"{name} <- {text}" for name, text in bound.items())

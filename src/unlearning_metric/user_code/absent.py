@@ -113,6 +113,8 @@ class _Replaced(ast.NodeTransformer):
         self.own, self.every = own, every
 
     def _is_absent(self, module: str) -> bool:
+        # PyTorch's own module of it needs the package.
+        module = "tensorboard" if module.startswith("torch.utils.tensorboard") else module
         top = module.partition(".")[0]
         if top in self.own or not (self.every or top in SHOWING):
             return False
@@ -140,7 +142,8 @@ class _Replaced(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt | list[ast.stmt]:
         if node.level or not self._is_absent(node.module or ""):
             return node
-        bound = [_bound(one.asname or one.name, f"{node.module}.{one.name}") for one in node.names if one.name != "*"]
+        module = node.module.removeprefix("torch.utils.")
+        bound = [_bound(one.asname or one.name, f"{module}.{one.name}") for one in node.names if one.name != "*"]
         return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in bound or [ast.Pass()]]
 
 

@@ -21,6 +21,7 @@ SOURCES: dict[str, str] = {
     "criterion": "nn.CrossEntropyLoss()",
     "optimizer": "the optimizer of the training recipe, on model's parameters",
     "parameters": "model's parameters, as a list",
+    "parameter_names": "names of model's parameters, as a list",
     "args": "a namespace: the training recipe, seed, device, num_classes, and the entry's further hyper-parameters",
 }
 #: Spelling -> what it means, a key of `contract.ARGUMENTS` or of `SOURCES`.
@@ -62,6 +63,7 @@ SPELLINGS: dict[str, str] = {
     **dict.fromkeys(("loss_fn", "loss_func", "loss_function", "cross_entropy"), "criterion"),
     # device 96/8, num_classes 11/2
     **dict.fromkeys(("n_classes", "nb_classes", "num_class", "class_num", "number_of_classes"), "num_classes"),
+    **dict.fromkeys(("param_names", "params_names", "names_of_parameters"), "parameter_names"),
     # args 84/4
     **dict.fromkeys(("cfg", "config", "hparams", "hyperparameters"), "args"),
     **{name: name for name in SOURCES},
