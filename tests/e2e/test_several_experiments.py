@@ -35,7 +35,7 @@ def test_three_experiments(workflow):
     whole = {"results": "out", "base": "config/config.yaml", "experiments": EXPERIMENTS}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
 
-    answer = sweep(workflow, "--cores", "2")
+    answer = sweep(workflow, "--cores", "2", "-p")
 
     assert answer.returncode == 0, answer.stdout
     # Another number of originals leaves the retrained models as they are; another forget set does not.
@@ -61,7 +61,7 @@ def test_three_experiments(workflow):
         assert table.set_index("method")[f"{name}_relative"].to_dict() == pytest.approx(board.to_dict())
     assert "Experiments side by side: out/comparison.md" in answer.stdout
 
-    again = sweep(workflow, "--cores", "2")
+    again = sweep(workflow, "--cores", "2", "-p")
     assert again.returncode == 0
     assert again.stdout.count("Nothing to be done") == 3
 
@@ -75,7 +75,7 @@ def test_three_experiments(workflow):
     assert dry.stdout.count("Nothing to be done") == 2
     assert "Experiments side by side" not in dry.stdout
     assert {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()} == before
-    edited = sweep(workflow, "--cores", "2")
+    edited = sweep(workflow, "--cores", "2", "-p")
     assert edited.returncode == 0, edited.stdout
     assert jobs(edited.stdout, "train_retain") == [0, 0, 0]
     assert jobs(edited.stdout, "train_full") == [0, 1, 0]
@@ -142,5 +142,5 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds
     assert "Interrupted in experiment a. The same command goes on from there." in rest
     assert "Traceback" not in rest.rpartition("Interrupted in experiment")[2]
     workflow.path("methods/slow.py").unlink()
-    again = sweep(workflow, "--cores", "2")
+    again = sweep(workflow, "--cores", "2", "-p")
     assert again.returncode == 0, again.stdout

@@ -172,6 +172,7 @@ def markdown(
     rows: Sequence[Mapping[str, Any]],
     documents: Sequence[Mapping[str, Any]],
     reasons: Mapping[str, str] | None = None,
+    of_bank: str = "",
 ) -> str:
     """The ranking under a line that says what was run, warnings, why methods have no score, and the other metrics.
 
@@ -180,10 +181,11 @@ def markdown(
     rows : the leaderboard's rows, in order; None for what is not known
     documents : score documents, at least one
     reasons : method -> why it has no score
+    of_bank : the bank that the scores were made with, in words
     """
     first = documents[0]
     lines = [
-        as_text(head_line(first)),
+        as_text(f"{head_line(first)} {of_bank}"),
         "",
         *_ranking(rows),
     ]

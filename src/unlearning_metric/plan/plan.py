@@ -342,14 +342,19 @@ class Plan:
         """The parts of the configuration that can change a method's score document."""
         return self._score_settings(self._whole, method)
 
-    def _score_settings(self, whole: dict[str, Any], method: str) -> dict[str, Any]:
+    def bank_settings(self) -> dict[str, Any]:
+        """What every score of this experiment has in common of `score_settings`."""
+        return self._score_settings(self._whole, None)
+
+    def _score_settings(self, whole: dict[str, Any], method: str | None) -> dict[str, Any]:
         names = (
             "experiment_seed", "copies", "originals", "ceiling", "data", "forget", "probe_size", "model",
             "training", "delta",
         )  # fmt: skip
         settings = {name: whole[name] for name in names if name in whole}
         settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
-        settings["options"] = dict(self.method(method).options)
+        if method is not None:
+            settings["options"] = dict(self.method(method).options)
         # Where a user's file lies changes no number; what it holds enters through the keys.
         for section in ("model", "training"):
             settings[section] = {

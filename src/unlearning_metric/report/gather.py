@@ -76,6 +76,7 @@ class Findings:
     seconds : group -> seconds of all its models; disk : folder -> bytes
     classes : what the source calls class 0, 1, ...; empty where it is not known
     pairs : of the leaderboard, how each two ranked methods compare
+    bank : title, name and sha256 of the bank that the scores were made with
     """
 
     rows: list[Mapping[str, Any]]
@@ -86,6 +87,7 @@ class Findings:
     disk: Mapping[str, int] = field(default_factory=dict)
     classes: Sequence[str] = ()
     pairs: Sequence[Mapping[str, Any]] = ()
+    bank: Mapping[str, str] | None = None
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
@@ -161,6 +163,7 @@ def gather(
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
         classes=header.get("classes", ()),
         pairs=board["pairs"],
+        bank=board.get("bank"),
     )
 
 

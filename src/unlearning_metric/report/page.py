@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from unlearning_metric.bank.record import bank_sentence
 from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import cautions, head_line, originals_text, others_line, warning_texts
@@ -50,7 +51,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
     documents = [method.document for method in found.methods]
     return environment.get_template("report.html.j2").render(
         title=f"Unlearning methods on {first['dataset']}",
-        subject=head_line(first),
+        subject=head_line(first) + ("" if found.bank is None else f" {bank_sentence(found.bank)}"),
         reading="Ranked by final score. Any heading sorts by its column.",
         leaderboard=Markup(leaderboard_html(found.rows, first)),
         sorting=Markup(SORTING),

@@ -294,3 +294,41 @@ def test_a_score_compares_retrained_unlearned_and_original_models():
     keys = plan(ceiling="retrain").score_keys("finetune")
     assert keys["ceiling"] == plan().dump_origin("unlearn/retrain").key
     assert len(set(keys.values())) == 4
+
+
+#: Step -> the settings that its key had when keys came to be. They are never more, or everybody's results are stale.
+SETTINGS = {
+    "prepare_data": "experiment_seed source test_size",
+    "split_data": "experiment_seed forget.count forget.fraction forget.label forget.strategy probe_size test_size "
+    "train_size validation_size",
+    "difficulty": "experiment_seed models train_size validation_size",
+    "train": "experiment_seed role",
+    "unlearn": "batches experiment_seed file function method originals",
+}
+NET_AND_RECIPE = (
+    "model.hidden model.name model.width training.batch_size training.epochs training.label_smoothing training.lr "
+    "training.momentum training.optimizer training.precision training.schedule training.warmup training.weight_decay"
+)
+
+
+def names(settings, prefix="") -> set[str]:
+    found: set[str] = set()
+    for name, value in settings.items():
+        found |= names(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}"}
+    return found
+
+
+def test_a_setting_that_came_later_enters_no_key_at_its_neutral_value():
+    files = {name: ROOT / "methods" / f"{name}.py" for name in METHODS}
+    bare = {**RAW, "data": {"source": "digits"}, "methods": {}}
+    made = Plan(config.parse(bare, files), files)
+    origins = (
+        made.data_origin, made.split_origin, made.difficulty_origin, made.training_origin("retain"),
+        made.unlearning_origin("finetune"),
+    )  # fmt: skip
+    for origin in origins:
+        older = set(SETTINGS[origin.step].split())
+        if origin.step in ("difficulty", "train", "unlearn"):
+            older |= set(NET_AND_RECIPE.split())
+        later = names(origin.settings) - older
+        assert not later, f"{later} would make the results of everybody stale: give each its value in config/neutral.py"
