@@ -45,12 +45,19 @@ def metrics() -> str:
 
 def command_line() -> str:
     """Every command with its options, as ``--help`` prints them."""
-    parser = command_parser()
     parts = ["# Commands\n\n`unlearning-metric` and `python -m unlearning_metric` are the same.\n"]
-    (each,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    for name, command in each.choices.items():
+    for name, command in subcommands(command_parser()):
         parts.append(f"## {name}\n\n```text\n{command.format_help().strip()}\n```\n")
     return "\n".join(parts)
+
+
+def subcommands(parser: argparse.ArgumentParser, of: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Name and parser of every command, and of every command of a command."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield f"{of}{name}", command
+                yield from subcommands(command, f"{of}{name} ")
 
 
 def fields(node: dict[str, Any], schema: dict[str, Any], name: str = "") -> Iterator[tuple[str, str]]:

@@ -87,6 +87,13 @@ def test_its_score_ranks_a_method(light, tmp_path):
     assert (tmp_path / "scores" / "score_mine.json").is_file()
 
 
+def test_its_bank_check_reads_a_whole_bank(light, tmp_path):
+    said = run(
+        light / "unlearning-metric", "bank", "check", REPOSITORY / "tests" / "banks" / "digits-64.zip", folder=tmp_path
+    )
+    assert "every byte fits" in said
+
+
 def test_its_init_says_what_a_run_needs_beside_it(light, tmp_path):
     said = run(light / "unlearning-metric", "init", "new", folder=tmp_path)
     assert "pip install 'unlearning-metric[all]'" in said
