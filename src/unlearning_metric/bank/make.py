@@ -72,7 +72,7 @@ def make_bank(plan: Plan, results: Path | str, out: Path | str, words: Words, wi
         del files[DATASET]
     keys = {name: plan.dump_origin(group).key for name, group in groups.items()}
     try:
-        counts = {name: plan.config.originals if name == "originals" else plan.config.copies for name in groups}
+        counts = {name: plan.originals if name == "originals" else plan.config.copies for name in groups}
         sides = {
             name: load_ensemble([results / path for path in plan.dump_files(group)], keys[name], counts[name])
             for name, group in groups.items()

@@ -187,7 +187,7 @@ def _warnings(document: dict[str, Any]) -> list[str]:
     elif not document["differs_between_seeds"]:
         found.append(
             "two seeds give the same copy; with one original such a method scores exactly 0. Draw fresh randomness "
-            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals above 1"
+            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals: per_copy"
         )
     if not document["same_with_same_seed"]:
         found.append(

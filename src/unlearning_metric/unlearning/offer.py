@@ -16,6 +16,7 @@ from unlearning_metric.batches.datasets import ImageDataset, form_of
 from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
+from unlearning_metric.store.shards import original_folder
 from unlearning_metric.training.recipe import make_optimizer
 from unlearning_metric.training.train import initial_model, train_model
 from unlearning_metric.unlearning.device_text import DeviceText
@@ -27,7 +28,7 @@ class Start:
 
     Attributes
     ----------
-    originals : trained models on the device, in eval mode
+    originals : trained models on the device, in eval mode; copy i starts from number i % their count of these
     datasets : ``retain``, ``forget`` and ``validation``, on the device
     num_classes : number of classes
     model_settings, recipe : the ``model`` and ``training`` parts of the configuration
@@ -35,6 +36,7 @@ class Start:
     experiment_seed : of all random streams
     oracles : state dict by copy, for a method that asks for ``oracle_model``; None for any other
     trained_here : whether the originals were trained by this workflow, so that their initial weights are known
+    original : number, among all originals, of the first of these; None where copy i starts from original i
     """
 
     originals: list[nn.Module]
@@ -46,6 +48,7 @@ class Start:
     experiment_seed: int
     oracles: Mapping[int, Mapping[str, torch.Tensor]] | None = None
     trained_here: bool = True
+    original: int | None = 0
 
     @property
     def device(self) -> torch.device:
@@ -98,9 +101,13 @@ class Offer:
         self._batch_size = batch_size or start.recipe["batch_size"]
         self._given: dict[str, Any] = {}
         self._both: ImageDataset | None = None
-        self._streams = Streams(start.experiment_seed, f"unlearn/{name}", index)
+        # Copies from several originals draw apart: what they shared would count as what the originals share.
+        role = f"unlearn/{name}{original_folder(start.original or 0)}"
+        self._streams = Streams(start.experiment_seed, role, index)
         self.seed = self._streams.integer("seed") % 2**31
-        self.original = start.originals[index % len(start.originals)]
+        turn = index % len(start.originals)
+        self.original = start.originals[turn]
+        self._original_number = index if start.original is None else start.original + turn
         self.model = copy.deepcopy(self.original)
         # A method may relabel or blend its examples: each copy gets examples of its own.
         self.datasets = {part: dataset.duplicate(form_of(batches)) for part, dataset in start.datasets.items()}
@@ -191,7 +198,7 @@ class Offer:
 
     def _initial_model(self) -> nn.Module:
         start = self.start
-        streams = Streams(start.experiment_seed, "full", self.index % len(start.originals))
+        streams = Streams(start.experiment_seed, "full", self._original_number)
         model = initial_model(start.model_settings, start.image_shape, start.num_classes, streams)
         return model.to(start.device).eval()
 

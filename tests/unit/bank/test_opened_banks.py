@@ -73,7 +73,7 @@ def test_copies_may_be_lowered(mine):
 
 
 def test_more_models_than_the_bank_has_are_explained_with_their_cost(mine):
-    for changes, said in (({"copies": 128}, "copies: 64"), ({"originals": 2}, "originals: 1")):
+    for changes, said in (({"copies": 128}, "copies: 64"), ({"originals": {"count": 2}}, "originals.count: 1")):
         with pytest.raises(RefusalError, match="has 64 retrained models and 1 original") as refused:
             look_through(plan_of(**changes), "score_mine.json")
         assert said in str(refused.value)
