@@ -15,7 +15,7 @@ from unlearning_metric.store.files import read_document
 
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = {"plain": {}, "two_originals": {"originals": 2}, "smaller": {"forget": {"count": 20}}}
+EXPERIMENTS = {"plain": {}, "two_originals": {"originals": {"count": 2}}, "smaller": {"forget": {"count": 20}}}
 
 
 def sweep(workflow, *options):
@@ -47,7 +47,9 @@ def test_three_experiments(workflow):
     assert one.samefile(two)
     assert not one.samefile(three)
     # The score of an experiment is the one that it has by itself.
-    alone = workflow.run("--cores", "2", "alone/score_finetune.json", "--config", "results=alone", "originals=2")
+    alone = workflow.run(
+        "--cores", "2", "alone/score_finetune.json", "--config", "results=alone", "originals={count: 2}"
+    )
     assert alone.returncode == 0, alone.stdout
     found, expected = (canonical(read_document(workflow.path(f"{folder}/score_finetune.json")))
                        for folder in ("out/two_originals", "alone"))  # fmt: skip
@@ -66,7 +68,7 @@ def test_three_experiments(workflow):
     assert again.stdout.count("Nothing to be done") == 3
 
     # An experiment that was given files is edited: it is made anew from what it now is, and a dry run writes nothing.
-    whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": 2}
+    whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": {"count": 2}}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
     before = {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()}
     dry = sweep(workflow, "-knj1")

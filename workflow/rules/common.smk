@@ -182,4 +182,6 @@ os.environ[devices.JOBS_PER_GPU] = str(CONFIG.jobs_per_gpu)
 wildcard_constraints:
     method="[A-Za-z0-9_]+",
     shard="[0-9]+-[0-9]+",
-    group=r"full|retain|unlearn/[A-Za-z0-9_]+",
+    group=r"full|retain|unlearn/[A-Za-z0-9_]+(/original_[0-9]+)?",
+    # The copies of a method from another original than the first; nothing for those from the first.
+    original="(/original_[0-9]+)?",

@@ -21,7 +21,8 @@ TRIES = 5
 #: Seconds before the second of them; then twice as long each time.
 PAUSE = 1.0
 _TIMEOUT = (10, 60)
-_CHUNK = 1 << 18
+#: Bytes that are written at once, and lost where a connection breaks off within them.
+_CHUNK = 1 << 14
 
 
 def is_remote(source: str) -> bool:

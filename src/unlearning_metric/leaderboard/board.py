@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from unlearning_metric.bank.record import opened_bank
-from unlearning_metric.leaderboard.formats import head_line, markdown, warning_texts
+from unlearning_metric.leaderboard.formats import head_line, markdown, originals_text, warning_texts
 from unlearning_metric.leaderboard.pairs import Pair, compare_pairs, rank_ranges
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
 from unlearning_metric.metrics.intervals import Replicates
@@ -127,12 +127,20 @@ def compared(
     Raises
     ------
     StoreError
-        If the documents were not scored against the same retrained models: a score at another N, or on other
-        data, is not comparable.
+        If the documents were not scored against the same retrained models, or from as many originals: a score at
+        another N, on other data or of another mixture is not comparable.
     """
     documents = list(documents)
     if not documents:
         raise StoreError("there is no method to rank: every file in methods/ stands under skip.")
+    designs = {originals_text(document) for document in documents}
+    if len(designs) > 1:
+        raise StoreError(
+            "the score documents do not belong together: "
+            + "; ".join(f"{d['method']}: {originals_text(d)}" for d in documents)
+            + ". Copies from other numbers of originals, or from one a copy, are scores of other things and cannot "
+            "share a leaderboard: set one form of originals for all of them, and score again."
+        )
     references = {(d["provenance"]["keys"]["retrained"], d["copies"]) for d in documents}
     if len(references) > 1:
         raise StoreError(

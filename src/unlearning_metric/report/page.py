@@ -153,7 +153,7 @@ def what_was_run(found: Findings) -> dict[str, str]:
         "Forget set": f"{first['forget']['size']} examples; {listed(settings['forget'], 'forget')}",
         "Model": listed(settings["model"], "model"),
         "Recipe": listed(settings.get("training", {}), "training") or "not known here",
-        "Models": f"{first['copies']} retrained, {first['copies']} copies a method, {originals_text(first)}",
+        "Models": f"{first['copies']} retrained, {first['copies']} copies a method; {originals_text(first)}",
         "Seed": str(settings["experiment_seed"]),
         "Delta": f"{settings['delta']:g}",
         "Versions": listed(scored["versions"]),
@@ -175,7 +175,7 @@ def _by_other_code(found: Findings) -> list[str]:
         made.setdefault("scores", []).append(provenance.get("code"))
         for side, runs in provenance["run"].get("shards", {}).items():
             # All methods share the other sides.
-            if side == "unlearned" or method is found.methods[0]:
+            if side.startswith("unlearned") or method is found.methods[0]:
                 made.setdefault(f"{side} models", []).extend(run.get("code") for run in runs)
     counts = {what: sum(code not in (None, code_fingerprint()) for code in codes) for what, codes in made.items()}
     listed = ", ".join(f"{what} ({count} of {len(made[what])})" for what, count in counts.items() if count)

@@ -257,4 +257,5 @@ def read_replicates(path: Path | str, key: str | None = None) -> Replicates | No
     arrays, _ = read_npz(path, key)
     if not arrays:
         return None
-    return Replicates(arrays["points"], arrays["deleted"], float(arrays["factor"]), float(arrays["freedom"]))
+    numbers = {name: float(arrays[name]) for name in ("factor", "freedom")}
+    return Replicates(arrays["points"], arrays["deleted"], **numbers, each=arrays["each"])

@@ -58,7 +58,7 @@ def _of_data(bank: Opened) -> str:
 def _too_many(bank: Opened, step: Step, leave: str) -> str:
     record = bank.record
     full = "full" in step.wildcards.values() or step.rule in ("train_full", "import_original")
-    key, has = ("originals", record.originals) if full else ("copies", record.copies)
+    key, has = ("originals.count", record.originals) if full else ("copies", record.copies)
     return (
         f"the bank {bank.name} has {record.copies} retrained models and {record.originals} original ones, in jobs of "
         f"{record.shard_size}, and the configuration asks for others. Nothing was made. Set {key}: {has} or lower, and "

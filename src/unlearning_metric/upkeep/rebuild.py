@@ -169,7 +169,6 @@ class Rebuild:
         plan = self.plan
         if (plan.config.keep_checkpoints and self.bank is None) or not plan.method(method).needs_oracle:
             return
-        group, oracles = f"unlearn/{method}", f"unlearn/{ORACLE_METHOD}"
 
         def is_done(path: str, origin: Origin) -> bool:
             step = plan.maker(path)
@@ -177,11 +176,12 @@ class Rebuild:
 
         lost = [
             self.shown(models)
+            for group, oracles in zip(plan.copy_groups(method), plan.copy_groups(ORACLE_METHOD), strict=True)
             for dump, oracle_dump, models in zip(
                 plan.dump_files(group), plan.dump_files(oracles), plan.model_files(oracles), strict=True
             )
             if (self.bank is not None or is_done(oracle_dump, plan.dump_origin(oracles)))
-            and self.folder.state(models, plan.unlearning_origin(ORACLE_METHOD)).kind == "absent"
+            and self.folder.state(models, plan.models_origin(oracles)).kind == "absent"
             and not is_done(dump, plan.dump_origin(group))
         ]
         if lost and self.bank is not None:

@@ -166,13 +166,13 @@ def _without_their_models(
     def to_be_had(path: str) -> bool:
         return path in sources or folder.key(path) == needed[path]
 
-    oracles = f"unlearn/{ORACLE_METHOD}"
     return {
         outputs
         for method in plan.scored_methods
         if plan.method(method).needs_oracle
+        for group, oracles in zip(plan.copy_groups(method), plan.copy_groups(ORACLE_METHOD), strict=True)
         for dump, outputs, models in zip(
-            plan.dump_files(f"unlearn/{method}"), plan.dump_files(oracles), plan.model_files(oracles), strict=True
+            plan.dump_files(group), plan.dump_files(oracles), plan.model_files(oracles), strict=True
         )
         if outputs in sources and not to_be_had(dump) and not to_be_had(models)
     }

@@ -9,7 +9,7 @@ from damage import members, with_manifests, written
 
 from unlearning_metric import config
 from unlearning_metric.bank import BankError, opened_bank
-from unlearning_metric.bank.make import Words, make_bank
+from unlearning_metric.bank.make import Words, bank_groups, make_bank
 from unlearning_metric.bank.unpack import open_bank
 from unlearning_metric.plan.plan import Plan, find_methods
 from unlearning_metric.plan.workflow_files import default_config, workflow_folder
@@ -73,7 +73,7 @@ def test_copies_may_be_lowered(mine):
 
 
 def test_more_models_than_the_bank_has_are_explained_with_their_cost(mine):
-    for changes, said in (({"copies": 128}, "copies: 64"), ({"originals": 2}, "originals: 1")):
+    for changes, said in (({"copies": 128}, "copies: 64"), ({"originals": {"count": 2}}, "originals.count: 1")):
         with pytest.raises(RefusalError, match="has 64 retrained models and 1 original") as refused:
             look_through(plan_of(**changes), "score_mine.json")
         assert said in str(refused.value)
@@ -193,6 +193,11 @@ def test_a_bank_without_its_data_is_smaller_and_says_so(mine, tmp_path):
     assert not record.data["included"]
     open_bank(tmp_path / "lean.zip", tmp_path / "lean")
     assert not (tmp_path / "lean/results/data/dataset.npz").exists()
+
+
+def test_a_bank_holds_no_methods_models_however_many_originals_there_are(mine):
+    assert bank_groups(plan_of(originals={"count": 3})) == {"retrained": "retain", "originals": "full"}
+    assert bank_groups(plan_of(ceiling="retrain"))["ceiling"] == "unlearn/retrain"
 
 
 def test_a_bank_is_no_larger_than_its_outputs_need(digits):

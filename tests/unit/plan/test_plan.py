@@ -58,7 +58,7 @@ def test_shards_hold_every_model_once(models, size):
 
 
 def test_a_plan_has_shards_of_copies_and_single_originals():
-    one = plan(originals=2)
+    one = plan(originals={"count": 2})
     assert one.shards == ["0000-0031", "0032-0063"]
     assert one.original_shards == ["0000-0000", "0001-0001"]
     assert one.group_shards("full") == one.original_shards
@@ -106,9 +106,48 @@ def test_more_copies_train_and_unlearn_no_model_anew():
     assert changed(copies=128) == SCORES
 
 
-def test_more_originals_train_no_model_anew():
+def test_more_originals_make_no_model_anew():
+    assert changed(originals={"count": 2}) == SCORES
+
+
+def test_with_an_original_a_copy_the_copies_are_others():
     unlearned = {name for name in MODELS | DUMPS if "unlearn/" in name}
-    assert changed(originals=2) == unlearned | SCORES
+    assert changed(originals="per_copy") == unlearned | SCORES
+
+
+def test_every_original_has_copies_of_its_own_key_and_place():
+    several = plan(originals={"count": 3})
+    groups = several.copy_groups("finetune")
+    assert groups == ["unlearn/finetune", "unlearn/finetune/original_0001", "unlearn/finetune/original_0002"]
+    for origin in (several.models_origin, several.dump_origin):
+        assert len({origin(group).key for group in groups}) == 3
+        assert origin(groups[1]).key == plan(originals={"count": 2}).__getattribute__(origin.__name__)(groups[1]).key
+    path = "models/unlearn/finetune/original_0002/0032-0063.safetensors"
+    step = several.maker(path)
+    assert (step.rule, step.outputs, step.arguments["original"]) == ("unlearn", (path,), 2)
+    assert step.inputs["originals"] == ["models/full/0002-0002.safetensors"]
+    assert step.origin.key == several.models_origin(groups[2]).key
+    dump = several.maker("losses/unlearn/finetune/original_0002/0032-0063.parquet")
+    assert dump.inputs["shard"] == path
+    assert set(several.step("score", method="finetune").inputs) == {
+        "retrained", "unlearned", "unlearned_0001", "unlearned_0002", "originals",
+    }  # fmt: skip
+
+
+def test_with_an_original_a_copy_a_job_reads_those_of_its_copies():
+    mixed = plan(originals="per_copy")
+    assert mixed.original_shards == mixed.shards
+    step = mixed.maker("models/unlearn/finetune/0032-0063.safetensors")
+    assert step.inputs["originals"] == ["models/full/0032-0063.safetensors"]
+    assert step.arguments["original"] is None
+    assert mixed.copy_groups("finetune") == ["unlearn/finetune"]
+
+
+def test_an_oracle_is_of_the_same_original(tmp_path):
+    several = with_oracle(tmp_path, originals={"count": 2})
+    step = several.maker("models/unlearn/oracle/original_0001/0000-0031.safetensors")
+    assert step.inputs["oracles"] == ["models/unlearn/retrain/original_0001/0000-0031.safetensors"]
+    assert step.arguments["oracles_key"] == several.models_origin("unlearn/retrain/original_0001").key
 
 
 @pytest.mark.parametrize("changes", [{"delta": 1e-4}, {"efficiency": {"limit": 0.3}}, {"ceiling": "retrain"}], ids=str)
