@@ -1,7 +1,7 @@
 """What a run shows while it works: a line now and then in place of some twenty lines a job.
 
-Jobs done, time left over all jobs, what runs at the moment. Warnings, failures and what Snakemake says at the start and
-the end are shown as ever, and Snakemake's own log file has every line. `snakemake --printshellcmds` (``-p``) shows all
+Jobs done, time left over all jobs, what runs at the moment. Warnings, failures and what Snakemake says at the end are shown as
+ever, and Snakemake's own log file has every line. `snakemake --printshellcmds` (``-p``) shows all
 of it here as well.
 """
 
@@ -17,10 +17,11 @@ from typing import TextIO
 
 from unlearning_metric.progress import QUIET, clock
 
-#: Lines come at first this many seconds apart, then, in a long run, each after a tenth of the time that is over.
-INTERVAL, SHARE, LONGEST = 10.0, 0.1, 120.0
-#: Snakemake's events (`LogEvent`) of which every job has some, by name.
-OF_JOBS = frozenset({"JOB_INFO", "JOB_STARTED", "JOB_FINISHED", "PROGRESS", "SHELLCMD", "RESOURCES_INFO", "RUN_INFO"})
+#: Lines come at first this many seconds apart, then, in a long run, each after a fifth of the time that is over.
+INTERVAL, SHARE, LONGEST = 15.0, 0.2, 180.0
+#: Snakemake's events (`LogEvent`) of which every job has some, and those of a page about the run, by name.
+OF_JOBS = frozenset({"JOB_INFO", "JOB_STARTED", "JOB_FINISHED", "PROGRESS", "SHELLCMD"})
+OF_RUN = frozenset({"WORKFLOW_STARTED", "RESOURCES_INFO", "RUN_INFO"})
 #: What comes with no event, at every choice of jobs or once for each job.
 CHATTER = ("Select jobs to execute", "Removing temporary output", "Waiting at most", "Conda environments: ignored")
 
@@ -61,7 +62,7 @@ class RunSummary(logging.Filter):
         if event is None:
             shown = not record.getMessage().startswith(CHATTER)
         else:
-            shown = event not in OF_JOBS or (event == "PROGRESS" and self._done == self._total)
+            shown = event not in OF_JOBS | OF_RUN or (event == "PROGRESS" and self._done == self._total)
         if shown:
             self._clear()
         return shown
