@@ -1,8 +1,8 @@
 """What a run shows while it works: a line now and then in place of some twenty lines a job.
 
-Jobs done, time left over all jobs, what runs at the moment. Warnings, failures and what Snakemake says at the end are shown as
-ever, and Snakemake's own log file has every line. `snakemake --printshellcmds` (``-p``) shows all
-of it here as well.
+Jobs done, time left over all jobs, what runs at the moment. Warnings, failures and what Snakemake says at the end are
+shown as ever, and Snakemake's own log file has every line. `snakemake --printshellcmds` (``-p``) shows all of it here
+as well.
 """
 
 from __future__ import annotations
