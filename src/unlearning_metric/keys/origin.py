@@ -50,10 +50,17 @@ def code_fingerprint() -> str:
     return digest({path.relative_to(PACKAGE_ROOT).as_posix(): content_fingerprint(path) for path in files})
 
 
-def method_fingerprint(path: Path | str) -> str:
-    """Fingerprint of a file of the user's and of the files and packages beside it that it imports."""
+def method_fingerprint(path: Path | str, root: Path | str | None = None, modules: tuple[str, ...] = ()) -> str:
+    """Fingerprint of a file of the user's and of the files and packages beside it that it imports.
+
+    Parameters
+    ----------
+    root, modules : as for `local_imports.imported_files`
+    """
     path = Path(path).resolve()
-    helpers = {file.relative_to(path.parent).as_posix(): file_fingerprint(file) for file in imported_files(path)}
+    folder = Path(root).resolve() if root is not None else path.parent
+    found = imported_files(path, root, modules)
+    helpers = {file.relative_to(folder).as_posix(): file_fingerprint(file) for file in found}
     return digest({"own": file_fingerprint(path), "helpers": helpers})
 
 
