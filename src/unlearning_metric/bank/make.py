@@ -19,7 +19,7 @@ from unlearning_metric.bank.bag import PAYLOAD, tag_files
 from unlearning_metric.bank.description import croissant, readme
 from unlearning_metric.bank.digests import digests
 from unlearning_metric.bank.problems import BankError
-from unlearning_metric.bank.record import CONFIGURATION, FORMAT, IN_RESULTS, RECORD, File, Need, Record
+from unlearning_metric.bank.record import CONFIGURATION, FORMAT, IN_RESULTS, RECORD, SIDES, File, Need, Record
 from unlearning_metric.bank.unpack import README
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.keys.versions import VERSIONS
@@ -100,8 +100,7 @@ def make_bank(plan: Plan, results: Path | str, out: Path | str, words: Words, wi
 def bank_groups(plan: Plan) -> dict[str, str]:
     """Side of a score -> group of models, of all sides but the method's own."""
     groups = plan.score_groups(ORACLE_METHOD)
-    del groups["unlearned"]
-    return groups
+    return {name: groups[name] for name in SIDES if name in groups}
 
 
 def _checked(plan: Plan, results: Path, path: str) -> File:
