@@ -204,13 +204,17 @@ def side_by_side(dataset, net, settings, most: int, models: int):
 def workflow() -> bool:
     """The digits workflow end to end on the GPU."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=8", "--nolock", "--quiet",
-                   "all", "--config", f"results={folder}/results", "device=cuda", "jobs_per_gpu=8"]  # fmt: skip
+        command = [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=8", "--nolock", "all",
+                   "--config", f"results={folder}/results", "device=cuda", "jobs_per_gpu=8"]  # fmt: skip
         begin = time.perf_counter()
         answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         took = time.perf_counter() - begin
         if answer.returncode:
-            print(answer.stdout[-3000:], answer.stderr[-3000:], flush=True)
+            print(
+                "\n".join(line for line in (answer.stdout + answer.stderr).splitlines() if " model " not in line)[
+                    -5000:
+                ]
+            )
             return False
         board = json.loads((Path(folder) / "results" / "leaderboard.json").read_text())
         print(f"digits workflow on the GPU: {took:.0f} s; the board: {json.dumps(board)[:1500]}", flush=True)

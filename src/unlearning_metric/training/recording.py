@@ -43,7 +43,12 @@ class Recorder:
         with torch.cuda.graph(graph, stream=self.stream):
             call()
         torch.cuda.synchronize()
-        return graph.replay
+
+        def replay(recorded: Callable[[], None] = call) -> None:
+            # What was recorded reads tensors of the call's own: they live as long as the call does.
+            graph.replay()
+
+        return replay
 
     @staticmethod
     def random_state() -> torch.Tensor:

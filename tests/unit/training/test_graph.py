@@ -1,4 +1,4 @@
-"""The engine graph without a GPU: what is recorded, replayed by calling it again, gives the loop's models bit for bit."""
+"""The engine graph without a GPU: what is recorded, when it is called again, gives the loop's models bit for bit."""
 
 from contextlib import contextmanager
 
