@@ -137,8 +137,9 @@ def _batch_norm(layer: _BatchNorm, values: torch.Tensor) -> torch.Tensor:
         count = values.numel() // values.shape[1]
         with torch.no_grad():
             layer.num_batches_tracked.add_(1)
-            layer.running_mean.lerp_(mean, layer.momentum)
-            layer.running_var.lerp_(variance * (count / (count - 1)), layer.momentum)
+            layer.running_mean.mul_(1 - layer.momentum).add_(layer.momentum * mean)
+            spread = variance * (count / (count - 1))
+            layer.running_var.mul_(1 - layer.momentum).add_(layer.momentum * spread)
     made = centred * (variance + layer.eps).rsqrt().view(form)
     if layer.affine:
         made = made * layer.weight.view(form) + layer.bias.view(form)
