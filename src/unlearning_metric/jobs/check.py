@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unlearning_metric.bank import Opened, opened_bank
 from unlearning_metric.jobs.unlearn import Bench, prepare_bench
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.nets.by_name import build_model
@@ -63,24 +64,29 @@ def check_method(
     MethodError
         If the method does not fit the contract: says why, and how to become one.
     """
-    refuse_edited(provenance, {**user_files(settings), "file": method_file})
+    refuse_edited(provenance, {**user_files(settings), "file": method_file}, settings.get("interface", {}))
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
-    given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
+    contract = (settings[name] for name in ("function", "options", "batches"))
+    given = method_of_file(method, method_file, *contract, settings.get("interface"))
+    bank = opened_bank(Path(out).parent)
     # Copy 0 again, after another one: what that leaves behind would show.
     runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
-    document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)
+    document = check_document(bench, runs, method, settings, _retraining(original, retrained, bank), copies, limit)
     document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings["training"]))}
     write_document(out, document)
     for line in summary_lines(document):
         LOGGER.info("%s", line)
 
 
-def _retraining(original: Path | str, retrained: dict[str, str]) -> dict[str, Any]:
+def _retraining(original: Path | str, retrained: dict[str, str], bank: Opened | None) -> dict[str, Any]:
     """Seconds of one retraining, and from which models they are; None where nothing tells."""
     made = [path for path, key in retrained.items() if stored_key(path) == key]
     paths, source = (made, "retrained models") if made else ([original], "the original model")
+    if bank is not None:
+        system = bank.record.machine.get("system", "unknown")
+        source += f" of the bank {bank.name}, perhaps on another machine: {system}"
     seconds = [value for path in paths for value in read_header(path)["run"].get("seconds", ())]
     # Median: the first model of a job also pays for warming up. An original trained elsewhere tells no time.
     return {"seconds": float(np.median(seconds)) if seconds else None, "measured_on": source if seconds else None}
@@ -122,6 +128,9 @@ def check_document(
         "schema_version": SCHEMA_VERSION,
         "method": method,
         "fits_contract": True,
+        # What each parameter of its function got: a wrong binding is seen at a glance.
+        "arguments": alone.bound,
+        "cuda": settings.get("interface", {}).get("cuda"),
         "changes_parameters": not _equal(first, before.state_dict()),
         "differs_between_seeds": not _equal(first, other),
         "same_with_same_seed": _equal(first, again),
@@ -178,7 +187,7 @@ def _warnings(document: dict[str, Any]) -> list[str]:
     elif not document["differs_between_seeds"]:
         found.append(
             "two seeds give the same copy; with one original such a method scores exactly 0. Draw fresh randomness "
-            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals above 1"
+            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals: per_copy"
         )
     if not document["same_with_same_seed"]:
         found.append(
@@ -203,6 +212,8 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         f"{document['method']}: fits the contract; changes parameters: {yes[document['changes_parameters']]}; differs "
         f"between seeds: {yes[document['differs_between_seeds']]}; same with the same seed: "
         f"{yes[document['same_with_same_seed']]}",
+        "arguments: " + (", ".join(f"{name} <- {text}" for name, text in document["arguments"].items()) or "none"),
+        *(["CUDA asked for by name meant the CPU (cuda: pretend)"] if document["cuda"] == "pretend" else []),
         "passes over " + ", ".join(f"{name} {passes:.3g}" for name, passes in document["passes"].items()),
         "accuracy before -> after: "
         + ", ".join(

@@ -1,8 +1,8 @@
 """Keys: what an artifact was made from, as one hash.
 
 A key hashes a step's own slice of the configuration, the step's version, the fingerprints of the user's files and the
-keys of the step's inputs. Rules carry it in ``params`` (so Snakemake reruns exactly what changed, whatever the file
-times say) and artifacts carry it in their headers (so files that do not belong together are refused).
+keys of the step's inputs. Artifacts carry it in their headers: a run makes anew what has another key, whatever the file
+times say, and files that do not belong together are refused.
 
 The package's own code enters by the version alone (see `versions`): an upgrade that moves no number costs nobody a
 model. Its fingerprint stands beside the key, as a record. The user's Python files enter as their parsed source without
@@ -50,10 +50,17 @@ def code_fingerprint() -> str:
     return digest({path.relative_to(PACKAGE_ROOT).as_posix(): content_fingerprint(path) for path in files})
 
 
-def method_fingerprint(path: Path | str) -> str:
-    """Fingerprint of a file of the user's and of the files and packages beside it that it imports."""
+def method_fingerprint(path: Path | str, root: Path | str | None = None, modules: tuple[str, ...] = ()) -> str:
+    """Fingerprint of a file of the user's and of the files and packages beside it that it imports.
+
+    Parameters
+    ----------
+    root, modules : as for `local_imports.imported_files`
+    """
     path = Path(path).resolve()
-    helpers = {file.relative_to(path.parent).as_posix(): file_fingerprint(file) for file in imported_files(path)}
+    folder = Path(root).resolve() if root is not None else path.parent
+    found = imported_files(path, root, modules)
+    helpers = {file.relative_to(folder).as_posix(): file_fingerprint(file) for file in found}
     return digest({"own": file_fingerprint(path), "helpers": helpers})
 
 

@@ -83,7 +83,7 @@ FOR_VECTORS = ("mlp",)
 
 
 def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Module:
-    """A freshly initialised model in channels-last memory; the global random states are left as they were.
+    """A freshly initialised model, contiguous in memory; the global random states are left as they were.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_clas
         try_out(model, settings, image_shape, num_classes)
         if settings["name"] is None:
             look_at(model, settings, image_shape, num_classes)
-    return model.to(memory_format=torch.channels_last)
+    return model
 
 
 def _torchvision(name: str, image_shape: tuple[int, ...], num_classes: int) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ class Findings:
     seconds : group -> seconds of all its models; disk : folder -> bytes
     classes : what the source calls class 0, 1, ...; empty where it is not known
     pairs : of the leaderboard, how each two ranked methods compare
+    bank : title, name and sha256 of the bank that the scores were made with
     """
 
     rows: list[Mapping[str, Any]]
@@ -86,6 +87,7 @@ class Findings:
     disk: Mapping[str, int] = field(default_factory=dict)
     classes: Sequence[str] = ()
     pairs: Sequence[Mapping[str, Any]] = ()
+    bank: Mapping[str, str] | None = None
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
@@ -111,7 +113,8 @@ def gather(
     Parameters
     ----------
     results : folder with the leaderboard, the score documents and the per-example tables
-    dumps, keys : group of models (``retain``, ``full``, ``unlearn/<method>``) -> its dumps, and the key they must carry
+    dumps, keys : group of models (``retain``, ``unlearn/<method>``, ``unlearn/<method>/original_0001``) -> its
+        dumps, and the key they must carry
     score_keys : method -> key of its score
     dataset, dataset_key : the data set, and its key
     board_key : key of the leaderboard; None to take it as it is
@@ -132,8 +135,17 @@ def gather(
             continue
         group = f"unlearn/{name}"
         copies = load_ensemble(dumps[group], keys[group], len(retrained), ("forget",))
+        others = [
+            load_ensemble(paths, keys[other], len(retrained), ("forget",))
+            for other, paths in dumps.items()
+            if other.startswith(f"{group}/")
+        ]
         samples, _ = read_parquet(results / f"samples_{name}.parquet", score_keys[name])
-        taken = float(copies.seconds.sum()) if copies.seconds.size else None
+        if "original" in samples:
+            # An example is shown by the copies from the first original.
+            samples = samples[samples["original"] == 0].reset_index(drop=True)
+        everything = _together([copies, *others])
+        taken = float(everything.seconds.sum()) if everything.seconds.size else None
         methods.append(
             Method(
                 name=name,
@@ -141,7 +153,7 @@ def gather(
                 document=read_document(results / f"score_{name}.json", score_keys[name]),
                 samples=samples,
                 examples=_examples(samples, retrained, copies),
-                utility=utility_interval(retrained, copies),
+                utility=utility_interval(retrained, everything),
                 seconds=taken,
             )
         )
@@ -161,6 +173,7 @@ def gather(
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
         classes=header.get("classes", ()),
         pairs=board["pairs"],
+        bank=board.get("bank"),
     )
 
 
@@ -178,6 +191,18 @@ def image_of(example: np.ndarray) -> np.ndarray | None:
         return None
     low, high = float(example.min()), float(example.max())
     return np.round((example.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+
+
+def _together(sides: Sequence[Ensemble]) -> Ensemble:
+    """The first ensemble, with the accuracies and seconds of the models of all of them."""
+    if len(sides) == 1:
+        return sides[0]
+    return replace(
+        sides[0],
+        models=np.arange(sum(len(side) for side in sides)),
+        accuracy={name: np.concatenate([side.accuracy[name] for side in sides]) for name in sides[0].accuracy},
+        seconds=np.concatenate([side.seconds for side in sides]),
+    )
 
 
 def _models(paths: list[str]) -> int:

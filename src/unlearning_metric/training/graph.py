@@ -21,7 +21,7 @@ from unlearning_metric.training.precision import arithmetic
 from unlearning_metric.training.recipe import learning_rate, total_steps
 from unlearning_metric.training.recording import Recorder
 from unlearning_metric.training.step import Epochs, Trainer
-from unlearning_metric.user_code.loading import first_line
+from unlearning_metric.user_code.failures import first_line
 
 #: Models side by side at most, and what twice as many of them must gain to be taken.
 MOST, GAIN = 32, 1.03

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import (
@@ -32,7 +33,7 @@ from unlearning_metric.training.recipe import learning_rate, total_steps
 from unlearning_metric.training.stacked import STACK, train_stacked
 from unlearning_metric.training.step import Epochs, Trainer
 from unlearning_metric.training.user_training import train_by_function
-from unlearning_metric.user_code.loading import first_line
+from unlearning_metric.user_code.failures import first_line
 
 
 class CompilerError(UserError, RuntimeError):

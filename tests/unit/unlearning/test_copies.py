@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.training.train import train_models
@@ -18,11 +18,11 @@ from unlearning_metric.unlearning.copies import (
     METHOD,
     Method,
     MethodError,
-    bind,
     load_method,
     run_copies,
 )
 from unlearning_metric.unlearning.offer import Start
+from unlearning_metric.user_code.binding import bind
 
 METHODS = Path(__file__).resolve().parents[3] / "methods"
 MODEL = {"name": "digits_cnn", "width": 4}
