@@ -20,6 +20,7 @@ html_theme = "furo"
 html_title = f"unlearning-metric {release}"
 html_static_path = ["_static"]
 html_css_files = ["wide-tables.css"]
+html_extra_path = ["gallery"]
 html_show_sourcelink = False
 # Headings have the anchors that they have on code hosts.
 myst_heading_anchors = 4

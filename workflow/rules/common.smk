@@ -131,7 +131,12 @@ def is_watched():
     """Whether somebody watches a run, and did not ask for what Snakemake says of each job."""
     shown = workflow.output_settings
     asked = shown.dryrun or shown.verbose or shown.printshellcmds or shown.quiet
-    return workflow.is_main_process and not asked
+    # What a check says stands among the lines of its job.
+    checks = any(
+        os.path.basename(path).startswith("check_")
+        for path in workflow.dag_settings.targets
+    )
+    return workflow.is_main_process and not asked and not checks
 
 
 def shard_minutes(wildcards):

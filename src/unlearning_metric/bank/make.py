@@ -23,6 +23,7 @@ from unlearning_metric.bank.record import CONFIGURATION, FORMAT, IN_RESULTS, REC
 from unlearning_metric.bank.unpack import README
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.keys.versions import VERSIONS
+from unlearning_metric.metrics.ceiling import split_correction
 from unlearning_metric.metrics.challenge import Sorted, challenge_score, split_ceiling
 from unlearning_metric.metrics.intervals import LEAST_MODELS, score_interval
 from unlearning_metric.outputs.dumps import load_ensemble
@@ -245,8 +246,10 @@ def bank_ceiling(retrained: Ensemble, second: Ensemble | None, settings: Mapping
     split_seed = Streams(seed, "ceiling").integer("splits")
     if second is None and models < LEAST_HALVED:
         return None
+    correction = None
     if second is None:
-        score = split_ceiling(reference, split_seed, delta=delta)
+        correction = split_correction(reference, split_seed, delta)
+        score = split_ceiling(reference, split_seed, delta=delta) * correction
         ordered = Sorted.of(reference)
     else:
         score = challenge_score(reference, second.forget.saturated, delta)
@@ -254,7 +257,7 @@ def bank_ceiling(retrained: Ensemble, second: Ensemble | None, settings: Mapping
     found: dict[str, Any] = {"score": float(score), "source": settings["ceiling"], "interval": None}
     if models >= LEAST_MODELS and reference.shape[1] >= LEAST_EXAMPLES:
         deletions = Streams(seed, "score").integer("deletions")
-        replicates = ceiling_replicates(retrained, ordered, deletions, split_seed, delta)
+        replicates = ceiling_replicates(retrained, ordered, deletions, split_seed, delta, correction)
         found["interval"] = [float(end) for end in score_interval(replicates)]
     return found
 

@@ -43,6 +43,11 @@ def content_fingerprint(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
+def weights_fingerprint(weights: Path | str) -> str:
+    """What of pretrained weights enters a key: the bytes of a file, the name of those that have one."""
+    return content_fingerprint(weights) if Path(weights).is_file() else str(weights)
+
+
 @cache
 def code_fingerprint() -> str:
     """Fingerprint of this package's files, byte by byte, wherever they lie: a record of what code ran, in no key."""

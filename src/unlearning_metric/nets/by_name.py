@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.nets.airbench import airbench
+from unlearning_metric.nets.pretrained import start_from_weights
 from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
 from unlearning_metric.nets.user_nets import ModelError, does_not_take, look_at, own_net, try_out
@@ -111,6 +112,8 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_clas
         else:
             model = _torchvision(settings["name"], image_shape, num_classes)
         try_out(model, settings, image_shape, num_classes)
+        if settings.get("weights") is not None:
+            start_from_weights(model, settings)
         if settings["name"] is None:
             look_at(model, settings, image_shape, num_classes)
     return model

@@ -15,7 +15,7 @@ from typing import Any
 from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, Config, unknown_method_message
 from unlearning_metric.data import SOURCES
 from unlearning_metric.keys.folder_content import folder_fingerprint
-from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint
+from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint, weights_fingerprint
 from unlearning_metric.plan.methods import MethodEntry, method_entries
 from unlearning_metric.plan.steps import STEPS, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
@@ -73,6 +73,7 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
 CONTENT: dict[str, Callable[[Path | str], str]] = {
     "forget.path": content_fingerprint,
     "model.file": method_fingerprint,
+    "model.weights": weights_fingerprint,
     "training.file": method_fingerprint,
     "original": content_fingerprint,
 }

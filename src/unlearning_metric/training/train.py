@@ -247,6 +247,12 @@ def train_models(
         If this host, this net or the user's own function cannot do what the recipe says.
     """
     device, indices = dataset.images.device.type, list(indices)
+    if model_settings.get("weights") is not None:
+        LOGGER.info(
+            "every model starts from the weights %s: seeds move order, augmentation and a new last layer alone, so the "
+            "spread is smaller; forget examples must not have been in the pretraining",
+            model_settings["weights"],
+        )
     refuse_untrainable(dataset, model_settings, num_classes, recipe)
     states: dict[int, dict[str, torch.Tensor]] = {}
     seconds: dict[int, float] = {}
