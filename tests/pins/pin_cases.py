@@ -142,4 +142,8 @@ EXEMPT = {
     "skip": "which methods are run",
 }
 #: Of torchvision's nets one stands for all: they differ in torchvision's code, not in this package's.
-ONE_FOR_ALL = {"model.name": ("digits_cnn", "cnn_small", "resnet18_cifar", "mlp", "squeezenet1_1")}
+#: On a CPU auto is loop, and graph is refused.
+ONE_FOR_ALL = {
+    "model.name": ("digits_cnn", "cnn_small", "resnet18_cifar", "mlp", "squeezenet1_1"),
+    "training.engine": ("auto", "stacked"),
+}

@@ -38,6 +38,27 @@ class Augmentation:
         AugmentationError
             If the examples are no images.
         """
+        return self.apply(images, self.draw(len(images)))
+
+    def draw(self, count: int) -> torch.Tensor:
+        """Draws of a batch: int64 [3, count], pixels down, pixels to the right, whether mirrored."""
+        # Three numbers an image whatever is switched on, in one draw.
+        return torch.stack(
+            [
+                torch.randint(2 * self.crop + 1, (count,), generator=self.generator),
+                torch.randint(2 * self.crop + 1, (count,), generator=self.generator),
+                torch.randint(2, (count,), generator=self.generator),
+            ]
+        )
+
+    def apply(self, images: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """The version of images [batch, height, width, channels] that draws [3, batch] make; random no more.
+
+        Raises
+        ------
+        AugmentationError
+            If the examples are no images.
+        """
         if images.ndim != 4:
             raise AugmentationError(
                 f"training.crop and training.flip are for images; the examples are {list(images.shape[1:])}. Remove "
@@ -45,14 +66,6 @@ class Augmentation:
             )
         count, height, width, channels = images.shape
         pad = self.crop
-        # Three numbers an image whatever is switched on, in one draw.
-        drawn = torch.stack(
-            [
-                torch.randint(2 * pad + 1, (count,), generator=self.generator),
-                torch.randint(2 * pad + 1, (count,), generator=self.generator),
-                torch.randint(2, (count,), generator=self.generator),
-            ]
-        )
         padded = functional.pad(images, (0, 0, pad, pad, pad, pad)) if pad else images
         # The pixels' numbers are most of what is written here: 32 bits wherever they do.
         number = {"dtype": torch.int32 if padded.numel() < 2**31 else torch.int64, "device": images.device}

@@ -16,7 +16,7 @@ from unlearning_metric.config.values import (
 )
 from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 
-ModelName = Literal[("digits_cnn", "cnn_small", "resnet18_cifar", "mlp", *TORCHVISION_NETS)]
+ModelName = Literal[("digits_cnn", "cnn_small", "airbench", "resnet18_cifar", "mlp", *TORCHVISION_NETS)]
 MODELS: tuple[str, ...] = get_args(ModelName)
 DEFAULT_WIDTH = 32
 #: What the function is called unless the configuration says otherwise.
@@ -46,8 +46,8 @@ class Model(Section):
 def _model_is_named_once(name: str | None, file: str | None) -> str | None:
     if name is None and file is None:
         return (
-            "model: names no model. Set model.name (digits_cnn, cnn_small, resnet18_cifar, mlp, or a classifier of "
-            "torchvision), or model.file to a Python file with a function that builds one."
+            "model: names no model. Set model.name (digits_cnn, cnn_small, airbench, resnet18_cifar, mlp, or a "
+            "classifier of torchvision), or model.file to a Python file with a function that builds one."
         )
     if name is not None and file is not None:
         return f"model.name: {name} and model.file: {file} are both given. Keep one of the two."

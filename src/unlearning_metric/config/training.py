@@ -50,8 +50,11 @@ class Training(Section):
     flip: Truth = Field(False, description="Whether half of the images, at random, are mirrored left and right.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass.")
     tf32: Truth = Field(False, description="Whether a GPU may round the operands of fp32 products to TF32.")
-    engine: Literal["loop", "stacked"] = Field(
-        "loop", description="One model after another, or the models of a job at once; the latter for tiny nets."
+    engine: Literal["auto", "graph", "loop", "stacked"] = Field(
+        "auto",
+        description="graph: steps recorded on a GPU and replayed, several models side by side; loop: one model after "
+        "another; stacked: the models of a job as one, for tiny nets; auto: graph where a step can be recorded, else "
+        "loop.",
     )
     compile: Truth = Field(False, description="Whether torch.compile makes the forward pass; for a GPU.")
     file: PythonFile | None = Field(None, description="Python file with a function that trains a model instead.")
@@ -100,7 +103,7 @@ def _file_is_all(file: str | None, *given: Any) -> str | None:
 
 def _engine_fits(engine: str, compiled: bool) -> str | None:
     if engine == "stacked" and compiled:
-        return "training.compile: is for training.engine loop. Remove one of the two."
+        return "training.compile: is for training.engine loop, graph and auto, not stacked. Remove one of the two."
     return None
 
 

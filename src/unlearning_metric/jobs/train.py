@@ -12,7 +12,7 @@ from unlearning_metric.nets.user_nets import model_title, start_is_fixed
 from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.store.files import read_npz, write_models
-from unlearning_metric.training.train import make_dataset, train_models
+from unlearning_metric.training.train import make_dataset, train_models, with_engine
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: role -> the index sets its models are trained on
@@ -52,19 +52,20 @@ def train_shard(
             "must set no seed in its function, or retrained models differ by the order of their batches alone",
             model_title(model),
         )
+    recipe = with_engine(examples, model, header["num_classes"], settings["training"])
     progress = Progress(role, len(models))
     states, seconds = train_models(
         examples,
         model,
         header["num_classes"],
-        settings["training"],
+        recipe,
         settings["experiment_seed"],
         role,
         models,
         progress.step,
         validation,
     )
-    record = {**run_record(device, settings["training"]), "seconds": [seconds[index] for index in models]}
+    record = {**run_record(device, recipe), "seconds": [seconds[index] for index in models]}
     diverged = [index for index, state in states.items() if not is_finite(state)]
     if diverged:
         LOGGER.warning(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from unlearning_metric.nets.airbench import airbench
 from unlearning_metric.nets.pretrained import start_from_weights
 from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
@@ -74,6 +75,7 @@ def mlp(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int
 MODELS: dict[str, Callable[[dict[str, Any], tuple[int, ...], int], nn.Module]] = {
     "digits_cnn": digits_cnn,
     "cnn_small": cnn_small,
+    "airbench": airbench,
     "resnet18_cifar": resnet18_cifar,
     "mlp": mlp,
 }

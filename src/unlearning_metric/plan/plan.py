@@ -56,7 +56,7 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
     Parameters
     ----------
     settings : nested mappings
-    neutral : dotted name -> neutral value
+    neutral : dotted name -> neutral value, or a tuple of them
     """
     kept = copy.deepcopy(dict(settings))
     for name, value in neutral.items():
@@ -64,7 +64,7 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
         section = kept
         for parent in parents:
             section = section.get(parent, {})
-        if last in section and section[last] == value:
+        if last in section and section[last] in (value if isinstance(value, tuple) else (value,)):
             del section[last]
     return kept
 

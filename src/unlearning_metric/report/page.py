@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from unlearning_metric.bank.record import bank_sentence
-from unlearning_metric.config import NEUTRAL
+from unlearning_metric.config.neutral import is_neutral
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import cautions, head_line, originals_text, others_line, warning_texts
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
@@ -145,7 +145,7 @@ def what_was_run(found: Findings) -> dict[str, str]:
 
     def listed(section: Mapping[str, Any], title: str = "") -> str:
         # What is switched off is left out.
-        said = {name: value for name, value in section.items() if value != NEUTRAL.get(f"{title}.{name}", ())}
+        said = {name: value for name, value in section.items() if not is_neutral(f"{title}.{name}", value)}
         return ", ".join(f"{name} {value}" for name, value in said.items() if value not in (None, [], {}))
 
     return {

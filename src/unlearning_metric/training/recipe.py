@@ -38,9 +38,16 @@ def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], recipe: dict[str, Any]) -> torch.optim.Optimizer:
-    """The recipe's optimizer in its fused form."""
-    common = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "fused": True}
+def make_optimizer(
+    parameters: Iterable[nn.Parameter], recipe: dict[str, Any], rate: torch.Tensor | None = None
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer in its fused form.
+
+    Parameters
+    ----------
+    rate : the learning rate as a number on the device, which may change there without a word to the optimizer
+    """
+    common = {"lr": recipe["lr"] if rate is None else rate, "weight_decay": recipe["weight_decay"], "fused": True}
     if recipe["optimizer"] == "sgd":
         optimizer = torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
         if recipe["momentum"]:
@@ -50,7 +57,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], recipe: dict[str, Any]) -
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return optimizer
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
-    return kind(parameters, **common)
+    return kind(parameters, capturable=rate is not None, **common)
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from unlearning_metric.batches.augmentation import make_augmentation
@@ -21,6 +23,7 @@ from unlearning_metric.errors import UserError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import arithmetic, autocast
 from unlearning_metric.training.recipe import learning_rate, loss_function, make_optimizer, total_steps
+from unlearning_metric.training.step import Epochs
 from unlearning_metric.user_code.failures import first_line
 
 #: Models at once. More of them fall out of a processor's cache; a GPU takes the whole shard.
@@ -60,6 +63,8 @@ def train_stacked(
     names = list(models[0].state_dict())
     parameters, buffers = _stacked(models)
     skeleton = copy.deepcopy(models[0]).to("meta")
+    if device.type == "cuda":
+        _spell_out_batch_norms(skeleton)
     del models
 
     def one(parameters: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor], images: torch.Tensor):
@@ -113,13 +118,41 @@ def _stacked(models: list[nn.Module]) -> tuple[dict[str, torch.Tensor], dict[str
     return parameters, buffers
 
 
+def _spell_out_batch_norms(net: nn.Module) -> None:
+    """Batch norm in elementary operations: some PyTorch's own asks on a GPU for a memory format, which vmap has not."""
+    for module in net.modules():
+        if isinstance(module, _BatchNorm) and module.training and module.momentum is not None:
+            module.forward = partial(_batch_norm, module)
+
+
+def _batch_norm(layer: _BatchNorm, values: torch.Tensor) -> torch.Tensor:
+    """What ``layer`` makes of values [batch, channels, ...] in training, in float32 like its own."""
+    kind, values = values.dtype, values.float()
+    axes = [axis for axis in range(values.ndim) if axis != 1]
+    form = [1, -1] + [1] * (values.ndim - 2)
+    mean = values.mean(axes)
+    centred = values - mean.view(form)
+    variance = centred.square().mean(axes)
+    if layer.track_running_stats:
+        count = values.numel() // values.shape[1]
+        with torch.no_grad():
+            layer.num_batches_tracked.add_(1)
+            layer.running_mean.mul_(1 - layer.momentum).add_(layer.momentum * mean)
+            spread = variance * (count / (count - 1))
+            layer.running_var.mul_(1 - layer.momentum).add_(layer.momentum * spread)
+    made = centred * (variance + layer.eps).rsqrt().view(form)
+    if layer.affine:
+        made = made * layer.weight.view(form) + layer.bias.view(form)
+    return made.to(kind)
+
+
 class _Batches:
     """Endless batches of all models: images [models, batch, ...], labels [models, batch]."""
 
     def __init__(self, dataset: ImageDataset, recipe: dict[str, Any], streams: Sequence[Streams]) -> None:
         self.dataset, self.size = dataset, recipe["batch_size"]
-        self.orders = [one.torch("order") for one in streams]
-        self.augmentations = [make_augmentation(recipe, one.torch("augment")) for one in streams]
+        self.epochs = [Epochs(len(dataset), recipe, one) for one in streams]
+        self.augmentation = make_augmentation(recipe, torch.Generator())
         self.step = 0
 
     def __len__(self) -> int:
@@ -128,19 +161,19 @@ class _Batches:
     def __next__(self) -> tuple[torch.Tensor, torch.Tensor]:
         place = self.step % len(self)
         if place == 0:
-            count = len(self.dataset)
-            drawn = torch.stack([torch.randperm(count, generator=generator) for generator in self.orders])
-            self.permuted = drawn.to(self.dataset.images.device, non_blocking=True)
+            device = self.dataset.images.device
+            orders, drawn = zip(*(epochs.draw() for epochs in self.epochs), strict=True)
+            self.orders = torch.stack(orders).to(device, non_blocking=True)
+            self.drawn = None if drawn[0] is None else torch.stack(drawn, dim=1).to(device, non_blocking=True)
         self.step += 1
-        chosen = self.permuted[:, place * self.size : (place + 1) * self.size]
-        if self.augmentations[0] is None:
-            images, labels = self.dataset.batch(chosen.reshape(-1))
-            return images.unflatten(0, chosen.shape), labels.view(chosen.shape)
-        parts = [
-            self.dataset.batch(indices, augmentation)
-            for indices, augmentation in zip(chosen, self.augmentations, strict=True)
-        ]
-        return torch.stack([images for images, _ in parts]), torch.stack([labels for _, labels in parts])
+        taken = slice(place * self.size, (place + 1) * self.size)
+        chosen = self.orders[:, taken]
+        augmented = None
+        if self.drawn is not None:
+            # All models' images in one gather.
+            augmented = partial(self.augmentation.apply, drawn=self.drawn[:, :, taken].flatten(1))
+        images, labels = self.dataset.batch(chosen.flatten(), augmented)
+        return images.unflatten(0, chosen.shape), labels.view(chosen.shape)
 
 
 def _losses(criterion: nn.CrossEntropyLoss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

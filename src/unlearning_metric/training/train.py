@@ -27,9 +27,11 @@ from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.compiler_import import clock
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.seeds import Streams
-from unlearning_metric.training.precision import arithmetic, autocast, refuse_unsupported
-from unlearning_metric.training.recipe import learning_rate, loss_function, make_optimizer, total_steps
+from unlearning_metric.training.graph import GraphError, GraphTrainer, graph_refusal, train_graph
+from unlearning_metric.training.precision import arithmetic, refuse_unsupported
+from unlearning_metric.training.recipe import learning_rate, total_steps
 from unlearning_metric.training.stacked import STACK, train_stacked
+from unlearning_metric.training.step import Epochs, Trainer
 from unlearning_metric.training.user_training import train_by_function
 from unlearning_metric.user_code.failures import first_line
 
@@ -84,26 +86,19 @@ def train_model(
         loader = training_loader(dataset.duplicate(reads=dataset.reads), recipe, streams)
         held = None if validation is None else validation.duplicate(reads=validation.reads)
         return train_by_function(model, loader, held, num_classes, recipe, streams)
-    loader = training_loader(dataset, recipe, streams)
-    # An epoch has batches of two sizes at most: code for each is faster than code for any.
-    forward = torch.compile(model, dynamic=False) if recipe["compile"] else model
-    optimizer = make_optimizer(model.parameters(), recipe)
-    criterion = loss_function(recipe, dataset.labels, num_classes)
-    steps, step = total_steps(recipe, len(loader)), 0
+    trainer, epochs = Trainer(dataset, model, num_classes, recipe), Epochs(len(dataset), recipe, streams)
+    examples, size = len(dataset), recipe["batch_size"]
+    batches = -(-examples // size)
+    steps = total_steps(recipe, batches)
     draws = seeded(streams.integer("draws"))
     with draws, own_line_of(model_settings), _compiler_named(recipe), arithmetic(recipe, device.type):
-        while step < steps:
-            for images, labels in loader:
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(recipe, step, steps, len(loader))
-                optimizer.zero_grad(set_to_none=True)
-                with autocast(recipe, device.type):
-                    logits = forward(images)
-                criterion(logits.float(), labels).backward()
-                optimizer.step()
-                step += 1
-                if step == steps:
-                    break
+        for step in range(steps):
+            batch = step % batches
+            if batch == 0:
+                order, drawn = (part if part is None else part.to(device, non_blocking=True) for part in epochs.draw())
+            taken = slice(batch * size, (batch + 1) * size)
+            trainer.set_rate(learning_rate(recipe, step, steps, batches))
+            trainer.step(order[taken], None if drawn is None else drawn[:, taken])
     return model.eval()
 
 
@@ -191,6 +186,41 @@ def _warm_up(dataset: ImageDataset, model_settings: dict[str, Any], num_classes:
         train_model(few, model_settings, num_classes, short, Streams(0, "warm_up"))
 
 
+def with_engine(
+    dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]
+) -> dict[str, Any]:
+    """The recipe with the engine that trains: for ``auto`` it is ``graph`` where a step can be recorded, else ``loop``.
+
+    Raises
+    ------
+    GraphError
+        If the recipe says ``graph`` and no step can be recorded.
+    """
+    asked, device = recipe["engine"], dataset.images.device
+    if asked not in ("auto", "graph"):
+        return recipe
+    reason = graph_refusal(model_settings, recipe, device.type)
+    if reason is None:
+        shape = tuple(dataset.images.shape[1:])
+        try:
+            with arithmetic(recipe, device.type):
+                GraphTrainer(
+                    dataset, initial_model(model_settings, shape, num_classes, Streams(0, "trial")), num_classes, recipe
+                )
+        except (GraphError, RuntimeError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            reason = first_line(error)
+    if reason is None:
+        LOGGER.info("engine: graph, each step replayed from a recording")
+        return {**recipe, "engine": "graph"}
+    if asked == "graph":
+        raise GraphError(f"training.engine: graph cannot train these models: {reason}. Set training.engine: auto.")
+    if device.type == "cuda":
+        LOGGER.info("engine: loop, since no step can be recorded: %s", reason)
+    return {**recipe, "engine": "loop"}
+
+
 def train_models(
     dataset: ImageDataset,
     model_settings: dict[str, Any],
@@ -202,7 +232,7 @@ def train_models(
     done: Callable[[], None] = lambda: None,
     validation: ImageDataset | None = None,
 ) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
-    """Train the models ``indices`` of a role: one after another, or several at once with ``engine: stacked``.
+    """Train the models ``indices`` of a role: one after another, or several at once, as the recipe's engine says.
 
     Model i is the same whatever other models share its call: bit by bit, but for rounding with ``engine: stacked``.
 
@@ -213,7 +243,7 @@ def train_models(
 
     Raises
     ------
-    ModelError, PrecisionError, StackingError, UserCodeError
+    GraphError, ModelError, PrecisionError, StackingError, UserCodeError
         If this host, this net or the user's own function cannot do what the recipe says.
     """
     device, indices = dataset.images.device.type, list(indices)
@@ -226,22 +256,17 @@ def train_models(
     refuse_untrainable(dataset, model_settings, num_classes, recipe)
     states: dict[int, dict[str, torch.Tensor]] = {}
     seconds: dict[int, float] = {}
-    if recipe["file"] is None:
+    recipe = with_engine(dataset, model_settings, num_classes, recipe)
+    if recipe["file"] is None and recipe["engine"] != "graph":
         # A function of the user's is run as often as there are models, and no more.
         _warm_up(dataset, model_settings, num_classes, recipe)
-    at_once = STACK[device] if recipe["engine"] == "stacked" else 1
-    for first in range(0, len(indices), at_once):
-        group = indices[first : first + at_once]
-        streams = [Streams(experiment_seed, role, index) for index in group]
-        start = clock()
-        if recipe["engine"] == "stacked":
-            trained = train_stacked(dataset, model_settings, num_classes, recipe, streams, initial_model)
-        else:
-            model = train_model(dataset, model_settings, num_classes, recipe, streams[0], validation)
-            trained = [model.state_dict()]
+    each_streams = [Streams(experiment_seed, role, index) for index in indices]
+    start = clock()
+    for trained, model in _trained(dataset, model_settings, num_classes, recipe, each_streams, validation):
         synchronize(device)
+        group = indices[len(states) : len(states) + len(trained)]
         each = (clock() - start) / len(group)
-        if not states and model_settings["name"] is None and recipe["engine"] == "loop":
+        if not states and model_settings["name"] is None and model is not None:
             some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
             images, shape = dataset.batch(some)[0], tuple(dataset.images.shape[1:])
             other = build_model(model_settings, shape, num_classes, seed=1).to(images.device)
@@ -249,7 +274,42 @@ def train_models(
         for index, state in zip(group, trained, strict=True):
             states[index], seconds[index] = state, each
             done()
+        start = clock()
     return states, seconds
+
+
+def _trained(
+    dataset: ImageDataset,
+    model_settings: dict[str, Any],
+    num_classes: int,
+    recipe: dict[str, Any],
+    streams: list[Streams],
+    validation: ImageDataset | None,
+) -> Iterator[tuple[list[dict[str, torch.Tensor]], nn.Module | None]]:
+    """State dicts of the models with these random streams, in their order, as many at a time as are trained at once.
+
+    With them the model itself, where a single one was trained.
+    """
+    shape = tuple(dataset.images.shape[1:])
+    if recipe["engine"] == "graph":
+        with _compiler_named(recipe):
+            trained = train_graph(
+                dataset,
+                num_classes,
+                recipe,
+                streams,
+                lambda own: initial_model(model_settings, shape, num_classes, own),
+            )
+            yield from ((states, None) for states in trained)
+    elif recipe["engine"] == "stacked":
+        at_once = STACK[dataset.images.device.type]
+        for first in range(0, len(streams), at_once):
+            group = streams[first : first + at_once]
+            yield train_stacked(dataset, model_settings, num_classes, recipe, group, initial_model), None
+    else:
+        for own in streams:
+            model = train_model(dataset, model_settings, num_classes, recipe, own, validation)
+            yield [model.state_dict()], model
 
 
 def make_dataset(data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str) -> ImageDataset:

@@ -8,7 +8,7 @@ from torch import nn
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.seeds import Streams
-from unlearning_metric.training.stacked import STACK, StackingError, train_stacked
+from unlearning_metric.training.stacked import STACK, StackingError, _batch_norm, train_stacked
 from unlearning_metric.training.train import train_models
 
 DRAW = np.random.default_rng(0)
@@ -25,6 +25,13 @@ def train(indices, model=CNN, **recipe):
 
 
 # 75 examples in batches of 16: the last batch of an epoch holds 11.
+def test_batch_norm_in_elementary_operations_is_batch_norm():
+    layer, images = nn.BatchNorm2d(4), torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0)) + 2
+    spelt_out = nn.BatchNorm2d(4)
+    torch.testing.assert_close(_batch_norm(spelt_out, images), layer(images))
+    torch.testing.assert_close(spelt_out.state_dict(), layer.state_dict())
+
+
 @pytest.mark.parametrize(
     ("model", "recipe"),
     [
