@@ -22,6 +22,7 @@ from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 from unlearning_metric.user_code.interface import own_modules_called
+from unlearning_metric.user_code.interface import Interface
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
@@ -123,8 +124,11 @@ class Plan:
         for name in self.methods:
             _ = [self.dump_origin(group) for group in self.copy_groups(name)]
         _ = self.report_origin()
-        entries = [{**asdict(entry), "file": str(entry.file), "arguments": sorted(entry.arguments)}
-                   for entry in self.methods.values()]  # fmt: skip
+        entries = [
+            {**asdict(entry), "file": str(entry.file), "arguments": sorted(entry.arguments),
+             "interface": entry.interface.settings()}
+            for entry in self.methods.values()
+        ]  # fmt: skip
         return {"config": self._whole, "methods": entries, "fingerprints": self._fingerprints}
 
     @classmethod
@@ -132,7 +136,14 @@ class Plan:
         """The plan that `record` describes, whatever the files say by now: no file of the user's is read."""
         plan = cls.__new__(cls)
         entries = (
-            MethodEntry(**{**entry, "file": Path(entry["file"]), "arguments": frozenset(entry["arguments"])})
+            MethodEntry(
+                **{
+                    **entry,
+                    "file": Path(entry["file"]),
+                    "arguments": frozenset(entry["arguments"]),
+                    "interface": Interface.of(entry["interface"]),
+                }
+            )
             for entry in record["methods"]
         )
         config = Config.model_validate(record["config"])

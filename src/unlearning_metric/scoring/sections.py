@@ -21,6 +21,8 @@ from unlearning_metric.seeds import Streams
 #: Examples, and models, that are looked at at once: the probe may be the whole retain set, and float64 copies of it too
 #: large; and several parts are work for several threads.
 EXAMPLES, MODELS = 256, 16
+#: Examples that an interval of a median is taken over at most.
+INTERVAL_EXAMPLES = 256
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _interval(metric: Metric, sides: Sides, given: Given, seed: int, value: floa
     models, examples = len(sides.retrained), sides.examples(metric.roles[0])
     if models < LEAST_MODELS or examples < LEAST_EXAMPLES:
         return None
-    chosen = np.unique(np.linspace(0, examples - 1, min(examples, EXAMPLES)).astype(int))
+    chosen = np.unique(np.linspace(0, examples - 1, min(examples, INTERVAL_EXAMPLES)).astype(int))
     pair = sides.pairs(metric, metric.roles[0], chosen)["method"]
     assert pair is not None
     reference, other = pair

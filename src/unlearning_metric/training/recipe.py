@@ -47,7 +47,8 @@ def make_optimizer(
     ----------
     rate : the learning rate as a number on the device, which may change there without a word to the optimizer
     """
-    common = {"lr": recipe["lr"] if rate is None else rate, "weight_decay": recipe["weight_decay"], "fused": True}
+    common = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "fused": True}
+    optimizer: torch.optim.Optimizer
     if recipe["optimizer"] == "sgd":
         optimizer = torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
         if recipe["momentum"]:
@@ -55,9 +56,14 @@ def make_optimizer(
             # gradient in a later step, as in a net that skips layers at random.
             for parameter in optimizer.param_groups[0]["params"]:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        return optimizer
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
-    return kind(parameters, capturable=rate is not None, **common)
+    else:
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
+        optimizer = kind(parameters, capturable=rate is not None, **common)
+    if rate is not None:
+        # Afterwards: a constructor compares a rate with 0, for which the device would have to be waited for.
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    return optimizer
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import ModelError
 from unlearning_metric.store.files import read_models, write_npz
+from unlearning_metric.training import step
 from unlearning_metric.training import train as training
 from unlearning_metric.training.precision import _cpu_has_bf16
 from unlearning_metric.training.train import make_dataset, train_models
@@ -284,9 +285,11 @@ def test_augmentation_has_draws_of_its_own():
 
 def test_class_weights_are_of_the_examples_trained_on(monkeypatch):
     seen = []
-    monkeypatch.setattr(training, "loss_function", lambda recipe, labels, classes: seen.append(labels) or CRITERION)
+    monkeypatch.setattr(step, "loss_function", lambda recipe, labels, classes: seen.append(labels) or CRITERION)
     train([0], class_weights=True)
+    # The first are of the training that warms the process up.
     assert all(torch.equal(labels, torch.as_tensor(LABELS)) for labels in seen[1:])
+    assert len(seen) > 1
 
 
 def test_training_reports_each_model_and_takes_its_time():
