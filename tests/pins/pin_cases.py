@@ -95,6 +95,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "cnn_small": _net("cnn_small"),
         "resnet18_cifar": {**_net("resnet18_cifar"), "models": [0], "training.steps": 1},
         "torchvision": {**_net("squeezenet1_1"), "models": [1], "side": 24},
+        "given weights": {"model.weights": "original.safetensors"},
         "own net": {**_net(None), "model.file": str(FILES / "net.py"), "model.options": {"width": 5},
                     "model.function": "build_net"},
         "own training": {"training.file": str(FILES / "train.py"), "training.options": {"steps": 3},

@@ -109,6 +109,8 @@ def _split_data(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def _train(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     models = case.get("models", [0, 1])
+    if "model.weights" in case:
+        case = {**case, "model.weights": str(inputs.write_checkpoint(folder))}
     # Neither what a compiler makes of the forward pass nor what a processor lacks is this package's.
     with torch.compiler.set_stance("force_eager"), mock.patch.object(train, "refuse_unsupported"):
         train_shard(

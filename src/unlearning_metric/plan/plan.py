@@ -21,8 +21,7 @@ from unlearning_metric.plan.steps import STEPS, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
-from unlearning_metric.user_code.interface import own_modules_called
-from unlearning_metric.user_code.interface import Interface
+from unlearning_metric.user_code.interface import Interface, own_modules_called
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
