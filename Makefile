@@ -3,6 +3,9 @@
 # make test-faults    kill, damage and fill up small runs: minutes
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
+# make test-package   build the package, install it into an empty environment without PyTorch, use it there
+# make dist    build the package into dist/
+# make docs    build the pages of docs/ into docs/_build/html; a warning is an error
 # make doctor  say what in results/ is stale, damaged, unreadable, missing or foreign
 # make pin   store the numbers of the steps anew, after raising a version (CONTRIBUTING.md)
 # make bench   print the speed figures of benchmarks/README.md
@@ -14,7 +17,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-cluster test-browser lint doctor pin bench install clean
+.PHONY: run test test-faults test-cluster test-browser test-package dist docs lint doctor pin bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -26,11 +29,11 @@ install: .venv/installed
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
 	    f"Python 3.11 to 3.14 is needed, {sys.executable} is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 # Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
@@ -41,6 +44,19 @@ test-browser: .venv/installed-test
 	@[ -e .venv/axe/package/axe.min.js ] || { mkdir -p .venv/axe && cd .venv/axe && npm pack --silent axe-core@4 >/dev/null && \
 	    tar -xzf axe-core-*.tgz package/axe.min.js; } || echo "make test-browser: no axe-core, and npm cannot fetch it here"
 	$(BIN)/python -m pytest -rs tests/browser
+
+test-package: .venv/installed-test
+	$(BIN)/python -m pytest -rs tests/package
+
+dist: .venv/installed-test
+	$(BIN)/python -m build --outdir dist .
+
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,docs]'
+	@touch $@
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

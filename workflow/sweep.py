@@ -96,6 +96,7 @@ def main(arguments: list[str]) -> int:
         for name, plan in plans.items():
             if not dry:
                 others = [sweep.results / other for other in plans if other != name]
+                others += [sweep.bank] if sweep.bank is not None else []
                 taken = share(plan, sweep.results / name, others)
                 print(f"{name}: {len(taken)} files shared with the other experiments", flush=True)
             elif lost := outdated(plan, sweep.results / name):

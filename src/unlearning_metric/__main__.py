@@ -1,4 +1,4 @@
-"""Commands: `unlearning-metric init`, `doctor`, `shard-size` and `score`; also as `python -m unlearning_metric ...`."""
+"""Commands: `unlearning-metric init`, `doctor`, `shard-size`, `score`, `bank`; also `python -m unlearning_metric`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from unlearning_metric import __version__, config
+from unlearning_metric.bank import BankError, opened_bank
+from unlearning_metric.commands.bank import add_bank, found_bank
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.shard_size import (
     USED,
@@ -40,7 +42,8 @@ def doctor(arguments: argparse.Namespace) -> int:
         methods = methods_of(method_folders(workflow_of(root), root))
         settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
         plan = Plan(settings, methods)
-    except config.ConfigError as error:
+        bank = opened_bank(arguments.results or settings.results)
+    except (config.ConfigError, BankError) as error:
         print(error, file=sys.stderr)
         return 2
     results = Path(arguments.results or settings.results)
@@ -48,6 +51,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     for problem in examine(plan, results):
         print(problem, flush=True)
         problems.append(problem.kind)
+    if bank is not None:
+        print(f"note: {bank.line}")
     made_earlier = by_other_code(plan, results)
     if made_earlier:
         print(
@@ -138,23 +143,42 @@ def shard_size(arguments: argparse.Namespace) -> int:
 def score(arguments: argparse.Namespace) -> int:
     """Score arrays of models trained elsewhere and print the leaderboard; 2 where a file does not fit."""
     # Here: the doctor needs no numba.
-    from unlearning_metric.jobs.score_elsewhere import score_elsewhere
+    from unlearning_metric.bank.sides import read_sides
+    from unlearning_metric.jobs.score_elsewhere import score_elsewhere, score_with_bank
     from unlearning_metric.outputs.external import DumpError
 
     # Many examples take minutes: how far it is goes to the terminal.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = {
+        "--retrained": arguments.retrained,
+        "--original": arguments.original,
+        "--ceiling": arguments.ceiling,
+        "--delta": arguments.delta,
+        "--seed": arguments.seed,
+        "--efficiency-limit": arguments.efficiency_limit,
+    }
     try:
-        text = score_elsewhere(
-            arguments.retrained,
-            arguments.unlearned,
-            arguments.out,
-            arguments.original,
-            arguments.ceiling,
-            arguments.delta,
-            arguments.seed,
-            arguments.efficiency_limit,
-        )
-    except (DumpError, StoreError) as error:
+        if arguments.bank is not None:
+            if both := [name for name, value in given.items() if value is not None]:
+                raise BankError(f"score: {', '.join(both)}: the bank says that. Leave it out, or leave out --bank.")
+            sides = read_sides(found_bank(arguments.bank))
+            text = score_with_bank(sides, arguments.unlearned, arguments.out)
+        elif arguments.retrained is None:
+            raise BankError(
+                "score: --retrained, outputs of models trained without the forget set, or --bank is needed."
+            )
+        else:
+            text = score_elsewhere(
+                arguments.retrained,
+                arguments.unlearned,
+                arguments.out,
+                arguments.original,
+                arguments.ceiling,
+                1e-5 if arguments.delta is None else arguments.delta,
+                arguments.seed or 0,
+                arguments.efficiency_limit or 0.2,
+            )
+    except (BankError, DumpError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{text}\nWritten to {arguments.out}: score_<name>.json, samples_<name>.parquet, leaderboard.csv, .md, .json")
@@ -189,9 +213,8 @@ def _share(text: str) -> float:
     return value
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point; the exit status."""
-    print_anyway()
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; ``run`` of what it parsed is the function of one."""
     parser = argparse.ArgumentParser(prog="python -m unlearning_metric")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -221,18 +244,26 @@ def main(argv: list[str] | None = None) -> int:
         "test_loss and the like for probe_, validation_ and test_; retain_accuracy, test_accuracy. See "
         "docs/scoring-elsewhere.md.",
     )
-    outside.add_argument("--retrained", required=True, metavar="NPZ", help="models trained without the forget set")
+    outside.add_argument("--retrained", metavar="NPZ", help="models trained without the forget set")
+    outside.add_argument("--bank", help="a bank in place of --retrained, --original and --ceiling: file, URL or DOI")
     outside.add_argument(
         "--unlearned", required=True, nargs="+", metavar="NPZ", help="one file a method, named after it"
     )
     outside.add_argument("--original", metavar="NPZ", help="the original model or models, for the floor")
     outside.add_argument("--ceiling", metavar="NPZ", help="a second set of retrained models; default: half-splits")
     outside.add_argument("--out", default=".", metavar="FOLDER", help="where the files go; default: here")
-    outside.add_argument("--delta", type=_share, default=1e-5, help="of (epsilon, delta)-unlearning; default: 1e-5")
-    outside.add_argument("--seed", type=_whole, default=0, help="of splits and subsets; default: 0")
-    outside.add_argument("--efficiency-limit", type=_finite, default=0.2, help="share of a retraining; default: 0.2")
+    outside.add_argument("--delta", type=_share, help="of (epsilon, delta)-unlearning; default: 1e-5")
+    outside.add_argument("--seed", type=_whole, help="of splits and subsets; default: 0")
+    outside.add_argument("--efficiency-limit", type=_finite, help="share of a retraining; default: 0.2")
     outside.set_defaults(run=score)
-    arguments = parser.parse_args(argv)
+    add_bank(commands)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; the exit status."""
+    print_anyway()
+    arguments = command_parser().parse_args(argv)
     return arguments.run(arguments)
 
 

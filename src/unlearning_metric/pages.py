@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearning_metric.errors import UserError
+from unlearning_metric.leaderboard.formats import originals_text
 
 FIELDS = ("Source", "Needs", "Cost", "Stochastic", "Known weakness")
 DEGREES = ("no", "weak", "medium", "strong")
@@ -48,7 +49,7 @@ Written by `python -m unlearning_metric.pages` from the docstrings in `methods/`
 
 - **needs**: what a method is given besides the original model that it changes. A need "with" an option is optional.
 - **stochastic**: how far its random draws spread the copies, by design. One that says "no" scores exactly 0 unless
-  there are several originals.
+  each copy starts from an original of its own (`originals: per_copy`).
 - **cost** at the defaults: `5 R fb` is forward and backward over the retain set (R; F forget, V validation set) five
   times, `fw` forward only; `2 n_F of R fb` is over twice as many retain examples as there are forget examples.
 - **score**: the final score, {run}
@@ -174,13 +175,15 @@ def read_scores(results: Path | str) -> Scores:
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(results).glob("score_*.json"))]
     if not documents:
         raise CatalogueError(f"{results} holds no score_*.json; run `snakemake` first")
-    references = {(one["provenance"]["keys"]["retrained"], one["copies"]) for one in documents}
+    references = {(one["provenance"]["keys"]["retrained"], one["copies"], originals_text(one)) for one in documents}
     if len(references) > 1:
-        raise CatalogueError(f"the scores in {results} are against different retrained models; run `snakemake` first")
+        raise CatalogueError(
+            f"the scores in {results} are against different retrained models or originals; run `snakemake` first"
+        )
     first = documents[0]
     run = (
         f"of a run on {first['dataset']} with N = {first['copies']}, {first['forget']['size']} forget examples "
-        f"({first['forget']['strategy']}), {first['originals']} original{'s' if first['originals'] > 1 else ''}. "
+        f"({first['forget']['strategy']}), {originals_text(first)}. "
         f"The ceiling is {first['challenge']['ceiling']:.4f}."
     )
     finals = {one["method"]: one["challenge"]["final_score"] for one in documents}

@@ -21,6 +21,8 @@ from unlearning_metric.errors import UserCodeError, UserError, plain
 from unlearning_metric.keys.origin import code_fingerprint
 
 LOGGER = logging.getLogger("unlearning_metric")
+#: Set where the terminal shows a summary of all jobs: of a job it gets warnings and failures alone, the log file all.
+QUIET = "UNLEARNING_METRIC_QUIET"
 
 
 class GpuMemoryError(UserError, RuntimeError):
@@ -84,6 +86,8 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
     for handler in handlers:
         handler.setFormatter(_PlainFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
         LOGGER.addHandler(handler)
+    if os.environ.get(QUIET):
+        handlers[1].setLevel(logging.WARNING)
     LOGGER.setLevel(logging.INFO)
     try:
         yield LOGGER

@@ -229,6 +229,7 @@ def test_headings_sort_the_examples_and_a_row_chooses_one(page, finished):
 
 def test_a_box_in_the_comparison_lists_what_is_inside(page, finished):
     names = page.evaluate("report.data.methods.map(m => m.name)")
+    page.locator("#chart-scatter").scroll_into_view_if_needed()
     svg = page.locator("#chart-scatter svg").bounding_box()
     # From the upper left to the middle.
     page.mouse.move(svg["x"] + svg["width"] * 0.15, svg["y"] + 20)

@@ -42,9 +42,7 @@ def test_bare_dry_run_plans_the_default_experiment(untouched):
     jobs = untouched.jobs()
 
     counts = {rule: sum(job.rule == rule for job in jobs) for rule in {job.rule for job in jobs}}
-    assert {rule: counts.get(rule) for rule in expected_counts(0, 0)} == expected_counts(
-        len(scored), shards, default["originals"]
-    )
+    assert {rule: counts.get(rule) for rule in expected_counts(0, 0)} == expected_counts(len(scored), shards, 1)
     assert wildcard_values(jobs, "score", "method") == scored
     assert not untouched.path("results").exists()
 
@@ -77,11 +75,12 @@ def test_more_copies_mean_more_shards(workflow):
 
 
 def test_more_originals_train_more_originals(workflow):
-    assert workflow.counts("--config", "originals=3") == expected_counts(methods=4, shards=2, originals=3)
+    several = {"train_full": 3, "unlearn": 4 * 2 * 3, "dump_losses": 3 + 2 + 4 * 2 * 3}
+    assert workflow.counts("--config", "originals={count: 3}") == {**expected_counts(methods=4, shards=2), **several}
 
 
 def test_configfile_stands_in_place_of_the_default_and_not_on_top(workflow):
-    workflow.configure(originals=2, skip=["retrain"])
+    workflow.configure(originals={"count": 2}, skip=["retrain"])
     workflow.configure("other.yaml", copies=16)
 
     # Merged with config/config.yaml there would be two originals and three methods.

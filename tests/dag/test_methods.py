@@ -16,7 +16,7 @@ def test_a_check_needs_data_split_and_original_only(workflow):
 
 
 def test_a_check_needs_one_original_of_many(workflow):
-    workflow.configure(originals=4)
+    workflow.configure(originals={"count": 4})
     assert workflow.counts("results/check_finetune.json") == {**CHAIN, "check": 1}
 
 

@@ -180,7 +180,7 @@ def renamed_module(package):
     old = holding(package, "def make_optimizer")
     old.rename(old.with_name("recipe_words.py"))
     for file in package.rglob("*.py"):
-        file.write_text(re.sub(r"\brecipes\b(?= import)", "recipe_words", file.read_text()))
+        file.write_text(re.sub(r"\btraining\.recipe\b(?= import)", "training.recipe_words", file.read_text()))
 
 
 def new_names(package):
@@ -190,10 +190,14 @@ def new_names(package):
     strategies.with_name("oldest.py").write_text(of_class.replace('Strategy("class"', 'Strategy("oldest"'))
     edit(strategies, "by_index, medium", "by_index, medium, oldest")
     edit(strategies, "        by_difficulty.EASIEST,\n", "        by_difficulty.EASIEST,\n        oldest.STRATEGY,\n")
-    for last, name in (("casia_surf", "sinus"), ("stacked", "pipelined")):
-        listed = re.compile(rf'(Literal\[[^]]*"{last}")(\s*\])')
-        [file] = [path for path in package.rglob("*.py") if listed.search(path.read_text())]
-        file.write_text(listed.sub(rf'\1, "{name}"\2', file.read_text()))
+    sources = holding(package, "SOURCES: dict")
+    digits = sources.with_name("digits.py").read_text()
+    sources.with_name("sinus.py").write_text(re.sub(r'Source\(\s*"digits"', 'Source("sinus"', digits))
+    edit(sources, "import casia_surf, ", "import casia_surf, sinus, ")
+    edit(sources, "casia_surf.SOURCE,", "casia_surf.SOURCE, sinus.SOURCE,")
+    listed = re.compile(r"(engine: Literal\[[^]]*)(\])")
+    [file] = [path for path in package.rglob("*.py") if listed.search(path.read_text())]
+    file.write_text(listed.sub(r'\1, "pipelined"\2', file.read_text()))
 
 
 def new_metric(package):

@@ -51,20 +51,20 @@ def score(workflow, method, results="results"):
     return read_document(workflow.path(f"{results}/score_{method}.json"))
 
 
-def test_copies_start_from_their_originals_and_several_originals_spread_a_deterministic_method(workflow):
+def test_with_an_original_a_copy_a_deterministic_method_has_a_spread(workflow):
     workflow.only().write("methods/shrink.py", SHRINK)
-    workflow.configure(methods={}, originals=3, shard_size=8)
+    workflow.configure(methods={}, originals="per_copy", shard_size=8)
     run(workflow, "results/score_shrink.json")
 
     originals, copies = states(workflow, "full"), states(workflow, "unlearn/shrink")
-    assert (sorted(originals), sorted(copies)) == ([0, 1, 2], list(range(8)))
+    assert (sorted(originals), sorted(copies)) == (list(range(8)), list(range(8)))
     for index, state in copies.items():
         for other, original in originals.items():
             same = all((state[name] == original[name]).all() for name in state if name != "7.weight")
-            assert same == (other == index % 3)
-        assert (state["7.weight"] == 0.5 * originals[index % 3]["7.weight"]).all()
+            assert same == (other == index)
+        assert (state["7.weight"] == 0.5 * originals[index]["7.weight"]).all()
     document = score(workflow, "shrink")
-    assert document["originals"] == 3
+    assert (document["originals"], document["originals_mode"]) == (8, "per_copy")
     assert document["challenge"]["n_peaky"] < 40
     run(workflow, "single/score_shrink.json", "--config", "originals=1", "results=single")
     assert score(workflow, "shrink", "single")["challenge"]["n_peaky"] == 40

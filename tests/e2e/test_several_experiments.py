@@ -15,7 +15,7 @@ from unlearning_metric.store.files import read_document
 
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = {"plain": {}, "two_originals": {"originals": 2}, "smaller": {"forget": {"count": 20}}}
+EXPERIMENTS = {"plain": {}, "two_originals": {"originals": {"count": 2}}, "smaller": {"forget": {"count": 20}}}
 
 
 def sweep(workflow, *options):
@@ -35,7 +35,7 @@ def test_three_experiments(workflow):
     whole = {"results": "out", "base": "config/config.yaml", "experiments": EXPERIMENTS}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
 
-    answer = sweep(workflow, "--cores", "2")
+    answer = sweep(workflow, "--cores", "2", "-p")
 
     assert answer.returncode == 0, answer.stdout
     # Another number of originals leaves the retrained models as they are; another forget set does not.
@@ -47,7 +47,9 @@ def test_three_experiments(workflow):
     assert one.samefile(two)
     assert not one.samefile(three)
     # The score of an experiment is the one that it has by itself.
-    alone = workflow.run("--cores", "2", "alone/score_finetune.json", "--config", "results=alone", "originals=2")
+    alone = workflow.run(
+        "--cores", "2", "alone/score_finetune.json", "--config", "results=alone", "originals={count: 2}"
+    )
     assert alone.returncode == 0, alone.stdout
     found, expected = (canonical(read_document(workflow.path(f"{folder}/score_finetune.json")))
                        for folder in ("out/two_originals", "alone"))  # fmt: skip
@@ -61,12 +63,12 @@ def test_three_experiments(workflow):
         assert table.set_index("method")[f"{name}_relative"].to_dict() == pytest.approx(board.to_dict())
     assert "Experiments side by side: out/comparison.md" in answer.stdout
 
-    again = sweep(workflow, "--cores", "2")
+    again = sweep(workflow, "--cores", "2", "-p")
     assert again.returncode == 0
     assert again.stdout.count("Nothing to be done") == 3
 
     # An experiment that was given files is edited: it is made anew from what it now is, and a dry run writes nothing.
-    whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": 2}
+    whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": {"count": 2}}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
     before = {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()}
     dry = sweep(workflow, "-knj1")
@@ -75,7 +77,7 @@ def test_three_experiments(workflow):
     assert dry.stdout.count("Nothing to be done") == 2
     assert "Experiments side by side" not in dry.stdout
     assert {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()} == before
-    edited = sweep(workflow, "--cores", "2")
+    edited = sweep(workflow, "--cores", "2", "-p")
     assert edited.returncode == 0, edited.stdout
     assert jobs(edited.stdout, "train_retain") == [0, 0, 0]
     assert jobs(edited.stdout, "train_full") == [0, 1, 0]
@@ -142,5 +144,5 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds
     assert "Interrupted in experiment a. The same command goes on from there." in rest
     assert "Traceback" not in rest.rpartition("Interrupted in experiment")[2]
     workflow.path("methods/slow.py").unlink()
-    again = sweep(workflow, "--cores", "2")
+    again = sweep(workflow, "--cores", "2", "-p")
     assert again.returncode == 0, again.stdout

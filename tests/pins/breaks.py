@@ -68,11 +68,7 @@ BREAKS = (
         "generate_state(1, np.uint64)[0] >> np.uint64(1)", "generate_state(1, np.uint64)[0] >> np.uint64(2)", "train"
     ),
     Break('streams.torch(f"order/{part}")', 'streams.torch("order")', "unlearn"),
-    Break(
-        "start.originals[index % len(start.originals)]",
-        "start.originals[(index + 1) % len(start.originals)]",
-        "unlearn",
-    ),
+    Break("turn = index % len(start.originals)", "turn = (index + 1) % len(start.originals)", "unlearn"),
     # Strategies
     Break("(-candidates.difficulty).argsort", "(candidates.difficulty).argsort", "split_data"),
     Break("quota[np.argsort(-(exact - quota)", "quota[np.argsort((exact - quota)", "split_data"),

@@ -103,7 +103,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "import_original": {"mlp": {"original": "original.safetensors"}},
     "unlearn": {
         "everything": {"function": "everything"},
-        "three originals": {"function": "finetune", "originals": 3, "options": {"lr": 0.05}},
+        "three originals": {"function": "finetune", "originals": {"count": 3}, "options": {"lr": 0.05}},
         "kaggle": {"function": "kaggle", "batches": "kaggle"},
         "augmented": {"function": "finetune", **IMAGES, "training.crop": 1, "training.flip": True},
     },
@@ -116,7 +116,8 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "import_dump": {signal: {"signal": signal} for signal in ("confidence", "loss", "logits")},
     "score": {
         "split": {"copies": 16, "delta": 1e-4},
-        "retrain": {"copies": 16, "ceiling": "retrain", "originals": 2, "experiment_seed": 2, "groups": False},
+        "retrain": {"copies": 16, "ceiling": "retrain", "experiment_seed": 2, "groups": False},
+        "two originals": {"copies": 16, "originals": {"count": 2}},
         "few": {"copies": 6, "diverged": True, "efficiency.limit": 0.5},
     },
     "leaderboard": {"board": {}, "without slow": {"efficiency.exclude": True}},

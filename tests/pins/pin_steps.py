@@ -136,7 +136,7 @@ def _import_original(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _originals(case: Mapping[str, Any], folder: Path) -> list[str]:
-    count, images = case.get("originals", 1), "model.width" in case
+    count, images = case.get("originals", {"count": 1})["count"], "model.width" in case
     return [str(inputs.write_states(folder, list(range(count)), "full", images))]
 
 
@@ -203,7 +203,9 @@ def _scored(case: Mapping[str, Any], folder: Path, name: str = "mine", seed: int
     plan = plan_of(case)
     copies, groups = plan.config.copies, case.get("groups", True)
     sides = {"retrained": (20, copies, 0.0), "unlearned": (seed, copies, shift),
-             "originals": (30, plan.config.originals, 3.0)}  # fmt: skip
+             "originals": (30, plan.originals, 3.0)}  # fmt: skip
+    if plan.config.originals.count > 1:
+        sides["unlearned_0001"] = (seed + 100, copies, shift / 2)
     if plan.config.ceiling == "retrain":
         sides["ceiling"] = (40, copies, 0.0)
     dumps = {}

@@ -47,10 +47,14 @@ RETRAINED = ensemble(0)
 ORIGINAL = ensemble(2, models=1)
 
 
-def score(unlearned=None, retrained=RETRAINED, originals=ORIGINAL, ceiling=None, **settings):
+def whole_score(unlearned=None, retrained=RETRAINED, originals=ORIGINAL, ceiling=None, **settings):
     unlearned = unlearned if unlearned is not None else ensemble(1)
     settings = {**SETTINGS, "ceiling": "split" if ceiling is None else "retrain", **settings}
     keys, run = {"retrained": "r", "score": "s"}, {"host": "h"}
     made = {"engine": "loop", "precision": "fp32"}
-    found = score_method("mine", retrained, unlearned, originals, ceiling, settings, made, keys, run)
+    return score_method("mine", retrained, unlearned, originals, ceiling, settings, made, keys, run)
+
+
+def score(*sides, **named):
+    found = whole_score(*sides, **named)
     return found.document, found.samples

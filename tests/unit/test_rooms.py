@@ -12,8 +12,8 @@ ROOMS = (
     "store", "progress", "runtime", "user_code", "data",
     "nets", "outputs", "strategies", "forget",
     "config", "training", "scoring",
-    "plan", "unlearning", "leaderboard",
-    "report", "jobs", "upkeep", "pages", "__main__",
+    "plan", "bank", "unlearning", "leaderboard",
+    "report", "jobs", "upkeep", "commands", "pages", "__main__",
 )  # fmt: skip
 
 

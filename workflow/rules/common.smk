@@ -29,6 +29,7 @@ from unlearning_metric.plan.shard_size import asked_minutes
 from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.summary import summary
+from unlearning_metric.upkeep.terminal import summarise
 from unlearning_metric.runtime.termination import handle_apart
 from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
 
@@ -126,6 +127,13 @@ def hand_over_in_module():
     atexit.register(PLAN_FILE.unlink, missing_ok=True)
 
 
+def is_watched():
+    """Whether somebody watches a run, and did not ask for what Snakemake says of each job."""
+    shown = workflow.output_settings
+    asked = shown.dryrun or shown.verbose or shown.printshellcmds or shown.quiet
+    return workflow.is_main_process and not asked
+
+
 def shard_minutes(wildcards):
     """Time limit of a job in minutes."""
     return asked_minutes(len(shard_models(wildcards.shard)))
@@ -166,10 +174,14 @@ FIGURES = figure_names(PLAN.scored_methods)
 NAMED_FILES = configuration.configfile_option(workflow.configfiles)
 DEVICE = devices.resolve(CONFIG.device)
 GPUS = 1 if DEVICE == "cuda" else 0
+if is_watched() and not IMPORTED:
+    summarise(logger)
 os.environ[devices.JOBS_PER_GPU] = str(CONFIG.jobs_per_gpu)
 
 
 wildcard_constraints:
     method="[A-Za-z0-9_]+",
     shard="[0-9]+-[0-9]+",
-    group=r"full|retain|unlearn/[A-Za-z0-9_]+",
+    group=r"full|retain|unlearn/[A-Za-z0-9_]+(/original_[0-9]+)?",
+    # The copies of a method from another original than the first; nothing for those from the first.
+    original="(/original_[0-9]+)?",

@@ -35,9 +35,9 @@ rule import_dump:
     input:
         unpack(needs("import_dump")),
     output:
-        f"{RESULTS}/losses/unlearn/{{method}}/{{shard}}.parquet",
+        f"{RESULTS}/losses/unlearn/{{method}}{{original}}/{{shard}}.parquet",
     log:
-        f"{RESULTS}/logs/dump_losses/unlearn/{{method}}/{{shard}}.log",
+        f"{RESULTS}/logs/dump_losses/unlearn/{{method}}{{original}}/{{shard}}.log",
     wildcard_constraints:
         # Of no method at all where none is a dump.
         method="|".join(name for name, entry in PLAN.methods.items() if entry.is_dump)

@@ -5,9 +5,9 @@ rule unlearn:
     input:
         unpack(needs("unlearn")),
     output:
-        spare(f"{RESULTS}/models/unlearn/{{method}}/{{shard}}.safetensors"),
+        spare(f"{RESULTS}/models/unlearn/{{method}}{{original}}/{{shard}}.safetensors"),
     log:
-        f"{RESULTS}/logs/unlearn/{{method}}/{{shard}}.log",
+        f"{RESULTS}/logs/unlearn/{{method}}{{original}}/{{shard}}.log",
     conda:
         ENVIRONMENT
     threads: 1

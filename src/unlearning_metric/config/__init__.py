@@ -14,6 +14,7 @@ from unlearning_metric.config.load import load, load_given, parse
 from unlearning_metric.config.methods import METHOD_NAME, RESERVED, unknown_method_message
 from unlearning_metric.config.model import BUILD, DEFAULT_WIDTH, MODELS, Model
 from unlearning_metric.config.neutral import NEUTRAL
+from unlearning_metric.config.originals import PER_COPY, number_of_originals
 from unlearning_metric.config.schema import field_keys, json_schema
 from unlearning_metric.config.text import ConfigError, listed
 from unlearning_metric.config.training import TRAIN, Training
@@ -22,8 +23,8 @@ from unlearning_metric.config.yaml_file import merge, read_yaml
 
 __all__ = [
     "BUILD", "BY_DIFFICULTY", "DEFAULT_WIDTH", "FORGET_STRATEGIES", "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL",
-    "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "Efficiency", "Forget", "Model", "Training",
+    "PER_COPY", "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "Efficiency", "Forget", "Model", "Training",
     "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load",
-    "load_given", "merge",
+    "load_given", "merge", "number_of_originals",
     "parse", "read_yaml", "unknown_method_message",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from unlearning_metric.config.forget import Forget
 from unlearning_metric.config.methods import Entry, MethodName
 from unlearning_metric.config.model import RULES as MODEL_RULES
 from unlearning_metric.config.model import Model
+from unlearning_metric.config.originals import Originals, originals_from_short_form
 from unlearning_metric.config.text import shown
 from unlearning_metric.config.training import RULES as TRAINING_RULES
 from unlearning_metric.config.training import Training
@@ -45,8 +46,13 @@ class Config(Section):
     experiment_seed: int = Field(0, ge=0, description="Seed from which every random stream is derived.")
     copies: int = Field(64, ge=4, description="Retrained models, and unlearned copies per method.")
     shard_size: int = Field(32, ge=1, description="Models handled by one job; divides copies.")
-    originals: int = Field(
-        1, ge=1, description="Original models; copy i of a method starts from original i % originals."
+    originals: Annotated[
+        Originals,
+        BeforeValidator(originals_from_short_form, json_schema_input_type=Originals | Literal[1] | Literal["per_copy"]),
+    ] = Field(
+        default_factory=Originals,
+        description="Original models. 1, or {count: K}: every method makes all its copies from each of them. per_copy: "
+        "copy i starts from original i.",
     )
     original: SafetensorsFile | None = Field(
         None, description="File with the weights of an original model trained elsewhere; null: it is trained here."
@@ -147,15 +153,20 @@ def _half_splits_are_equal(copies: int, shard_size: int, ceiling: str) -> str | 
     return None
 
 
-def _originals_fit_copies(originals: int, copies: int) -> str | None:
-    if originals > copies:
-        return f"originals: {originals} is more than copies ({copies}); the surplus would never be used."
-    return None
+def _originals_can_be_planned(originals: Originals, copies: int, shard_size: int) -> str | None:
+    jobs = originals.count * math.ceil(copies / shard_size)
+    if originals.count == 1 or jobs <= MOST_SHARDS:
+        return None
+    return (
+        f"originals: {{count: {shown(originals.count)}}} makes {jobs:,} jobs of every method, too many to be planned. "
+        "Set fewer originals, or a larger shard_size."
+    )
 
 
-def _original_is_single(original: str | None, originals: int) -> str | None:
-    if original is not None and originals != 1:
-        return f"originals: {originals} does not go with original: {original}, which holds one model. Set originals: 1."
+def _original_is_single(original: str | None, originals: Originals) -> str | None:
+    if original is not None and originals.written != 1:
+        written = str(originals.written).replace("'", "")
+        return f"originals: {written} does not go with original: {original}, which holds one model. Set originals: 1."
     return None
 
 
@@ -164,7 +175,7 @@ RULES: tuple[Rule, ...] = (
     (("copies", "shard_size"), _jobs_can_be_planned),
     (("results",), _results_have_a_folder),
     (("copies", "shard_size", "ceiling"), _half_splits_are_equal),
-    (("originals", "copies"), _originals_fit_copies),
+    (("originals", "copies", "shard_size"), _originals_can_be_planned),
     *DATA_RULES,
     *FORGET_RULES,
     *MODEL_RULES,

@@ -135,10 +135,12 @@ def sound_part(section: type[S], raw: Mapping[str, Any], bad_keys: Set[str], pre
     for name, field in section.model_fields.items():
         if name not in raw or f"{prefix}{name}" in bad_keys:
             continue
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        # A section that has a short form may be written as a number or text.
+        if is_section and isinstance(raw[name], Mapping):
             values[name] = sound_part(field.annotation, raw[name], bad_keys, f"{prefix}{name}.")
         elif not any(bad.startswith(f"{prefix}{name}.") for bad in bad_keys):
-            kind = TypeAdapter(Annotated[field.annotation, field], config=Section.model_config)
+            kind = TypeAdapter(Annotated[field.annotation, field], config=None if is_section else Section.model_config)
             values[name] = kind.validate_python(raw[name])
     return section.model_construct(**values)
 

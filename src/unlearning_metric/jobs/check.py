@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from unlearning_metric.bank import Opened, opened_bank
 from unlearning_metric.jobs.unlearn import Bench, prepare_bench
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.nets.by_name import build_model
@@ -68,19 +69,23 @@ def check_method(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
     given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
+    bank = opened_bank(Path(out).parent)
     # Copy 0 again, after another one: what that leaves behind would show.
     runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
-    document = check_document(bench, runs, method, settings, _retraining(original, retrained), copies, limit)
+    document = check_document(bench, runs, method, settings, _retraining(original, retrained, bank), copies, limit)
     document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings["training"]))}
     write_document(out, document)
     for line in summary_lines(document):
         LOGGER.info("%s", line)
 
 
-def _retraining(original: Path | str, retrained: dict[str, str]) -> dict[str, Any]:
+def _retraining(original: Path | str, retrained: dict[str, str], bank: Opened | None) -> dict[str, Any]:
     """Seconds of one retraining, and from which models they are; None where nothing tells."""
     made = [path for path, key in retrained.items() if stored_key(path) == key]
     paths, source = (made, "retrained models") if made else ([original], "the original model")
+    if bank is not None:
+        system = bank.record.machine.get("system", "unknown")
+        source += f" of the bank {bank.name}, perhaps on another machine: {system}"
     seconds = [value for path in paths for value in read_header(path)["run"].get("seconds", ())]
     # Median: the first model of a job also pays for warming up. An original trained elsewhere tells no time.
     return {"seconds": float(np.median(seconds)) if seconds else None, "measured_on": source if seconds else None}
@@ -178,7 +183,7 @@ def _warnings(document: dict[str, Any]) -> list[str]:
     elif not document["differs_between_seeds"]:
         found.append(
             "two seeds give the same copy; with one original such a method scores exactly 0. Draw fresh randomness "
-            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals above 1"
+            "(torch, numpy and random are seeded for each copy; the loaders shuffle), or set originals: per_copy"
         )
     if not document["same_with_same_seed"]:
         found.append(

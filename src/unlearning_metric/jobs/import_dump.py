@@ -13,6 +13,7 @@ from unlearning_metric.outputs.ensemble import Outputs
 from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_parquet
+from unlearning_metric.store.shards import original_folder
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 #: Classes that a message lists.
@@ -30,6 +31,8 @@ def import_dump(
     copies: int,
     out: Path | str,
     provenance: dict[str, Any],
+    originals: int = 1,
+    original: int = 0,
 ) -> None:
     """Check a file of outputs against the split and store those of the models of one shard.
 
@@ -38,8 +41,9 @@ def import_dump(
     dump : npz as `external.ensemble_of` describes it, with ``examples`` (and ``test_examples`` and the like for the
         other roles it holds): indices as in split.npz, in any order
     models : model indices of the shard
-    copies : models that the file must hold
+    copies : models that the file must hold from each of ``originals``, those from original 0 first
     provenance : ``key`` and ``origin`` for the header
+    original : whose copies are stored
 
     Raises
     ------
@@ -51,11 +55,17 @@ def import_dump(
     indices, split_header = read_split(split, split_key)
     arrays = read_arrays(dump)
     side = ensemble_of(arrays, str(dump))
-    if len(side) != copies:
+    if len(side) != copies * originals:
+        needed = (
+            f"copies is {copies}"
+            if originals == 1
+            else f"needed are {copies * originals}: {copies} copies from each of {originals} originals, in their order"
+        )
         raise DumpError(
-            f"{dump} holds {len(side)} models and copies is {copies}: scores of different numbers of models are not "
+            f"{dump} holds {len(side)} models and {needed}: scores of different numbers of models are not "
             "comparable. Record as many, or set copies"
         )
+    stored = [original * copies + model for model in models]
     wanted = indices.arrays()
     labels = {role: data["y_test" if role == "test" else "y_train"][wanted[role]] for role in side.roles}
     for role in side.roles:
@@ -72,13 +82,13 @@ def import_dump(
     outputs = {
         model: {
             role: {
-                "loss": part.loss[model],
-                "confidence": part.confidence[model],
-                **({} if part.correct is None else {"correct": part.correct[model]}),
+                "loss": part.loss[place],
+                "confidence": part.confidence[place],
+                **({} if part.correct is None else {"correct": part.correct[place]}),
             }
             for role, part in roles.items()
         }
-        for model in models
+        for model, place in zip(models, stored, strict=True)
     }
     if side.groups is not None and "groups_train" in data:
         # In the order of the file, as the examples it lists.
@@ -91,16 +101,16 @@ def import_dump(
             )
     run: dict[str, Any] = {"imported": str(dump)}
     if side.seconds.size:
-        run["seconds"] = side.seconds[models].tolist()
+        run["seconds"] = side.seconds[stored].tolist()
     header = {
         **provenance,
-        "role": f"unlearn/{method}",
+        "role": f"unlearn/{method}{original_folder(original)}",
         "models": models,
         "order": split_header["order"],
         "duplicates": split_header.get("duplicates"),
         "classes": data_header["classes"],
         "data_warnings": split_header.get("warnings", []),
-        "accuracy": {name: values[models].tolist() for name, values in side.accuracy.items()},
+        "accuracy": {name: values[stored].tolist() for name, values in side.accuracy.items()},
         "diverged": [],
         "doubts": side.doubts,
         "run": run,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from unlearning_metric.config import number_of_originals
 from unlearning_metric.outputs.dumps import load_ensemble
-from unlearning_metric.outputs.ensemble import refuse_diverged
+from unlearning_metric.outputs.ensemble import Ensemble, refuse_diverged
 from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
 from unlearning_metric.scoring.intervals import write_replicates
+from unlearning_metric.scoring.originals import over_originals
 from unlearning_metric.scoring.score import score_method
+from unlearning_metric.scoring.warnings import repeated_originals
 from unlearning_metric.store.files import write_document, write_parquet
 
 
@@ -29,41 +32,52 @@ def score_dumps(
 
     Parameters
     ----------
-    dumps : files of ``retrained``, ``unlearned``, ``originals`` and, where the ceiling is a second set of
-        retrained models, ``ceiling``
+    dumps : files of ``retrained``, ``unlearned`` (and ``unlearned_0001``, ... from each further original),
+        ``originals`` and, where the ceiling is a second set of retrained models, ``ceiling``
     keys : the key the dumps of each name must carry
     settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
     on_diverged : "keep" or "fail"
     provenance : ``key`` and ``origin`` of the files
     """
-    counts = {name: settings["originals" if name == "originals" else "copies"] for name in dumps}
-    sides = {name: load_ensemble(paths, keys[name], counts[name]) for name, paths in dumps.items()}
-    groups = {
-        "retrained": "retain",
-        "unlearned": f"unlearn/{method}",
-        "originals": "full",
-        "ceiling": "unlearn/retrain",
-    }
-    for name, side in sides.items():
-        refuse_diverged(on_diverged, groups[name], side.diverged)
-    refuse_mixed(sides)
-    run = {
+    groups = {"retrained": "retain", "originals": "full", "ceiling": "unlearn/retrain"}
+    of_method = [name for name in dumps if name not in groups]
+    copies = settings["copies"]
+    originals = number_of_originals(settings["originals"], copies)
+
+    def loaded(name: str) -> Ensemble:
+        side = load_ensemble(dumps[name], keys[name], originals if name == "originals" else copies)
+        refuse_diverged(on_diverged, groups.get(name, f"unlearn/{method}"), side.diverged)
+        return side
+
+    shared = {name: loaded(name) for name in dumps if name in groups}
+    run: dict[str, Any] = {
         "scored": {**run_record("cpu"), "commit": commit()},
-        "shards": {name: side.runs for name, side in sides.items()},
+        "shards": {name: side.runs for name, side in shared.items()},
         "files": dumps,
     }
-    score = score_method(
-        method,
-        sides["retrained"],
-        sides["unlearned"],
-        sides["originals"],
-        sides.get("ceiling"),
-        settings,
-        {name: settings["training"][name] for name in ("engine", "precision")},
-        {**keys, "score": provenance["key"]},
-        run,
-    )
+    made = {name: settings["training"][name] for name in ("engine", "precision")}
+    scores = []
+    for number, name in enumerate(of_method):
+        unlearned = loaded(name)
+        refuse_mixed({**shared, "unlearned": unlearned})
+        run["shards"][name] = unlearned.runs
+        scores.append(
+            score_method(
+                method,
+                shared["retrained"],
+                unlearned,
+                shared["originals"] if len(of_method) == 1 else shared["originals"].of_model(number),
+                shared.get("ceiling"),
+                settings,
+                made,
+                {**keys, "score": provenance["key"]},
+                run,
+            )
+        )
+    score = scores[0] if len(scores) == 1 else over_originals(scores)
     document = score.document
+    if len(scores) > 1:
+        document["warnings"] += repeated_originals(shared["originals"])
     for warning in document["warnings"]:
         LOGGER.warning("warning: %s", warning)
     header = {**provenance, "method": method}

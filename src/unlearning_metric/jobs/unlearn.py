@@ -14,6 +14,7 @@ from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.progress import Progress, one_by_one, run_record
 from unlearning_metric.store.files import read_models, read_npz, write_models
+from unlearning_metric.store.shards import original_folder
 from unlearning_metric.training.recipe import class_weights
 from unlearning_metric.training.train import make_dataset, synchronize
 from unlearning_metric.unlearning.copies import method_of_file, run_copies
@@ -51,6 +52,7 @@ def prepare_bench(
     device: str,
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
+    original: int | None = 0,
 ) -> Bench:
     """Read what the copies of a method start from; see `unlearn_shard` for the parameters."""
     data, header = read_npz(dataset, dataset_key)
@@ -71,6 +73,7 @@ def prepare_bench(
         experiment_seed=settings["experiment_seed"],
         oracles=_states(oracles, oracles_key) if oracles else None,
         trained_here=settings["trained_here"],
+        original=original,
     )
     return Bench(data, indices, start)
 
@@ -112,24 +115,27 @@ def unlearn_shard(
     *,
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
+    original: int | None = 0,
     max_seconds: float | None = None,
 ) -> None:
     """Run the copies of one shard of a method.
 
     Parameters
     ----------
-    originals : files of all original models, in order
+    originals : files of the original models that these copies start from, in order
     models : indices of the shard's copies
     settings : ``experiment_seed``, ``model``, ``training``, ``trained_here``, ``function``, ``batches`` and ``options``
         (hyper-parameters of the method)
     provenance : ``key`` and ``origin`` for the header
     oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
+    original : number of the original that all these copies start from; None where copy i starts from original i
     max_seconds : time limit of a copy; None for none
     """
     refuse_edited(provenance, {**user_files(settings), "file": method_file})
     bench = prepare_bench(
-        dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key
-    )
+        dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key,
+        original,
+    )  # fmt: skip
     given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
     _load_libraries(device)
     progress = Progress(method, len(models))
@@ -139,4 +145,5 @@ def unlearn_shard(
         "seconds": [copies.seconds[index] for index in models],
         "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
     }
-    write_models(out, copies.states, {**provenance, "role": f"unlearn/{method}", "models": models, "run": record})
+    role = f"unlearn/{method}{original_folder(original or 0)}"
+    write_models(out, copies.states, {**provenance, "role": role, "models": models, "run": record})

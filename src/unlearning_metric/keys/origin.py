@@ -1,8 +1,8 @@
 """Keys: what an artifact was made from, as one hash.
 
 A key hashes a step's own slice of the configuration, the step's version, the fingerprints of the user's files and the
-keys of the step's inputs. Rules carry it in ``params`` (so Snakemake reruns exactly what changed, whatever the file
-times say) and artifacts carry it in their headers (so files that do not belong together are refused).
+keys of the step's inputs. Artifacts carry it in their headers: a run makes anew what has another key, whatever the file
+times say, and files that do not belong together are refused.
 
 The package's own code enters by the version alone (see `versions`): an upgrade that moves no number costs nobody a
 model. Its fingerprint stands beside the key, as a record. The user's Python files enter as their parsed source without

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from unlearning_metric.leaderboard.formats import head_line, markdown, warning_texts
+from unlearning_metric.bank.record import opened_bank
+from unlearning_metric.leaderboard.formats import head_line, markdown, originals_text, warning_texts
 from unlearning_metric.leaderboard.pairs import Pair, compare_pairs, rank_ranges
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
 from unlearning_metric.metrics.intervals import Replicates
@@ -126,12 +127,20 @@ def compared(
     Raises
     ------
     StoreError
-        If the documents were not scored against the same retrained models: a score at another N, or on other
-        data, is not comparable.
+        If the documents were not scored against the same retrained models, or from as many originals: a score at
+        another N, on other data or of another mixture is not comparable.
     """
     documents = list(documents)
     if not documents:
         raise StoreError("there is no method to rank: every file in methods/ stands under skip.")
+    designs = {originals_text(document) for document in documents}
+    if len(designs) > 1:
+        raise StoreError(
+            "the score documents do not belong together: "
+            + "; ".join(f"{d['method']}: {originals_text(d)}" for d in documents)
+            + ". Copies from other numbers of originals, or from one a copy, are scores of other things and cannot "
+            "share a leaderboard: set one form of originals for all of them, and score again."
+        )
     references = {(d["provenance"]["keys"]["retrained"], d["copies"]) for d in documents}
     if len(references) > 1:
         raise StoreError(
@@ -190,17 +199,20 @@ def write_leaderboard(
         for row in table.astype(object).to_dict("records")
     ]
     reasons = {name: reason for name, (_, reason) in unscored.items()}
+    bank = opened_bank(folder)
+    of_bank = "" if bank is None else bank.line
     document = {
         "schema_version": SCHEMA_VERSION,
         "rows": rows,
         "pairs": [pair.record() for pair in pairs],
         "reasons": reasons,
         "scores": {one["method"]: one["provenance"]["key"] for one in documents},
+        "bank": None if bank is None else bank.label,
         "provenance": {**provenance, "run": {}},
     }
     write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
-    write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons))
-    head, warnings = head_line(documents[0]), warning_texts(documents)
+    write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons, of_bank))
+    head, warnings = f"{head_line(documents[0])} {of_bank}".rstrip(), warning_texts(documents)
     page = page_of_leaderboard(leaderboard_html(rows, documents[0]), head, warnings)
     write_text(Path(folder, "leaderboard.html"), page)
     write_text(Path(folder, "leaderboard.tex"), leaderboard_tex(rows, documents[0], head, warnings))

@@ -109,8 +109,23 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
 
 
 def originals_text(document: Mapping[str, Any]) -> str:
-    """How many original models the copies started from, in words."""
-    return f"{document['originals']} original{'' if document['originals'] == 1 else 's'}"
+    """How many original models the copies started from, and which from which, in words."""
+    # Documents of earlier versions do not say, and were mixtures.
+    count, mode = document["originals"], document.get("originals_mode", "mixture")
+    if mode == "per_copy":
+        return f"{count} originals, one a copy"
+    if count < 2:
+        return f"{count} original{'' if count == 1 else 's'}"
+    return f"{count} originals, {'all copies from each' if mode == 'each' else 'mixed'}"
+
+
+def _of_originals(document: Mapping[str, Any]) -> str:
+    """What the intervals say of the choice of the originals."""
+    if document["originals_mode"] == "each":
+        return (
+            " and this original" if document["originals"] < 2 else "; scores are means over originals, drawn anew too"
+        )
+    return ", with an original drawn anew for each copy" if document["originals_mode"] == "per_copy" else ""
 
 
 def head_line(document: Mapping[str, Any]) -> str:
@@ -120,7 +135,7 @@ def head_line(document: Mapping[str, Any]) -> str:
     read = (
         f"No intervals: {interval['reason']}."
         if interval["reason"]
-        else f"With each score: {level} intervals over the models, for these forget examples and originals. "
+        else f"With each score: {level} intervals over the models, for these forget examples{_of_originals(document)}. "
         "Rank: the ranks that a method may have, in the order of the final scores. All pairs are compared over the "
         "models that both share; the chance that even one of these ranges is wrong is at most 5 % (Holm)."
     )
@@ -172,6 +187,7 @@ def markdown(
     rows: Sequence[Mapping[str, Any]],
     documents: Sequence[Mapping[str, Any]],
     reasons: Mapping[str, str] | None = None,
+    of_bank: str = "",
 ) -> str:
     """The ranking under a line that says what was run, warnings, why methods have no score, and the other metrics.
 
@@ -180,10 +196,11 @@ def markdown(
     rows : the leaderboard's rows, in order; None for what is not known
     documents : score documents, at least one
     reasons : method -> why it has no score
+    of_bank : the bank that the scores were made with, in words
     """
     first = documents[0]
     lines = [
-        as_text(head_line(first)),
+        as_text(f"{head_line(first)} {of_bank}"),
         "",
         *_ranking(rows),
     ]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -117,12 +117,16 @@ class Replicates:
         As `deletions` gives it.
     freedom : float
         As `freedom` gives it.
+    each : float64 [originals]
+        The score from each original, where the points are the mean of those from several, which then count as drawn at
+        random; empty for one original.
     """
 
     points: NDArray[np.float64]
     deleted: NDArray[np.float64]
     factor: float
     freedom: float = FREEDOM
+    each: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def score(self) -> float:
@@ -135,6 +139,17 @@ class Replicates:
     def of(self, examples: NDArray[np.bool_]) -> Replicates:
         """Those of some of the examples."""
         return Replicates(self.points[examples], self.deleted[:, :, examples], self.factor, self.freedom)
+
+
+def mean_replicates(scores: Sequence[Replicates]) -> Replicates:
+    """Replicates of the mean score over originals, from those of the same method from each of them."""
+    return Replicates(
+        points=np.mean([one.points for one in scores], axis=0),
+        deleted=np.mean([one.deleted for one in scores], axis=0),
+        factor=scores[0].factor,
+        freedom=min(one.freedom for one in scores),
+        each=np.array([one.score for one in scores]),
+    )
 
 
 def replicates(
@@ -194,15 +209,41 @@ def _half_width(
     freedom: float,
     random_examples: bool,
     extra: float = 0.0,
+    originals: tuple[float, float] | None = None,
 ) -> float:
     """Half the width of an additive interval of the mean of `points` [examples], from replicates [2, 20, examples].
 
-    ``extra`` is variance that comes on top.
+    ``extra`` is variance that comes on top; ``originals`` that of the choice of the originals, and its degrees of
+    freedom.
     """
     common, own = _variances(points, deleted, factor, random_examples)
+    examples = max(len(points) - 1, 1)
     # Student's quantiles; scipy.stats, which says the same, takes a second to import.
-    of_models, of_examples = stdtrit(freedom, _LEVEL), stdtrit(max(len(points) - 1, 1), _LEVEL)
-    return math.sqrt(of_models**2 * common + of_examples**2 * (own + extra))
+    of_models, of_examples = stdtrit(freedom, _LEVEL), stdtrit(examples, _LEVEL)
+    of_these = math.sqrt(of_models**2 * common + of_examples**2 * (own + extra))
+    if originals is None:
+        return of_these
+    # The quantile of the originals' few degrees of freedom for all of it would be far too wide.
+    together, variance = _satterthwaite([(common, freedom), (own + extra, examples), originals])
+    return max(of_these, float(stdtrit(together, _LEVEL)) * math.sqrt(variance))
+
+
+def _satterthwaite(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Degrees of freedom of a sum of variances, each with its own, and the sum."""
+    total = sum(variance for variance, _ in parts)
+    if total <= 0.0:
+        return parts[0][1], 0.0
+    return total**2 / sum(variance**2 / known for variance, known in parts), total
+
+
+def _of_originals(each: NDArray[np.float64], again: bool = False) -> tuple[float, float] | None:
+    """Variance of the mean of scores from each original through the choice of these, and its degrees of freedom.
+
+    ``again``: of the mean against the score from one original more. None for a single original.
+    """
+    if len(each) < 2:
+        return None
+    return float(each.var(ddof=1)) * (1.0 / len(each) + again), len(each) - 1.0
 
 
 def score_interval(replicates: Replicates, random_examples: bool = False) -> tuple[float, float]:
@@ -214,7 +255,30 @@ def score_interval(replicates: Replicates, random_examples: bool = False) -> tup
     random_examples : bool
         Whether the forget examples, too, are a draw that another run would make anew.
     """
-    spread = _half_width(replicates.points, replicates.deleted, replicates.factor, replicates.freedom, random_examples)
+    spread = _half_width(
+        replicates.points, replicates.deleted, replicates.factor, replicates.freedom, random_examples,
+        originals=_of_originals(replicates.each),
+    )  # fmt: skip
+    return _around(replicates.score, spread)
+
+
+def another_original_interval(replicates: Replicates) -> tuple[float, float]:
+    """95 % interval of the score from one more original, against another draw of the retrained models.
+
+    The scores from each original vary with the original and with its copies, both of which one more would draw anew.
+
+    Raises
+    ------
+    ValueError
+        If there are not several originals.
+    """
+    originals = _of_originals(replicates.each, again=True)
+    if originals is None:
+        raise ValueError("one original does not say how far the scores from others are: give several")
+    spread = _half_width(
+        replicates.points, replicates.deleted, replicates.factor, replicates.freedom, random_examples=False,
+        originals=originals,
+    )  # fmt: skip
     return _around(replicates.score, spread)
 
 
@@ -234,10 +298,13 @@ def difference_interval(
     ValueError
         If the two do not come from as many models and examples.
     """
-    _check_pair(first, second)
+    _check_methods(first, second)
     points = first.points - second.points
     freedom = min(first.freedom, second.freedom)
-    spread = _half_width(points, first.deleted - second.deleted, first.factor, freedom, random_examples)
+    spread = _half_width(
+        points, first.deleted - second.deleted, first.factor, freedom, random_examples,
+        originals=_of_originals(first.each - second.each),
+    )  # fmt: skip
     difference = float(points.mean())
     return difference, difference - spread, difference + spread
 
@@ -253,20 +320,16 @@ def difference_p_value(first: Replicates, second: Replicates) -> float:
     ValueError
         If the two do not come from as many models and examples.
     """
-    _check_pair(first, second)
+    _check_methods(first, second)
     points = first.points - second.points
     common, own = _variances(points, first.deleted - second.deleted, first.factor, random_examples=False)
-    parts = ((common, min(first.freedom, second.freedom)), (own, max(len(points) - 1, 1)))
-    return _p_value(float(points.mean()), parts)
-
-
-def _p_value(difference: float, parts: Sequence[tuple[float, float]]) -> float:
-    """Two-sided p-value of a difference whose variance is a sum of parts, each with its degrees of freedom."""
-    total = sum(variance for variance, _ in parts)
-    if total <= 0.0:
+    parts = [(common, min(first.freedom, second.freedom)), (own, max(len(points) - 1, 1.0))]
+    of_originals = _of_originals(first.each - second.each)
+    freedom, variance = _satterthwaite(parts if of_originals is None else [*parts, of_originals])
+    difference = float(points.mean())
+    if variance <= 0.0:
         return 1.0 if difference == 0.0 else 0.0
-    together = total**2 / sum(variance**2 / known for variance, known in parts)
-    return float(2.0 * stdtr(together, -abs(difference) / math.sqrt(total)))
+    return float(2.0 * stdtr(freedom, -abs(difference) / math.sqrt(variance)))
 
 
 def relative_interval(
@@ -297,8 +360,17 @@ def relative_interval(
     points = replicates.points / score - ceiling.points / top
     deleted = replicates.deleted / score - ceiling.deleted / top
     freedom = min(replicates.freedom, ceiling.freedom)
-    spread = _half_width(points, deleted, replicates.factor, freedom, random_examples, extra)
+    spread = _half_width(
+        points, deleted, replicates.factor, freedom, random_examples, extra,
+        originals=_of_originals(replicates.each / score),
+    )  # fmt: skip
     return _around(score / top, spread * score / top)
+
+
+def _check_methods(first: Replicates, second: Replicates) -> None:
+    _check_pair(first, second)
+    if len(first.each) != len(second.each):
+        raise ValueError(f"scores from {len(first.each) or 1} and {len(second.each) or 1} originals cannot be compared")
 
 
 def _check_pair(first: Replicates, second: Replicates) -> None:

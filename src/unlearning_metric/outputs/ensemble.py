@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,25 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.models)
+
+    def of_model(self, index: int) -> Ensemble:
+        """The ensemble of one of its models alone."""
+        chosen = slice(index, index + 1)
+
+        def of_outputs(outputs: Outputs) -> Outputs:
+            signals = {name: getattr(outputs, name) for name in ("confidence", "loss", "correct")}
+            kept = {name: None if values is None else values[chosen] for name, values in signals.items()}
+            return replace(outputs, **kept)
+
+        return replace(
+            self,
+            models=self.models[chosen],
+            roles={role: of_outputs(outputs) for role, outputs in self.roles.items()},
+            accuracy={name: values[chosen] for name, values in self.accuracy.items()},
+            diverged=[number for number in self.diverged if number == index],
+            seconds=self.seconds[chosen],
+            passes={name: values[chosen] for name, values in self.passes.items()},
+        )
 
     def class_name(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""

@@ -19,7 +19,7 @@ from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fi
 from unlearning_metric.plan.methods import MethodEntry, method_entries
 from unlearning_metric.plan.steps import STEPS, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
-from unlearning_metric.store.shards import shard_models, shard_names
+from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 
@@ -29,6 +29,16 @@ def find_methods(folder: Path | str) -> dict[str, Path]:
     Hidden files are none: editors keep locks and macOS keeps attributes under such names.
     """
     return {path.stem: path for path in sorted(Path(folder).glob("*.py")) if not path.stem.startswith(("_", "."))}
+
+
+def _method_of(group: str) -> str:
+    """The method of a group of copies."""
+    return group.split("/")[1]
+
+
+def _original_of(group: str) -> int:
+    """Number of the original that a group of copies starts from."""
+    return original_number("/".join(group.split("/")[2:]))
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class Plan:
         for artifact in self.artifacts():
             _ = artifact.origin
         for name in self.methods:
-            _ = self.dump_origin(f"unlearn/{name}")
+            _ = [self.dump_origin(group) for group in self.copy_groups(name)]
         _ = self.report_origin()
         entries = [{**asdict(entry), "file": str(entry.file), "arguments": sorted(entry.arguments)}
                    for entry in self.methods.values()]  # fmt: skip
@@ -160,8 +170,19 @@ class Plan:
 
     @cached_property
     def original_shards(self) -> list[str]:
-        """Shards of the original models: one each, so that more of them retrain none."""
-        return shard_names(self.config.originals, 1)
+        """Shards of the original models: one each, so that more of them retrain none. One a copy are cut as those."""
+        if self.config.originals.per_copy:
+            return self.shards
+        return shard_names(self.config.originals.count, 1)
+
+    @property
+    def originals(self) -> int:
+        """Number of original models."""
+        return self.config.originals.number(self.config.copies)
+
+    def copy_groups(self, method: str) -> list[str]:
+        """Groups of a method's copies: one for each original that all of a group start from."""
+        return [f"unlearn/{method}{original_folder(number)}" for number in range(self.config.originals.count)]
 
     @property
     def scored_methods(self) -> list[str]:
@@ -266,42 +287,48 @@ class Plan:
         entry = self.method(method)
         return {"function": entry.function, "batches": entry.batches, "options": dict(entry.options)}
 
-    def unlearning_origin(self, method: str) -> Origin:
-        """Origin of the copies of a method."""
-        return self._method_origin(method, "unlearn")
+    def unlearning_origin(self, method: str, original: int = 0) -> Origin:
+        """Origin of the copies of a method that start from an original."""
+        return self._method_origin(method, "unlearn", original)
 
     def check_origin(self, method: str) -> Origin:
         """Origin of the document that says whether a method fits the contract."""
         limit = self._whole["efficiency"]["limit"]
         return self._method_origin(method, "check", copies=self.config.copies, limit=limit)
 
-    def _method_origin(self, method: str, step: str, **more: Any) -> Origin:
+    def _method_origin(self, method: str, step: str, original: int = 0, **more: Any) -> Origin:
         settings = {
-            **self._track("experiment_seed", "model", "training", "originals"),
+            **self._track("experiment_seed", "model", "training"),
+            "originals": self._tracked["originals"] if self.config.originals.per_copy else 1,
             **self._contract(method),
             **more,
             "method": method,
             "file": self._fingerprint(method_fingerprint, self.method_file(method)),
         }
+        if original:
+            # The first needs no mention: its copies are the same however many originals there are.
+            settings["original"] = original
         inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
         if self.method(method).needs_oracle:
-            inputs["oracle"] = self.unlearning_origin(ORACLE_METHOD).key
+            inputs["oracle"] = self.unlearning_origin(ORACLE_METHOD, original).key
         return Origin(step, settings, inputs)
 
     def models_origin(self, group: str) -> Origin:
-        """Origin of the models of a group: ``full``, ``retain`` or ``unlearn/<method>``."""
-        role, _, method = group.partition("/")
-        return self.unlearning_origin(method) if role == "unlearn" else self.training_origin(role)
+        """Origin of the models of a group: ``full``, ``retain``, ``unlearn/<method>`` or, from another original than
+        the first, ``unlearn/<method>/original_<number>``.
+        """
+        if not group.startswith("unlearn/"):
+            return self.training_origin(group)
+        return self.unlearning_origin(_method_of(group), _original_of(group))
 
     def is_imported(self, group: str) -> bool:
         """Whether the outputs of a group of models were made elsewhere, so that it has no models here."""
-        method = group.partition("/")[2]
-        return bool(method) and self.method(method).is_dump
+        return group.startswith("unlearn/") and self.method(_method_of(group)).is_dump
 
     def dump_origin(self, group: str) -> Origin:
         """Origin of the dumps of a group of models."""
         if self.is_imported(group):
-            content = self._fingerprint(content_fingerprint, self.method_file(group.partition("/")[2]))
+            content = self._fingerprint(content_fingerprint, self.method_file(_method_of(group)))
             settings = {"group": group, "copies": self.config.copies, "content": content}
             return Origin("import_dump", settings, {"split": self.split_origin.key})
         settings = {"group": group, **self._track("model")}
@@ -310,7 +337,10 @@ class Plan:
 
     def score_groups(self, method: str) -> dict[str, str]:
         """Name of each side of a score -> the group of models it comes from."""
-        groups = {"retrained": "retain", "unlearned": f"unlearn/{method}", "originals": "full"}
+        first, *others = self.copy_groups(method)
+        # In the order of the originals.
+        more = {f"unlearned_{number:04d}": group for number, group in enumerate(others, 1)}
+        groups = {"retrained": "retain", "unlearned": first, **more, "originals": "full"}
         if self.config.ceiling == "retrain":
             groups["ceiling"] = "unlearn/retrain"
         return groups
@@ -331,14 +361,19 @@ class Plan:
         """The parts of the configuration that can change a method's score document."""
         return self._score_settings(self._whole, method)
 
-    def _score_settings(self, whole: dict[str, Any], method: str) -> dict[str, Any]:
+    def bank_settings(self) -> dict[str, Any]:
+        """What every score of this experiment has in common of `score_settings`."""
+        return self._score_settings(self._whole, None)
+
+    def _score_settings(self, whole: dict[str, Any], method: str | None) -> dict[str, Any]:
         names = (
             "experiment_seed", "copies", "originals", "ceiling", "data", "forget", "probe_size", "model",
             "training", "delta",
         )  # fmt: skip
         settings = {name: whole[name] for name in names if name in whole}
         settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
-        settings["options"] = dict(self.method(method).options)
+        if method is not None:
+            settings["options"] = dict(self.method(method).options)
         # Where a user's file lies changes no number; what it holds enters through the keys.
         for section in ("model", "training"):
             settings[section] = {
@@ -373,7 +408,7 @@ class Plan:
 
     def report_groups(self, methods: Collection[str]) -> list[str]:
         """Groups of models whose outputs a report on these methods shows; none where there is nothing to report on."""
-        return ["retain", *(f"unlearn/{name}" for name in methods)] if methods else []
+        return ["retain", *(group for name in methods for group in self.copy_groups(name))] if methods else []
 
     def report_origin(self) -> Origin:
         """Origin of the report."""
@@ -396,7 +431,7 @@ class Plan:
         if self.needs_difficulty:
             yield self.step("difficulty")
         yield self.step("split_data")
-        for group in ("full", "retain", *(f"unlearn/{name}" for name in self.scored_methods)):
+        for group in ("full", "retain", *(group for name in self.scored_methods for group in self.copy_groups(name))):
             models = () if self.is_imported(group) else self.model_files(group)
             for path in (*models, *self.dump_files(group)):
                 step = self.maker(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearning_metric.keys.origin import Origin
+from unlearning_metric.store.shards import original_number
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 if TYPE_CHECKING:
@@ -108,29 +109,36 @@ def import_original(plan: Plan, shard: str) -> Step:
     return Step("import_original", output, plan.training_origin("full"), {"dataset": DATASET}, told, files)
 
 
-def _oracles(plan: Plan, method: str, shard: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _oracles(plan: Plan, method: str, shard: str, original: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
     """The same shard of the method retrain, and its key, for a method that asks for oracle_model."""
     if not plan.method(method).needs_oracle:
         return {}, {}
-    key = plan.unlearning_origin(ORACLE_METHOD).key
-    return {"oracles": [f"models/unlearn/{ORACLE_METHOD}/{shard}.safetensors"]}, {"oracles_key": key}
+    key = plan.unlearning_origin(ORACLE_METHOD, original_number(original)).key
+    return {"oracles": [f"models/unlearn/{ORACLE_METHOD}{original}/{shard}.safetensors"]}, {"oracles_key": key}
 
 
-def unlearn(plan: Plan, method: str, shard: str) -> Step:
-    """Originals and a method's file -> unlearned models."""
+def unlearn(plan: Plan, method: str, shard: str, original: str = "") -> Step:
+    """Originals and a method's file -> unlearned models.
+
+    ``original`` is the folder of the copies from another original than the first (`shards.original_folder`).
+    """
     inputs, keys = _of_split(plan)
-    oracles, oracles_key = _oracles(plan, method, shard)
+    number, per_copy = original_number(original), plan.config.originals.per_copy
+    oracles, oracles_key = _oracles(plan, method, shard, original)
     told = {
         **keys,
         **oracles_key,
         "originals_key": plan.training_origin("full").key,
+        "original": None if per_copy else number,
         "settings": plan.unlearning_settings(method),
         "max_seconds": plan.config.max_seconds_per_copy,
     }
-    inputs |= {"originals": plan.model_files("full"), **oracles}
-    output = (f"models/unlearn/{method}/{shard}.safetensors",)
+    # With an original a copy, their shards are cut as those of the copies.
+    needed = plan.shards.index(shard) if per_copy else number
+    inputs |= {"originals": [plan.model_files("full")[needed]], **oracles}
+    output = (f"models/unlearn/{method}{original}/{shard}.safetensors",)
     files = {"method_file": plan.method_file(method)}
-    return Step("unlearn", output, plan.unlearning_origin(method), inputs, told, files)
+    return Step("unlearn", output, plan.unlearning_origin(method, number), inputs, told, files)
 
 
 def check(plan: Plan, method: str) -> Step:
@@ -174,11 +182,16 @@ def dump_losses(plan: Plan, group: str, shard: str) -> Step:
     return Step("dump_losses", (f"losses/{group}/{shard}.parquet",), plan.dump_origin(group), inputs, told)
 
 
-def import_dump(plan: Plan, method: str, shard: str) -> Step:
-    """Outputs of models made elsewhere -> a shard of outputs."""
+def import_dump(plan: Plan, method: str, shard: str, original: str = "") -> Step:
+    """Outputs of models made elsewhere -> a shard of outputs. ``original`` as for `unlearn`."""
     inputs, keys = _of_split(plan)
-    group = f"unlearn/{method}"
-    told = {**keys, "copies": plan.config.copies}
+    group = f"unlearn/{method}{original}"
+    told = {
+        **keys,
+        "copies": plan.config.copies,
+        "originals": plan.config.originals.count,
+        "original": original_number(original),
+    }
     files = {"dump": plan.method_file(method)}
     output = (f"losses/{group}/{shard}.parquet",)
     return Step("import_dump", output, plan.dump_origin(group), inputs, told, files)
@@ -245,6 +258,7 @@ STEPS: dict[str, Callable[..., Step]] = {
 
 
 _SHARD, _METHOD = r"(?P<shard>[0-9]+-[0-9]+)", r"(?P<method>[A-Za-z0-9_]+)"
+_ORIGINAL = r"(?P<original>(/original_[0-9]{4})?)"
 #: Path within the results folder -> rule that makes it.
 _PLACES: tuple[tuple[str, str], ...] = (
     (r"data/dataset\.npz", "prepare_data"),
@@ -252,8 +266,8 @@ _PLACES: tuple[tuple[str, str], ...] = (
     (r"data/split\.npz", "split_data"),
     (rf"models/full/{_SHARD}\.safetensors", "train_full"),
     (rf"models/retain/{_SHARD}\.safetensors", "train_retain"),
-    (rf"models/unlearn/{_METHOD}/{_SHARD}\.safetensors", "unlearn"),
-    (rf"losses/unlearn/{_METHOD}/{_SHARD}\.parquet", "import_dump"),
+    (rf"models/unlearn/{_METHOD}{_ORIGINAL}/{_SHARD}\.safetensors", "unlearn"),
+    (rf"losses/unlearn/{_METHOD}{_ORIGINAL}/{_SHARD}\.parquet", "import_dump"),
     (rf"losses/(?P<group>full|retain)/{_SHARD}\.parquet", "dump_losses"),
     (rf"check_{_METHOD}\.json", "check"),
     (rf"(score_{_METHOD}\.json|samples_(?P<table>[A-Za-z0-9_]+)\.parquet|replicates_(?P<paired>[A-Za-z0-9_]+)\.npz)",
@@ -282,6 +296,7 @@ def maker(plan: Plan, path: str) -> Step | None:
         if rule == "train_full" and plan.config.original is not None:
             rule = "import_original"
         elif rule == "import_dump" and not plan.method(given["method"]).is_dump:
-            rule, given = "dump_losses", {"group": f"unlearn/{given['method']}", "shard": given["shard"]}
+            group = f"unlearn/{given['method']}{given['original']}"
+            rule, given = "dump_losses", {"group": group, "shard": given["shard"]}
         return plan.step(rule, **given)
     return None

@@ -42,7 +42,12 @@ def workflow_of(folder: Path) -> Path:
 
 
 def default_config(workflow: Path, folder: Path = Path()) -> Path:
-    """The configuration that is read where none is named: of the folder that a run is in, or else of the workflow."""
+    """The configuration that is read where none is named: of the folder that a run is in, or else of the workflow.
+
+    A folder that was opened from a bank has the bank's.
+    """
+    if (folder / "results" / "bank.json").is_file() and (folder / "config.yaml").is_file():
+        return folder / "config.yaml"
     found, common = folder / "config" / "config.yaml", workflow / "config" / "config.yaml"
     return found if found.is_file() and not (common.is_file() and found.samefile(common)) else common
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,7 @@ class Findings:
     seconds : group -> seconds of all its models; disk : folder -> bytes
     classes : what the source calls class 0, 1, ...; empty where it is not known
     pairs : of the leaderboard, how each two ranked methods compare
+    bank : title, name and sha256 of the bank that the scores were made with
     """
 
     rows: list[Mapping[str, Any]]
@@ -109,6 +110,7 @@ class Findings:
     disk: Mapping[str, int] = field(default_factory=dict)
     classes: Sequence[str] = ()
     pairs: Sequence[Mapping[str, Any]] = ()
+    bank: Mapping[str, str] | None = None
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
@@ -134,7 +136,8 @@ def gather(
     Parameters
     ----------
     results : folder with the leaderboard, the score documents and the per-example tables
-    dumps, keys : group of models (``retain``, ``full``, ``unlearn/<method>``) -> its dumps, and the key they must carry
+    dumps, keys : group of models (``retain``, ``unlearn/<method>``, ``unlearn/<method>/original_0001``) -> its
+        dumps, and the key they must carry
     score_keys : method -> key of its score
     dataset, dataset_key : the data set, and its key
     board_key : key of the leaderboard; None to take it as it is
@@ -149,16 +152,19 @@ def gather(
     retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]), ("forget",))
     seconds = {"retrained models": float(retrained.seconds.sum())}
     rows = [row for row in board["rows"] if row["method"] in score_keys and row["status"] in ("scored", "excluded")]
-    tables = {
-        row["method"]: read_parquet(results / f"samples_{row['method']}.parquet", score_keys[row["method"]])[0]
-        for row in rows
-    }
+    tables = {row["method"]: _samples_of(results, row["method"], score_keys[row["method"]]) for row in rows}
     places = shown_places(list(tables.values()), len(retrained))
     unlearned, methods = {}, []
     for row in rows:
         name = row["method"]
         group = f"unlearn/{name}"
         copies = load_ensemble(dumps[group], keys[group], len(retrained), ("forget",))
+        others = [
+            load_ensemble(paths, keys[other], len(retrained), ("forget",))
+            for other, paths in dumps.items()
+            if other.startswith(f"{group}/")
+        ]
+        everything = _together([copies, *others])
         unlearned[name] = copies.forget.saturated[:, places]
         methods.append(
             Method(
@@ -167,9 +173,9 @@ def gather(
                 document=read_document(results / f"score_{name}.json", score_keys[name]),
                 samples=tables[name],
                 examples=_examples(tables[name], retrained, copies),
-                utility=utility_interval(retrained, copies),
-                seconds=float(copies.seconds.sum()) if copies.seconds.size else None,
-                time=time_interval(retrained.seconds, copies.seconds),
+                utility=utility_interval(retrained, everything),
+                seconds=float(everything.seconds.sum()) if everything.seconds.size else None,
+                time=time_interval(retrained.seconds, everything.seconds),
             )
         )
     if any(method.seconds is not None for method in methods):
@@ -187,7 +193,14 @@ def gather(
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
         classes=header.get("classes", ()),
         pairs=board["pairs"],
+        bank=board.get("bank"),
     )
+
+
+def _samples_of(results: Path, method: str, key: str | None) -> pd.DataFrame:
+    """The per-example table of a method; an example is shown by the copies from the first original."""
+    samples, _ = read_parquet(results / f"samples_{method}.parquet", key)
+    return samples[samples["original"] == 0].reset_index(drop=True) if "original" in samples else samples
 
 
 def image_of(example: np.ndarray) -> np.ndarray | None:
@@ -204,6 +217,18 @@ def image_of(example: np.ndarray) -> np.ndarray | None:
         return None
     low, high = float(example.min()), float(example.max())
     return np.round((example.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+
+
+def _together(sides: Sequence[Ensemble]) -> Ensemble:
+    """The first ensemble, with the accuracies and seconds of the models of all of them."""
+    if len(sides) == 1:
+        return sides[0]
+    return replace(
+        sides[0],
+        models=np.arange(sum(len(side) for side in sides)),
+        accuracy={name: np.concatenate([side.accuracy[name] for side in sides]) for name in sides[0].accuracy},
+        seconds=np.concatenate([side.seconds for side in sides]),
+    )
 
 
 def _models(paths: list[str]) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from unlearning_metric.bank.record import bank_sentence
 from unlearning_metric.config import NEUTRAL
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import cautions, head_line, originals_text, others_line, warning_texts
@@ -44,7 +45,8 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
     return page_of(
         "report.html.j2",
         title=f"Unlearning methods on {first['dataset']}",
-        setting=setting_line(first),
+        setting=setting_line(first) + ("" if found.bank is None else f" · {bank_sentence(found.bank)}"),
+        from_first="original" in found.methods[0].samples,
         answer=answer(found),
         board=board_html(found),
         warnings=warning_texts(documents),
@@ -161,7 +163,7 @@ def what_was_run(found: Findings) -> dict[str, str]:
         "Forget set": f"{first['forget']['size']} examples; {listed(settings['forget'], 'forget')}",
         "Model": listed(settings["model"], "model"),
         "Recipe": listed(settings.get("training", {}), "training") or "not known here",
-        "Models": f"{first['copies']} retrained, {first['copies']} copies a method, {originals_text(first)}",
+        "Models": f"{first['copies']} retrained, {first['copies']} copies a method; {originals_text(first)}",
         "Seed": str(settings["experiment_seed"]),
         "Delta": f"{settings['delta']:g}",
         "Versions": listed(scored["versions"]),
@@ -183,7 +185,7 @@ def _by_other_code(found: Findings) -> list[str]:
         made.setdefault("scores", []).append(provenance.get("code"))
         for side, runs in provenance["run"].get("shards", {}).items():
             # All methods share the other sides.
-            if side == "unlearned" or method is found.methods[0]:
+            if side.startswith("unlearned") or method is found.methods[0]:
                 made.setdefault(f"{side} models", []).extend(run.get("code") for run in runs)
     counts = {what: sum(code not in (None, code_fingerprint()) for code in codes) for what, codes in made.items()}
     listed = ", ".join(f"{what} ({count} of {len(made[what])})" for what, count in counts.items() if count)

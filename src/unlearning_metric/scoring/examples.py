@@ -18,6 +18,7 @@ from unlearning_metric.outputs.ensemble import Ensemble, Outputs
 #: Column -> type and meaning, in the table's order. A row is a forget example.
 COLUMNS = {
     "example": ("int", "index into the training pool (position in the arrays, for models trained elsewhere)"),
+    "original": ("int", "original that the copies started from; only with several, each of which has all examples"),
     "label": ("int", "number of the class, 0, 1, ...; -1 where it was not given"),
     "class": ("text", "what the data call the class; only where that is known"),
     "group": ("int", "group, such as the person; only where the data have groups"),
@@ -54,6 +55,7 @@ def samples(
     """Columns [examples] of the table; ``measured`` are those of the metrics, [examples, ...]."""
     columns = {
         "example": retrained.forget.examples,
+        "original": None,
         "label": retrained.forget.labels,
         "class": _class_names(retrained),
         "group": retrained.groups,

@@ -96,24 +96,38 @@ def score_replicates(
     def of_method(kept: np.ndarray) -> np.ndarray:
         return subset_points(sides.method, kept[None], models + kept[None], delta)
 
-    from_splits = sides.ceiling.values.shape[1] == models
-
-    def of_ceiling(kept: np.ndarray) -> np.ndarray:
-        if from_splits:
-            return halves_points(sides.ceiling, kept, split_seed, delta=delta)
-        return subset_points(sides.ceiling, kept[None], models + kept[None], delta)
-
-    of_retrained, of_both = (
-        freedom(*(side.forget.saturated for side in group)) for group in ((retrained,), (retrained, unlearned))
-    )
+    of_both = freedom(retrained.forget.saturated, unlearned.forget.saturated)
     forgetting = replicates(of_method, models, seed, points, of_both, partial(in_parts, "intervals of the score"))
-    ceiling_each = partial(in_parts, "intervals of the ceiling")
     return ScoreReplicates(
         forgetting=forgetting,
         final=_final(forgetting, retrained, unlearned, deletions(models, seed)[0]),
-        ceiling=replicates(of_ceiling, models, seed, freedom=of_retrained, each=ceiling_each),
-        from_splits=from_splits,
+        ceiling=ceiling_replicates(retrained, sides.ceiling, seed, split_seed, delta),
+        from_splits=_from_splits(sides.ceiling, models),
     )
+
+
+def _from_splits(ceiling: Sorted, models: int) -> bool:
+    return ceiling.values.shape[1] == models
+
+
+def ceiling_replicates(retrained: Ensemble, ceiling: Sorted, seed: int, split_seed: int, delta: float) -> Replicates:
+    """The ceiling scored again with each line of models deleted.
+
+    Parameters
+    ----------
+    ceiling : as that of `SortedSides`
+    seed : of the deletions
+    split_seed : of the half-splits
+    """
+    models = len(retrained)
+
+    def of_ceiling(kept: np.ndarray) -> np.ndarray:
+        if _from_splits(ceiling, models):
+            return halves_points(ceiling, kept, split_seed, delta=delta)
+        return subset_points(ceiling, kept[None], models + kept[None], delta)
+
+    each = partial(in_parts, "intervals of the ceiling")
+    return replicates(of_ceiling, models, seed, freedom=freedom(retrained.forget.saturated), each=each)
 
 
 def accuracy_factor(retrained: Ensemble, unlearned: Ensemble, kept: np.ndarray | slice = slice(None)) -> float | None:
@@ -237,4 +251,5 @@ def read_replicates(path: Path | str, key: str | None = None) -> Replicates | No
     arrays, _ = read_npz(path, key)
     if not arrays:
         return None
-    return Replicates(arrays["points"], arrays["deleted"], float(arrays["factor"]), float(arrays["freedom"]))
+    numbers = {name: float(arrays[name]) for name in ("factor", "freedom")}
+    return Replicates(arrays["points"], arrays["deleted"], **numbers, each=arrays["each"])

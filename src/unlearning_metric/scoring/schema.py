@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -56,7 +56,9 @@ class Sets(_Part):
 
 
 class Intervals(_Part):
-    """95 % intervals. They leave out the choice of the one original model; `originals: 3` shows what that moves."""
+    """95 % intervals. From one original they leave out the choice of it; from several they are of the mean over
+    originals drawn at random.
+    """
 
     level: float = Field(description="Nominal coverage.")
     reason: str | None = Field(
@@ -66,6 +68,28 @@ class Intervals(_Part):
     final_score: Sets | None
     relative: Sets | None
     ceiling: Sets | None
+
+
+class OfOriginals(_Part):
+    """A score from each original, its mean, and what that says of other originals."""
+
+    each: list[float] = Field(description="From each original, in their order; N copies each.")
+    mean: float
+    sd: float = Field(description="Between the originals: of their choice, and of the copies of each.")
+    interval_of_mean: Interval | None = Field(
+        description="Of the mean: other originals, other models. Null where challenge.interval says why."
+    )
+    interval_of_another: Interval | None = Field(
+        description="Of the score from one more original. Null where challenge.interval says why."
+    )
+
+
+class ByOriginal(_Part):
+    """The scores from each of several originals, all against the same retrained models."""
+
+    level: float = Field(description="Nominal coverage.")
+    forgetting_score: OfOriginals
+    final_score: OfOriginals | None
 
 
 class Challenge(_Part):
@@ -175,7 +199,13 @@ class _Document(_Part):
     schema_version: int
     method: str
     copies: int = Field(description="Models a side, N.")
-    originals: int = Field(description="Original models; copy i starts from original i mod originals.")
+    originals: int = Field(description="Original models; 0 where none were given.")
+    originals_mode: Literal["each", "per_copy", "mixture"] = Field(
+        description="each: N copies from each of the originals, and numbers are means over these (counts add up). "
+        "per_copy: copy i from original i, a mixture over originals. mixture: made elsewhere, copy i from original i "
+        "mod originals. Scores of different modes, or of different numbers of originals, are not comparable."
+    )
+    by_original: ByOriginal | None = Field(description="The score from each original; null where they are not several.")
     dataset: str
     model: str
     forget: ForgetSet
@@ -184,7 +214,9 @@ class _Document(_Part):
     strata: Strata
     utility: Utility
     efficiency: dict[str, Any] = Field(description="Seconds a copy, a retrained model, their ratio, the limit.")
-    diverged: list[int] = Field(description="Copies with non-finite parameters or outputs, counted as wrong.")
+    diverged: list[int] = Field(
+        description="Copies with non-finite parameters or outputs, counted as wrong; copy i from original k is k N + i."
+    )
     warnings: list[str] = Field(description="What a reader has to know of the inputs, a sentence each.")
     provenance: dict[str, Any] = Field(
         description="Configuration and keys; `run` (host, versions, seconds) is no part of the canonical form."

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import PER_COPY
 from unlearning_metric.metrics.challenge import ChallengeResult, challenge, challenge_score, split_ceiling
 from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import Ensemble
@@ -61,6 +62,13 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
 def _ratio(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator > 0 else None
+
+
+def _originals_mode(originals: Ensemble | None, copies: int) -> str:
+    """Which copy starts from which original, by their number."""
+    if originals is None or len(originals) == 1:
+        return "each"
+    return PER_COPY if len(originals) == copies else "mixture"
 
 
 def repeat_originals(originals: Ensemble, copies: int) -> np.ndarray:
@@ -178,6 +186,8 @@ def score_method(
         "method": method,
         "copies": copies,
         "originals": 0 if originals is None else len(originals),
+        "originals_mode": _originals_mode(originals, copies),
+        "by_original": None,
         "dataset": settings["data"]["source"],
         "model": settings["model"]["name"] or settings["model"]["file"],
         "forget": {"strategy": settings["forget"]["strategy"], "size": len(retrained.forget.examples)},

@@ -48,6 +48,12 @@ def _repeated(side: Ensemble, name: str, what: str) -> str | None:
     )
 
 
+def repeated_originals(originals: Ensemble) -> list[str]:
+    """A warning where some of several originals, each of which is scored by itself, are no separate models."""
+    found = _repeated(originals, "original models", "the spread between originals and every interval")
+    return [found] if found else []
+
+
 def _no_final_score(retrained: Ensemble, unlearned: Ensemble) -> str | None:
     """A warning where the accuracies of a final score are there in part."""
     sides = {"retrained": retrained, "unlearned": unlearned}

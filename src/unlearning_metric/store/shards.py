@@ -22,3 +22,17 @@ def shard_models(name: str) -> list[int]:
     if not (dash and first.isdecimal() and last.isdecimal()) or int(last) - int(first) >= MOST_MODELS:
         return []
     return list(range(int(first), int(last) + 1))
+
+
+def original_folder(number: int) -> str:
+    """Folder, within that of a method, of its copies from one original, with a slash before it; none for original 0.
+
+    The copies from original 0 lie where those of an experiment with one original do, so that further originals make
+    none of them again.
+    """
+    return f"/original_{number:04d}" if number else ""
+
+
+def original_number(folder: str) -> int:
+    """Number of the original that `original_folder` gave a folder."""
+    return int(folder.rpartition("_")[2]) if folder else 0

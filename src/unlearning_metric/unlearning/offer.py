@@ -15,6 +15,7 @@ from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.loaders import FORMS, ImageDataset, ImageLoader
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
+from unlearning_metric.store.shards import original_folder
 from unlearning_metric.training.train import initial_model, train_model
 
 
@@ -24,7 +25,7 @@ class Start:
 
     Attributes
     ----------
-    originals : trained models on the device, in eval mode
+    originals : trained models on the device, in eval mode; copy i starts from number i % their count of these
     datasets : ``retain``, ``forget`` and ``validation``, on the device
     num_classes : number of classes
     model_settings, recipe : the ``model`` and ``training`` parts of the configuration
@@ -32,6 +33,7 @@ class Start:
     experiment_seed : of all random streams
     oracles : state dict by copy, for a method that asks for ``oracle_model``; None for any other
     trained_here : whether the originals were trained by this workflow, so that their initial weights are known
+    original : number, among all originals, of the first of these; None where copy i starts from original i
     """
 
     originals: list[nn.Module]
@@ -43,6 +45,7 @@ class Start:
     experiment_seed: int
     oracles: Mapping[int, Mapping[str, torch.Tensor]] | None = None
     trained_here: bool = True
+    original: int | None = 0
 
     @property
     def device(self) -> torch.device:
@@ -89,9 +92,13 @@ class Offer:
 
     def __init__(self, start: Start, name: str, index: int, batches: str = "tuple") -> None:
         self.start, self.index = start, index
-        self._streams = Streams(start.experiment_seed, f"unlearn/{name}", index)
+        # Copies from several originals draw apart: what they shared would count as what the originals share.
+        role = f"unlearn/{name}{original_folder(start.original or 0)}"
+        self._streams = Streams(start.experiment_seed, role, index)
         self.seed = self._streams.integer("seed") % 2**31
-        self.original = start.originals[index % len(start.originals)]
+        turn = index % len(start.originals)
+        self.original = start.originals[turn]
+        self._original_number = index if start.original is None else start.original + turn
         self.model = copy.deepcopy(self.original)
         # A method may relabel or blend its examples: each copy gets examples of its own.
         self.datasets = {part: dataset.duplicate(FORMS[batches]) for part, dataset in start.datasets.items()}
@@ -142,7 +149,7 @@ class Offer:
 
     def _initial_model(self) -> nn.Module:
         start = self.start
-        streams = Streams(start.experiment_seed, "full", self.index % len(start.originals))
+        streams = Streams(start.experiment_seed, "full", self._original_number)
         model = initial_model(start.model_settings, start.image_shape, start.num_classes, streams)
         return model.to(start.device).eval()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from unlearning_metric.bank.record import opened_bank
 from unlearning_metric.errors import plain
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.plan.plan import Plan
@@ -21,6 +22,8 @@ COMPANIONS = (
     "leaderboard.csv", "leaderboard.md", "leaderboard.html", "leaderboard.tex",
     # What a sweep keeps beside the results of an experiment.
     "config.yaml", "given.json",
+    # What a folder that was opened from a bank keeps of it.
+    "bank.json",
 )  # fmt: skip
 
 
@@ -47,12 +50,19 @@ def examine(plan: Plan, results: Path | str) -> Iterator[Problem]:
     results = Path(results)
     folder = Folder(results)
     known, older = set(), []
+    bank = opened_bank(results)
+    if bank is not None:
+        # Where copies were lowered, more than the plan asks for.
+        known |= {results / name.removeprefix("results/") for name in bank.record.files}
     for artifact in chain(plan.artifacts(), plan.on_demand(results)):
         path = results / artifact.path
         known.add(path)
         state = folder.state(artifact.path, artifact.origin)
         if state.kind == "absent":
-            spared = not plan.config.keep_checkpoints and artifact.path.startswith(("models/retain", "models/unlearn"))
+            deleted = () if plan.config.keep_checkpoints else ("models/retain", "models/unlearn")
+            # A bank has outputs in place of retrained models.
+            of_bank = () if bank is None else ("models/retain", "models/unlearn/retrain")
+            spared = artifact.path.startswith((*deleted, *of_bank))
             dump = results / artifact.path.replace("models/", "losses/", 1).replace(".safetensors", ".parquet")
             if not (spared and dump.exists()):
                 yield Problem("missing", path, state.text)

@@ -6,16 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from unlearning_metric.errors import UserError
+from unlearning_metric.bank import BankError, opened_bank
 from unlearning_metric.keys.origin import Origin
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.steps import DATASET, DIFFICULTY, SPLIT, Step
 from unlearning_metric.upkeep.current import PARTIAL, Folder, State
+from unlearning_metric.upkeep.of_bank import refuse_outside_bank, retraining_cost
+from unlearning_metric.upkeep.refusal import RefusalError
 from unlearning_metric.user_code.contract import ORACLE_METHOD
-
-
-class RefusalError(UserError, RuntimeError):
-    """A run would lose something or mix what does not belong together."""
 
 
 class Rebuild:
@@ -39,6 +37,10 @@ class Rebuild:
         options: str = "",
     ) -> None:
         self.plan, self.folder, self.forced, self.recorded, self.options = plan, folder, forced, recorded, options
+        try:
+            self.bank = opened_bank(folder.path)
+        except BankError as error:
+            raise RefusalError(str(error)) from error
         self.itself, self.anew = cache(self.itself), cache(self.anew)
 
     def shown(self, path: str) -> str:
@@ -104,6 +106,8 @@ class Rebuild:
         for step in steps:
             for path in step.outputs if not self.forced(step) else ():
                 state = self.folder.state(path, step.origin)
+                if self.bank is not None:
+                    refuse_outside_bank(self.bank, self.shown(path), path, state, step)
                 if state.older:
                     older.append(path)
                 elif state.kind in ("damaged", "foreign", "unreadable"):
@@ -163,9 +167,8 @@ class Rebuild:
         Snakemake would train all of them again for the sake of one method.
         """
         plan = self.plan
-        if plan.config.keep_checkpoints or not plan.method(method).needs_oracle:
+        if (plan.config.keep_checkpoints and self.bank is None) or not plan.method(method).needs_oracle:
             return
-        group, oracles = f"unlearn/{method}", f"unlearn/{ORACLE_METHOD}"
 
         def is_done(path: str, origin: Origin) -> bool:
             step = plan.maker(path)
@@ -173,13 +176,21 @@ class Rebuild:
 
         lost = [
             self.shown(models)
+            for group, oracles in zip(plan.copy_groups(method), plan.copy_groups(ORACLE_METHOD), strict=True)
             for dump, oracle_dump, models in zip(
                 plan.dump_files(group), plan.dump_files(oracles), plan.model_files(oracles), strict=True
             )
-            if is_done(oracle_dump, plan.dump_origin(oracles))
-            and self.folder.state(models, plan.unlearning_origin(ORACLE_METHOD)).kind == "absent"
+            if (self.bank is not None or is_done(oracle_dump, plan.dump_origin(oracles)))
+            and self.folder.state(models, plan.models_origin(oracles)).kind == "absent"
             and not is_done(dump, plan.dump_origin(group))
         ]
+        if lost and self.bank is not None:
+            raise RefusalError(
+                f"method {method} asks for oracle_model, models of {ORACLE_METHOD}, and a bank has none: "
+                f"{self.bank.name} holds outputs of retrained models. Put {method} under skip. Or train them here, "
+                f"{len(plan.shards)} jobs of {retraining_cost(self.bank, plan.config.copies)}, then run again: "
+                f"snakemake {' '.join(lost)}{self.options}"
+            )
         if lost:
             raise RefusalError(
                 f"method {method} asks for oracle_model, and {lost[0]} is gone: keep_checkpoints is false, and the "

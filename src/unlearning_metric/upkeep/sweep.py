@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from unlearning_metric.bank.record import IN_RESULTS, bank_sentence, opened_bank, write_opened
 from unlearning_metric.config import METHOD_NAME, ConfigError, expanded_path, merge, read_yaml
-from unlearning_metric.leaderboard.formats import table_lines
+from unlearning_metric.leaderboard.formats import as_text, table_lines
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import StoreError, is_there, read_document, write_json, write_text
 from unlearning_metric.upkeep.current import Folder, replaced
@@ -33,10 +34,12 @@ class Sweep:
     ----------
     results : the folder that holds a folder for each
     experiments : name -> raw configuration, not checked yet
+    bank : results folder of the configuration that they are based on, where that was opened from a bank
     """
 
     results: Path
     experiments: Mapping[str, dict[str, Any]]
+    bank: Path | None = None
 
 
 def read_sweep(path: Path | str) -> Sweep:
@@ -80,7 +83,8 @@ def read_sweep(path: Path | str) -> Sweep:
         if "results" in changes:
             raise ConfigError(f"{path}: experiments.{name}.results: its results go to {results / name}. Remove it.")
         experiments[name] = {**_without_null(merge(base, changes)), "results": str(results / name)}
-    return Sweep(results, experiments)
+    opened = Path(path).parent / Path(raw["base"]).parent / str(base.get("results", "results"))
+    return Sweep(results, experiments, opened if (opened / IN_RESULTS).is_file() else None)
 
 
 def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +139,16 @@ def share(plan: Plan, results: Path | str, others: Sequence[Path | str]) -> list
             os.link(source, target)
         except OSError:
             shutil.copy2(source, target)
+    _take_bank(results, others, sources.values())
     return list(sources)
+
+
+def _take_bank(results: Path | str, others: Sequence[Path | str], sources: Iterable[Path]) -> None:
+    """Have a folder that was given outputs of a bank keep from which bank they are."""
+    for other in others:
+        bank = opened_bank(other)
+        if bank is not None and opened_bank(results) is None and any(path.is_relative_to(other) for path in sources):
+            write_opened(Path(results), bank)
 
 
 def _without_their_models(
@@ -153,13 +166,13 @@ def _without_their_models(
     def to_be_had(path: str) -> bool:
         return path in sources or folder.key(path) == needed[path]
 
-    oracles = f"unlearn/{ORACLE_METHOD}"
     return {
         outputs
         for method in plan.scored_methods
         if plan.method(method).needs_oracle
+        for group, oracles in zip(plan.copy_groups(method), plan.copy_groups(ORACLE_METHOD), strict=True)
         for dump, outputs, models in zip(
-            plan.dump_files(f"unlearn/{method}"), plan.dump_files(oracles), plan.model_files(oracles), strict=True
+            plan.dump_files(group), plan.dump_files(oracles), plan.model_files(oracles), strict=True
         )
         if outputs in sources and not to_be_had(dump) and not to_be_had(models)
     }
@@ -272,6 +285,8 @@ def write_comparison(sweep: Sweep, plans: Mapping[str, Plan]) -> Path | None:
         return None
     table = compare(boards)
     text = comparison_text(table, boards)
+    banks = {name: board["bank"] for name, board in boards.items() if board.get("bank")}
+    text += "".join(f"\n{name}: {as_text(bank_sentence(bank))}\n" for name, bank in banks.items())
     if left_out:
         text += f"\nWithout {', '.join(left_out)}: no finished leaderboard of the configuration as it is now.\n"
     write_text(sweep.results / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))

@@ -15,11 +15,11 @@ from unlearning_metric.upkeep.summary import summary
 def why_unscored(plan: Plan, results: Path | str, method: str) -> tuple[str, str]:
     """``failed`` or ``unfinished``, and why, for a method whose score is not there."""
     logs = Path(results, "logs")
-    group = f"unlearn/{method}"
-    own = {} if plan.is_imported(group) else {plan.unlearning_origin(method).key: logs.joinpath(group).glob("*.log")}
+    groups = plan.copy_groups(method)
+    own = [] if plan.method(method).is_dump else groups
     records = {
-        **own,
-        plan.dump_origin(group).key: logs.joinpath("dump_losses", group).glob("*.log"),
+        **{plan.models_origin(group).key: logs.joinpath(group).glob("*.log") for group in own},
+        **{plan.dump_origin(group).key: logs.joinpath("dump_losses", group).glob("*.log") for group in groups},
         plan.score_origin(method).key: logs.glob(f"score_{method}.log"),
     }
     for key, paths in records.items():

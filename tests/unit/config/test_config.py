@@ -64,7 +64,7 @@ def test_left_out_keys_get_their_defaults():
         },
         KNOWN,
     )
-    assert (parsed.copies, parsed.originals, parsed.ceiling) == (64, 1, "split")
+    assert (parsed.copies, parsed.originals.count, parsed.ceiling) == (64, 1, "split")
     assert (parsed.delta, parsed.efficiency.limit, parsed.training.weight_decay) == (1e-5, 0.2, 5e-4)
     assert (parsed.methods, parsed.skip, parsed.model.hidden) == ({}, [], [])
 
@@ -204,7 +204,10 @@ def test_a_net_and_a_training_of_the_users_need_no_more_than_their_files(raw):
             'original: "weights.pt" is not allowed. Expected a path that ends in .safetensors (written by safetensors',
         ),
         ({"training": {"file": "mine"}}, 'training.file: "mine" is not allowed. Expected the path of a Python file'),
-        ({"original": "w.safetensors", "originals": 2}, "originals: 2 does not go with original: w.safetensors"),
+        (
+            {"original": "w.safetensors", "originals": {"count": 2}},
+            "originals: {count: 2} does not go with original: w.safetensors",
+        ),
     ],
     ids=str,
 )
@@ -275,8 +278,39 @@ def test_half_splits_need_an_even_number_of_copies(raw):
     assert config.parse({**odd, "ceiling": "retrain"}, KNOWN).copies == 5
 
 
-def test_originals_must_not_exceed_copies(raw):
-    assert "originals: 65 is more than copies (64)" in only_problem(changed(raw, "originals", 65))
+@pytest.mark.parametrize(
+    ("value", "number", "written"),
+    [(1, 1, 1), ({}, 1, 1), ({"count": 1}, 1, 1), ({"count": 3}, 3, {"count": 3}), ("per_copy", 64, "per_copy")],
+    ids=str,
+)
+def test_originals_are_written_in_one_of_three_forms(raw, value, number, written):
+    parsed = config.parse({**raw, "originals": value}, KNOWN)
+    assert parsed.originals.number(parsed.copies) == number
+    whole = parsed.model_dump(mode="json")
+    assert whole["originals"] == written
+    assert config.parse(whole, KNOWN) == parsed
+
+
+def test_a_number_of_originals_by_itself_is_refused_with_what_to_write(raw):
+    problem = only_problem({**raw, "originals": 3})
+    assert problem.count("originals: 3 ") == 1
+    for part in ("originals: {count: 3}", "originals: per_copy", "--config 'originals={count: 3}'"):
+        assert part in problem
+
+
+@pytest.mark.parametrize("value", [0, -1, True, None, 1.0, "3", "mixture", [1]], ids=str)
+def test_other_forms_of_originals_are_refused_with_those_there_are(raw, value):
+    assert "Expected 1, {count: K} with an integer of at least 1, or per_copy." in only_problem(
+        {**raw, "originals": value}
+    )
+
+
+def test_a_wrong_count_of_originals_is_named_by_its_key(raw):
+    assert "originals.count: 0 is not allowed. Expected an integer of at least 1." in only_problem(
+        {**raw, "originals": {"count": 0}}
+    )
+    assert "are not allowed" not in only_problem({**raw, "originals": {"count": 10_000}})
+    assert "too many to be planned" in only_problem({**raw, "originals": {"count": 10_000}})
 
 
 @pytest.mark.parametrize("count", [500, 501])

@@ -128,7 +128,7 @@ def test_scores_against_other_retrained_models_are_refused():
 def test_the_csv_keeps_every_digit(tmp_path):
     scores, files, keys = write_all(tmp_path, DOCUMENTS)
     write_leaderboard(tmp_path, scores, files, keys, {"key": "k", "origin": None})
-    table = pd.read_csv(tmp_path / "leaderboard.csv").set_index("method")
+    table = pd.read_csv(tmp_path / "leaderboard.csv", float_precision="round_trip").set_index("method")
     assert table.loc["mid", "final_score"] == 1 / 30
     assert pd.isna(table.loc["none", "final_score"])
 

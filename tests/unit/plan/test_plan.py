@@ -58,7 +58,7 @@ def test_shards_hold_every_model_once(models, size):
 
 
 def test_a_plan_has_shards_of_copies_and_single_originals():
-    one = plan(originals=2)
+    one = plan(originals={"count": 2})
     assert one.shards == ["0000-0031", "0032-0063"]
     assert one.original_shards == ["0000-0000", "0001-0001"]
     assert one.group_shards("full") == one.original_shards
@@ -106,9 +106,48 @@ def test_more_copies_train_and_unlearn_no_model_anew():
     assert changed(copies=128) == SCORES
 
 
-def test_more_originals_train_no_model_anew():
+def test_more_originals_make_no_model_anew():
+    assert changed(originals={"count": 2}) == SCORES
+
+
+def test_with_an_original_a_copy_the_copies_are_others():
     unlearned = {name for name in MODELS | DUMPS if "unlearn/" in name}
-    assert changed(originals=2) == unlearned | SCORES
+    assert changed(originals="per_copy") == unlearned | SCORES
+
+
+def test_every_original_has_copies_of_its_own_key_and_place():
+    several = plan(originals={"count": 3})
+    groups = several.copy_groups("finetune")
+    assert groups == ["unlearn/finetune", "unlearn/finetune/original_0001", "unlearn/finetune/original_0002"]
+    for origin in (several.models_origin, several.dump_origin):
+        assert len({origin(group).key for group in groups}) == 3
+        assert origin(groups[1]).key == plan(originals={"count": 2}).__getattribute__(origin.__name__)(groups[1]).key
+    path = "models/unlearn/finetune/original_0002/0032-0063.safetensors"
+    step = several.maker(path)
+    assert (step.rule, step.outputs, step.arguments["original"]) == ("unlearn", (path,), 2)
+    assert step.inputs["originals"] == ["models/full/0002-0002.safetensors"]
+    assert step.origin.key == several.models_origin(groups[2]).key
+    dump = several.maker("losses/unlearn/finetune/original_0002/0032-0063.parquet")
+    assert dump.inputs["shard"] == path
+    assert set(several.step("score", method="finetune").inputs) == {
+        "retrained", "unlearned", "unlearned_0001", "unlearned_0002", "originals",
+    }  # fmt: skip
+
+
+def test_with_an_original_a_copy_a_job_reads_those_of_its_copies():
+    mixed = plan(originals="per_copy")
+    assert mixed.original_shards == mixed.shards
+    step = mixed.maker("models/unlearn/finetune/0032-0063.safetensors")
+    assert step.inputs["originals"] == ["models/full/0032-0063.safetensors"]
+    assert step.arguments["original"] is None
+    assert mixed.copy_groups("finetune") == ["unlearn/finetune"]
+
+
+def test_an_oracle_is_of_the_same_original(tmp_path):
+    several = with_oracle(tmp_path, originals={"count": 2})
+    step = several.maker("models/unlearn/oracle/original_0001/0000-0031.safetensors")
+    assert step.inputs["oracles"] == ["models/unlearn/retrain/original_0001/0000-0031.safetensors"]
+    assert step.arguments["oracles_key"] == several.models_origin("unlearn/retrain/original_0001").key
 
 
 @pytest.mark.parametrize("changes", [{"delta": 1e-4}, {"efficiency": {"limit": 0.3}}, {"ceiling": "retrain"}], ids=str)
@@ -294,3 +333,41 @@ def test_a_score_compares_retrained_unlearned_and_original_models():
     keys = plan(ceiling="retrain").score_keys("finetune")
     assert keys["ceiling"] == plan().dump_origin("unlearn/retrain").key
     assert len(set(keys.values())) == 4
+
+
+#: Step -> the settings that its key had when keys came to be. They are never more, or everybody's results are stale.
+SETTINGS = {
+    "prepare_data": "experiment_seed source test_size",
+    "split_data": "experiment_seed forget.count forget.fraction forget.label forget.strategy probe_size test_size "
+    "train_size validation_size",
+    "difficulty": "experiment_seed models train_size validation_size",
+    "train": "experiment_seed role",
+    "unlearn": "batches experiment_seed file function method originals",
+}
+NET_AND_RECIPE = (
+    "model.hidden model.name model.width training.batch_size training.epochs training.label_smoothing training.lr "
+    "training.momentum training.optimizer training.precision training.schedule training.warmup training.weight_decay"
+)
+
+
+def names(settings, prefix="") -> set[str]:
+    found: set[str] = set()
+    for name, value in settings.items():
+        found |= names(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}"}
+    return found
+
+
+def test_a_setting_that_came_later_enters_no_key_at_its_neutral_value():
+    files = {name: ROOT / "methods" / f"{name}.py" for name in METHODS}
+    bare = {**RAW, "data": {"source": "digits"}, "methods": {}}
+    made = Plan(config.parse(bare, files), files)
+    origins = (
+        made.data_origin, made.split_origin, made.difficulty_origin, made.training_origin("retain"),
+        made.unlearning_origin("finetune"),
+    )  # fmt: skip
+    for origin in origins:
+        older = set(SETTINGS[origin.step].split())
+        if origin.step in ("difficulty", "train", "unlearn"):
+            older |= set(NET_AND_RECIPE.split())
+        later = names(origin.settings) - older
+        assert not later, f"{later} would make the results of everybody stale: give each its value in config/neutral.py"

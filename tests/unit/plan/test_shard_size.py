@@ -118,10 +118,10 @@ def test_a_job_longer_than_the_rules_ask_for_is_told_with_what_to_set(capsys):
     assert "train_retain: {runtime: 480}" in out
 
 
-def test_the_table_of_the_readme_is_what_the_formula_gives():
+def test_the_table_of_the_cluster_page_is_what_the_formula_gives():
     rows = re.findall(
         r"^\| [^|]+\| ([\d.,]+) s[^|]*\| ([\d.]+) s \| (\d+) \| (\d+) \| ([\d.]+) % \| ([\d.]+) min \| (\d+) min \|$",
-        (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE,
+        (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8"), re.MULTILINE,
     )  # fmt: skip
     assert len(rows) >= 4
     for each, start, copies, size, share, minutes, runtime in rows:

@@ -1,0 +1,100 @@
+"""The package as others get it: built, checked, installed into an empty environment without PyTorch, and used there."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unlearning_metric
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "torchvision", "snakemake", "matplotlib", "seaborn")
+
+
+def run(*command, folder, **environment):
+    answer = subprocess.run(
+        [str(part) for part in command], cwd=folder, env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout
+    return answer.stdout
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Folder with a source distribution and the wheel that was built from it."""
+    out = tmp_path_factory.mktemp("built")
+    run(sys.executable, "-m", "build", "--outdir", out, REPOSITORY, folder=out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def wheel(built):
+    return next(built.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def light(wheel, tmp_path_factory):
+    """bin/ of an environment that holds what a plain installation brings, and nothing else."""
+    folder = tmp_path_factory.mktemp("light")
+    run(sys.executable, "-m", "venv", folder, folder=folder)
+    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
+    run(*pip, "--constraint", REPOSITORY / "constraints.txt", wheel, folder=folder)
+    return folder / "bin"
+
+
+def test_both_files_pass_the_index_checks_and_have_the_packages_version(built, wheel):
+    files = sorted(built.iterdir(), key=lambda path: path.suffix)
+    assert [path.suffix for path in files] == [".gz", ".whl"]
+    assert all(f"-{unlearning_metric.__version__}" in path.name for path in files)
+    said = run(sys.executable, "-m", "twine", "check", "--strict", *files, folder=built)
+    assert said.count("PASSED") == 2
+
+
+def test_the_wheel_holds_the_workflow_and_a_folder_from_it_runs(wheel, tmp_path):
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+        assert not [name for name in archive.namelist() if "__pycache__" in name or "tests/" in name]
+    run(sys.executable, "-m", "unlearning_metric", "init", "new", folder=tmp_path, PYTHONPATH=str(site))
+    planned = run(sys.executable, "-m", "snakemake", "-n", folder=tmp_path / "new", PYTHONPATH=str(site))
+    assert "results/score_finetune.json" in planned
+    assert "other rules than the installed package" not in planned
+
+
+def test_a_plain_installation_has_neither_pytorch_nor_snakemake_and_is_imported_at_once(light):
+    code = (
+        "import importlib.util, time; start = time.perf_counter(); import unlearning_metric; "
+        "seconds = time.perf_counter() - start; "
+        f"print(seconds, *[name for name in {HEAVY} if importlib.util.find_spec(name)])"
+    )
+    said = run(light / "python", "-c", code, folder=light).split()
+    assert float(said[0]) < 0.5
+    assert said[1:] == []
+
+
+def test_its_score_ranks_a_method(light, tmp_path):
+    draws = np.random.default_rng(0)
+    np.savez(tmp_path / "retrained.npz", confidence=draws.normal(0, 1, (16, 10)))
+    np.savez(tmp_path / "mine.npz", confidence=draws.normal(0.2, 1, (16, 10)))
+    command = ("score", "--retrained", "retrained.npz", "--unlearned", "mine.npz", "--out", "scores")
+    said = run(light / "unlearning-metric", *command, folder=tmp_path)
+    assert "| mine" in said
+    assert (tmp_path / "scores" / "score_mine.json").is_file()
+
+
+def test_its_bank_check_reads_a_whole_bank(light, tmp_path):
+    said = run(
+        light / "unlearning-metric", "bank", "check", REPOSITORY / "tests" / "banks" / "digits-64.zip", folder=tmp_path
+    )
+    assert "every byte fits" in said
+
+
+def test_its_init_says_what_a_run_needs_beside_it(light, tmp_path):
+    said = run(light / "unlearning-metric", "init", "new", folder=tmp_path)
+    assert "pip install 'unlearning-metric[all]'" in said
+    assert "80 missing" in run(light / "unlearning-metric", "doctor", folder=tmp_path / "new")
