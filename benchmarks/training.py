@@ -103,7 +103,7 @@ arguments = json.loads(sys.argv[1])
 with importing():
     prepare("cpu", 1)
     import numpy as np
-    from unlearning_metric.batches.loaders import ImageDataset
+    from unlearning_metric.batches.datasets import ImageDataset
     from unlearning_metric.store.files import write_models
     from unlearning_metric.training.train import train_models
 data = np.load(arguments["folder"] + "/plain.npz")
@@ -147,7 +147,7 @@ def write_images(folder: Path, count: int, side: int, channels: int) -> None:
 
 def stored_images(folder: Path):
     """The same images as a data set of this package."""
-    from unlearning_metric.batches.loaders import ImageDataset
+    from unlearning_metric.batches.datasets import ImageDataset
 
     data = np.load(folder / "plain.npz")
     return ImageDataset(data["images"], data["labels"], data["mean"], data["std"])

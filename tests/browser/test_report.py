@@ -304,7 +304,7 @@ def test_snakemakes_own_report_is_made_and_opens_without_a_network(page, finishe
         assert page.get_by_text(category, exact=True).count() > 0
     page.get_by_text("Leaderboard", exact=True).click()
     page.locator("[iconname=information-circle]").first.click()
-    page.get_by_text("neighbours that an interval does not tell apart").first.wait_for(timeout=10_000)
+    page.get_by_text("what the comparison of all pairs of methods leaves open").first.wait_for(timeout=10_000)
     assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.unlearning.copies import Method, run_copies

@@ -19,10 +19,11 @@ from unlearning_metric.bank.bag import PAYLOAD, tag_files
 from unlearning_metric.bank.description import croissant, readme
 from unlearning_metric.bank.digests import digests
 from unlearning_metric.bank.problems import BankError
-from unlearning_metric.bank.record import CONFIGURATION, FORMAT, IN_RESULTS, RECORD, File, Need, Record
+from unlearning_metric.bank.record import CONFIGURATION, FORMAT, IN_RESULTS, RECORD, SIDES, File, Need, Record
 from unlearning_metric.bank.unpack import README
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.keys.versions import VERSIONS
+from unlearning_metric.metrics.ceiling import split_correction
 from unlearning_metric.metrics.challenge import Sorted, challenge_score, split_ceiling
 from unlearning_metric.metrics.intervals import LEAST_MODELS, score_interval
 from unlearning_metric.outputs.dumps import load_ensemble
@@ -100,8 +101,7 @@ def make_bank(plan: Plan, results: Path | str, out: Path | str, words: Words, wi
 def bank_groups(plan: Plan) -> dict[str, str]:
     """Side of a score -> group of models, of all sides but the method's own."""
     groups = plan.score_groups(ORACLE_METHOD)
-    del groups["unlearned"]
-    return groups
+    return {name: groups[name] for name in SIDES if name in groups}
 
 
 def _checked(plan: Plan, results: Path, path: str) -> File:
@@ -246,8 +246,10 @@ def bank_ceiling(retrained: Ensemble, second: Ensemble | None, settings: Mapping
     split_seed = Streams(seed, "ceiling").integer("splits")
     if second is None and models < LEAST_HALVED:
         return None
+    correction = None
     if second is None:
-        score = split_ceiling(reference, split_seed, delta=delta)
+        correction = split_correction(reference, split_seed, delta)
+        score = split_ceiling(reference, split_seed, delta=delta) * correction
         ordered = Sorted.of(reference)
     else:
         score = challenge_score(reference, second.forget.saturated, delta)
@@ -255,7 +257,7 @@ def bank_ceiling(retrained: Ensemble, second: Ensemble | None, settings: Mapping
     found: dict[str, Any] = {"score": float(score), "source": settings["ceiling"], "interval": None}
     if models >= LEAST_MODELS and reference.shape[1] >= LEAST_EXAMPLES:
         deletions = Streams(seed, "score").integer("deletions")
-        replicates = ceiling_replicates(retrained, ordered, deletions, split_seed, delta)
+        replicates = ceiling_replicates(retrained, ordered, deletions, split_seed, delta, correction)
         found["interval"] = [float(end) for end in score_interval(replicates)]
     return found
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -9,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from unlearning_metric.config.text import closest, shown
 from unlearning_metric.config.values import Hyperparameters, expanded_path, told
-from unlearning_metric.user_code.contract import BATCHES
+from unlearning_metric.user_code.contract import BATCH_FIELDS, BATCHES
+from unlearning_metric.user_code.interface import LOADS, NAMES, RETURNS, argument_problems
 
 METHOD_NAME = r"^[A-Za-z0-9_]+$"
 MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
@@ -18,7 +20,7 @@ MethodName = Annotated[str, Field(pattern=METHOD_NAME)]
 def _with_paths(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry whose files are named by expanded paths."""
     kept = dict(entry)
-    for key in ("file", "dump"):
+    for key in ("file", "dump", "root"):
         if isinstance(entry.get(key), str):
             try:
                 kept[key] = expanded_path(entry[key])
@@ -45,13 +47,13 @@ def unknown_method_message(name: str, known: Iterable[str]) -> str:
 
 
 def _file_problem(value: Any, files: Iterable[str]) -> str | None:
-    if isinstance(value, str) and (value in files or value.endswith(".py")):
+    if isinstance(value, str) and (value in files or value.endswith((".py", ".ipynb"))):
         return None
     suggestion = closest(value, files) if isinstance(value, str) else None
     question = f" Did you mean {suggestion!r}?" if suggestion is not None else ""
     return (
         f"{shown(value)} is not allowed. Expected the name of a file in methods/ ({', '.join(files) or 'none'}), or a "
-        f"path that ends in .py.{question}"
+        f"path that ends in .py or .ipynb.{question}"
     )
 
 
@@ -62,9 +64,56 @@ def _function_problem(value: Any, files: Iterable[str]) -> str | None:
 
 
 def _batches_problem(value: Any, files: Iterable[str]) -> str | None:
-    if value in BATCHES:
+    if isinstance(value, str) and value in BATCHES:
         return None
-    return f"{shown(value)} is not allowed. Expected one of {', '.join(BATCHES)}."
+    fields = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if fields and all(field in BATCH_FIELDS for field in fields):
+        return None
+    return (
+        f"{shown(value)} is not allowed. Expected one of {', '.join(BATCHES)}; or a list, or a mapping key: field, of "
+        f"{', '.join(BATCH_FIELDS)}."
+    )
+
+
+def _root_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and Path(value).is_dir():
+        return None
+    return f"{shown(value)} is not allowed. Expected a folder, from which the file's imports start."
+
+
+def _class_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, str) and value.isidentifier():
+        return None
+    return f"{shown(value)} is not allowed. Expected the name of a class."
+
+
+def _run_problem(value: Any, files: Iterable[str]) -> str | None:
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list) and names and all(isinstance(name, str) and name.isidentifier() for name in names):
+        return None
+    return f"{shown(value)} is not allowed. Expected a name, or a list of names (of without, a list)."
+
+
+def _returns_problem(value: Any, files: Iterable[str]) -> str | None:
+    if value in RETURNS or (isinstance(value, str) and value[:1] == "." and value[1:].isidentifier()):
+        return None
+    return (
+        f"{shown(value)} is not allowed. Expected one of {', '.join(RETURNS)}, or .name for an attribute of what the "
+        "class made."
+    )
+
+
+def _one_of(*allowed: str) -> Callable[[Any, Iterable[str]], str | None]:
+    def problem(value: Any, files: Iterable[str]) -> str | None:
+        return None if value in allowed else f"{shown(value)} is not allowed. Expected {' or '.join(allowed)}."
+
+    return problem
+
+
+def _batch_size_problem(value: Any, files: Iterable[str]) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return None
+    return f"{shown(value)} is not allowed. Expected a number of examples above 0."
 
 
 def _dump_problem(value: Any, files: Iterable[str]) -> str | None:
@@ -73,13 +122,43 @@ def _dump_problem(value: Any, files: Iterable[str]) -> str | None:
     return f"{shown(value)} is not allowed. Expected the path of a npz file with outputs of models made elsewhere."
 
 
+#: Texts that nobody sets as a hyper-parameter: they are arguments.
+CONFUSED = frozenset(name for name in NAMES if name.endswith(("_loader", "_dataset", "_model", "_dl")))
 #: Key of an entry under ``methods`` that is no hyper-parameter -> what is wrong with its value, if anything.
 RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
     "file": _file_problem,
     "function": _function_problem,
     "batches": _batches_problem,
     "dump": _dump_problem,
+    "root": _root_problem,
+    "class": _class_problem,
+    "run": _run_problem,
+    "arguments": lambda value, files: None,
+    "returns": _returns_problem,
+    "load": _one_of(*LOADS),
+    "cuda": _one_of("pretend"),
+    "loader_batch_size": _batch_size_problem,
+    "without": lambda value, files: _run_problem(value if isinstance(value, list) else None, files),
 }
+
+
+def _interface_problems(entry: dict[str, Any], where: str) -> list[str]:
+    """What is wrong between the keys of an entry."""
+    problems = argument_problems(entry["arguments"], f"{where}.arguments") if "arguments" in entry else []
+    if "class" in entry and "function" in entry:
+        problems.append(f"{where}: class and function are both given. Keep one of the two.")
+    if "run" in entry and "class" not in entry:
+        problems.append(f"{where}.run: names a method of a class, and no class is given. Set {where}.class.")
+    arguments = entry.get("arguments")
+    both = entry.keys() & arguments.keys() - RESERVED.keys() if isinstance(arguments, dict) else ()
+    problems += [f"{where}.{name}: is set in the entry and in its arguments. Keep one of the two." for name in both]
+    for option, value in entry.items():
+        if option not in RESERVED and isinstance(value, str) and value in CONFUSED:
+            problems.append(
+                f"{where}.{option}: {value} is only a text here. For the argument of that name write arguments: "
+                f"{{{option}: {value}}}; for the text, arguments: {{{option}: {{literal: {value}}}}}."
+            )
+    return problems
 
 
 def method_problems(raw: dict, files: list[str]) -> list[str]:
@@ -106,6 +185,8 @@ def method_problems(raw: dict, files: list[str]) -> list[str]:
         for key, problem in RESERVED.items():
             if isinstance(entry, dict) and key in entry and (text := problem(entry[key], files)):
                 problems.append(f"methods.{name}.{key}: {text}")
+        if isinstance(entry, dict):
+            problems += _interface_problems(entry, f"methods.{name}")
         if isinstance(entry, dict) and "dump" in entry and (name in files or len(entry) > 1):
             more = f"methods/{name}.py" if name in files else ", ".join(key for key in entry if key != "dump")
             problems.append(

@@ -37,6 +37,10 @@ class Model(Section):
     file: PythonFile | None = Field(None, description="Python file with a function that builds the model.")
     function: FunctionName = Field(BUILD, description="Name of that function; with file.")
     options: Hyperparameters = Field(default_factory=dict, description="Further arguments of that function.")
+    weights: str | None = Field(
+        None,
+        description="What every model of every role starts from: a file of weights, or the name of torchvision's.",
+    )
 
 
 def _model_is_named_once(name: str | None, file: str | None) -> str | None:

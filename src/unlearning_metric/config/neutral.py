@@ -20,6 +20,7 @@ NEUTRAL: dict[str, Any] = {
     "model.file": None,
     "model.function": "build",
     "model.options": {},
+    "model.weights": None,
     "original": None,
     "training.file": None,
     "training.function": "train",

@@ -64,11 +64,12 @@ def check_method(
     MethodError
         If the method does not fit the contract: says why, and how to become one.
     """
-    refuse_edited(provenance, {**user_files(settings), "file": method_file})
+    refuse_edited(provenance, {**user_files(settings), "file": method_file}, settings.get("interface", {}))
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
-    given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
+    contract = (settings[name] for name in ("function", "options", "batches"))
+    given = method_of_file(method, method_file, *contract, settings.get("interface"))
     bank = opened_bank(Path(out).parent)
     # Copy 0 again, after another one: what that leaves behind would show.
     runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
@@ -127,6 +128,9 @@ def check_document(
         "schema_version": SCHEMA_VERSION,
         "method": method,
         "fits_contract": True,
+        # What each parameter of its function got: a wrong binding is seen at a glance.
+        "arguments": alone.bound,
+        "cuda": settings.get("interface", {}).get("cuda"),
         "changes_parameters": not _equal(first, before.state_dict()),
         "differs_between_seeds": not _equal(first, other),
         "same_with_same_seed": _equal(first, again),
@@ -208,6 +212,8 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         f"{document['method']}: fits the contract; changes parameters: {yes[document['changes_parameters']]}; differs "
         f"between seeds: {yes[document['differs_between_seeds']]}; same with the same seed: "
         f"{yes[document['same_with_same_seed']]}",
+        "arguments: " + (", ".join(f"{name} <- {text}" for name, text in document["arguments"].items()) or "none"),
+        *(["CUDA asked for by name meant the CPU (cuda: pretend)"] if document["cuda"] == "pretend" else []),
         "passes over " + ", ".join(f"{name} {passes:.3g}" for name, passes in document["passes"].items()),
         "accuracy before -> after: "
         + ", ".join(

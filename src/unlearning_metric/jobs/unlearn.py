@@ -125,18 +125,19 @@ def unlearn_shard(
     originals : files of the original models that these copies start from, in order
     models : indices of the shard's copies
     settings : ``experiment_seed``, ``model``, ``training``, ``trained_here``, ``function``, ``batches`` and ``options``
-        (hyper-parameters of the method)
+        (hyper-parameters of the method); ``interface`` where its entry says how it is called
     provenance : ``key`` and ``origin`` for the header
     oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
     original : number of the original that all these copies start from; None where copy i starts from original i
     max_seconds : time limit of a copy; None for none
     """
-    refuse_edited(provenance, {**user_files(settings), "file": method_file})
+    refuse_edited(provenance, {**user_files(settings), "file": method_file}, settings.get("interface", {}))
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key,
         original,
     )  # fmt: skip
-    given = method_of_file(method, method_file, settings["function"], settings["options"], settings["batches"])
+    contract = (settings[name] for name in ("function", "options", "batches"))
+    given = method_of_file(method, method_file, *contract, settings.get("interface"))
     _load_libraries(device)
     progress = Progress(method, len(models))
     copies = run_copies(given, bench.start, models, progress.step, max_seconds)

@@ -67,20 +67,31 @@ def own_names(statements: Iterable[Import], folder: Path | str) -> frozenset[str
     return frozenset(one.module.partition(".")[0] for one in absolute if is_own(folder, one.module, one.names))
 
 
-def imported_files(path: Path | str) -> list[Path]:
+def imported_files(path: Path | str, root: Path | str | None = None, modules: Sequence[str] = ()) -> list[Path]:
     """Files beside a Python file that it imports by import statements, directly or through one another, sorted.
 
     Those of packages beside it count, their ``__init__.py`` too. A file that does not parse imports nothing.
+
+    Parameters
+    ----------
+    root : the folder that imports start from; the file's own if None
+    modules : dotted names of further modules of the folder that are imported
     """
     path = Path(path).resolve()
+    folder = Path(root).resolve() if root is not None else path.parent
     todo, seen = [path], set()
+    if path.is_relative_to(folder):
+        # The packages that a file lies in run before it.
+        todo.extend(module_files(folder, list(path.relative_to(folder).parts[:-1])))
+    for module in modules:
+        todo.extend(module_files(folder, module.split(".")))
     while todo:
         file = todo.pop()
         if file in seen:
             continue
         seen.add(file)
-        for parts in _imports(file, path.parent):
-            todo.extend(module_files(path.parent, parts))
+        for parts in _imports(file, folder):
+            todo.extend(module_files(folder, parts))
     return sorted(seen - {path})
 
 
@@ -110,7 +121,9 @@ def own_module(folder: Path | str, module: str) -> Path | None:
 def _imports(file: Path, folder: Path) -> Iterator[list[str]]:
     """What a file imports of its folder, anywhere in its source, as parts of names; maybe also what is no module."""
     statements = read_source(file).imports
-    package, own = list(file.parent.relative_to(folder).parts), own_names(statements, folder)
+    inside = file.is_relative_to(folder)
+    package = list(file.parent.relative_to(folder).parts) if inside else []
+    own = own_names(statements, folder)
     for one in statements:
         parts = one.module.split(".") if one.module else []
         if one.level:

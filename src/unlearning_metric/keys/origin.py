@@ -43,6 +43,11 @@ def content_fingerprint(path: Path | str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
+def weights_fingerprint(weights: Path | str) -> str:
+    """What of pretrained weights enters a key: the bytes of a file, the name of those that have one."""
+    return content_fingerprint(weights) if Path(weights).is_file() else str(weights)
+
+
 @cache
 def code_fingerprint() -> str:
     """Fingerprint of this package's files, byte by byte, wherever they lie: a record of what code ran, in no key."""
@@ -50,10 +55,17 @@ def code_fingerprint() -> str:
     return digest({path.relative_to(PACKAGE_ROOT).as_posix(): content_fingerprint(path) for path in files})
 
 
-def method_fingerprint(path: Path | str) -> str:
-    """Fingerprint of a file of the user's and of the files and packages beside it that it imports."""
+def method_fingerprint(path: Path | str, root: Path | str | None = None, modules: tuple[str, ...] = ()) -> str:
+    """Fingerprint of a file of the user's and of the files and packages beside it that it imports.
+
+    Parameters
+    ----------
+    root, modules : as for `local_imports.imported_files`
+    """
     path = Path(path).resolve()
-    helpers = {file.relative_to(path.parent).as_posix(): file_fingerprint(file) for file in imported_files(path)}
+    folder = Path(root).resolve() if root is not None else path.parent
+    found = imported_files(path, root, modules)
+    helpers = {file.relative_to(folder).as_posix(): file_fingerprint(file) for file in found}
     return digest({"own": file_fingerprint(path), "helpers": helpers})
 
 

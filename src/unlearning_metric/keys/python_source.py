@@ -11,6 +11,8 @@ from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
+from unlearning_metric.keys.notebooks import source_bytes
+
 #: Fields of syntax trees that say nothing about what the code does.
 _IGNORED = {"ctx", "type_comment", "kind", "type_ignores"}
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -55,7 +57,10 @@ def read_source(path: Path | str) -> Source:
 
 @cache
 def _read_source(path: Path, stamp: tuple[int, int]) -> Source:
-    data = path.read_bytes()
+    try:
+        data = source_bytes(path)
+    except ValueError:
+        data = path.read_bytes()
     try:
         tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError):

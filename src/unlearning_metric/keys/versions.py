@@ -29,7 +29,7 @@ VERSIONS: dict[str, Version] = {
     "check": Version(1, "the first"),
     "dump_losses": Version(1, "the first"),
     "import_dump": Version(1, "the first"),
-    "score": Version(2, "copies from several originals are scored by themselves"),
+    "score": Version(3, "the half-split ceiling is corrected, held-out errors are averaged over tied rules"),
     "leaderboard": Version(2, "all pairs are compared, with Holm's correction"),
     "report": Version(3, "a page that answers: any example attacked, examples filtered, two methods compared"),
 }

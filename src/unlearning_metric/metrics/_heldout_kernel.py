@@ -104,6 +104,8 @@ def best_interval(x, y, rich, delta, ends, below_x, below_y):
     ratio : exp(epsilon), infinite where the sides are separable, -1 where no rule has both kinds of error
     low, high : guess inside iff ``low < value <= high``; infinite at the outermost groups
     inside : 1 for x, 0 for y
+    groups : of the scratch
+    p, q : how many x, and y, lie where x is guessed; -1 where there is no rule
     """
     groups = _groups(x, y, ends, below_x, below_y)
     ratio, left, right, inside = -1.0, -1, -1, 1
@@ -135,7 +137,17 @@ def best_interval(x, y, rich, delta, ends, below_x, below_y):
                 break
             ratio, left, right, inside = found, start, end, 1 - side
     if left < 0:
-        return ratio, -np.inf, np.inf, inside
+        return ratio, -np.inf, np.inf, inside, groups, -1, -1
+    low, high = _ends(left, right, groups, ends)
+    p, q = below_x[right] - below_x[left], below_y[right] - below_y[left]
+    if inside == 0:
+        p, q = below_x[groups] - p, below_y[groups] - q
+    return ratio, low, high, inside, groups, p, q
+
+
+@compiled
+def _ends(left, right, groups, ends):
+    """Ends of the interval of the groups left .. right - 1: between neighbours, infinite at the outermost groups."""
     low = -np.inf if left == 0 else 0.5 * (ends[left - 1] + ends[left])
     high = np.inf if right == groups else 0.5 * (ends[right - 1] + ends[right])
     # Neighbouring floats have no midpoint: keep the group on its own side.
@@ -143,7 +155,44 @@ def best_interval(x, y, rich, delta, ends, below_x, below_y):
         low = ends[left - 1]
     if high < np.inf and high == ends[right]:
         high = ends[right - 1]
-    return ratio, low, high, inside
+    return low, high
+
+
+@compiled
+def _held_out_errors(low, high, inside, x, y):
+    """Values of y that are guessed x, and of x that are guessed y; both ascending."""
+    x_inside = np.searchsorted(x, high, side="right") - np.searchsorted(x, low, side="right")
+    y_inside = np.searchsorted(y, high, side="right") - np.searchsorted(y, low, side="right")
+    if inside == 1:
+        return y_inside, x.size - x_inside
+    return y.size - y_inside, x_inside
+
+
+@compiled
+def _tied_errors(p, q, groups, ends, below_x, below_y, x, y):
+    """Mean held-out errors of all rules with p of x and q of y where x is guessed, and how many rules that are.
+
+    These are the rules that the choosing models cannot tell apart. For each right border there is one left border at
+    most, since the number of values up to a border only grows. A threshold is an interval of either side; it counts
+    once.
+    """
+    first = second = 0.0
+    rules = 0
+    for inside in (1, 0):
+        a = p if inside == 1 else below_x[groups] - p
+        b = q if inside == 1 else below_y[groups] - q
+        left = 0
+        for right in range(1, groups + 1):
+            while left < right and below_x[right] - below_x[left] + below_y[right] - below_y[left] > a + b:
+                left += 1
+            if left == right or below_x[right] - below_x[left] != a or below_y[right] - below_y[left] != b:
+                continue
+            if inside == 0 and (left == 0 or right == groups):
+                continue
+            low, high = _ends(left, right, groups, ends)
+            fp, fn = _held_out_errors(low, high, inside, x, y)
+            first, second, rules = first + fp, second + fn, rules + 1
+    return first / rules, second / rules
 
 
 @compiled
@@ -157,8 +206,9 @@ def cross_fit(r_values, r_models, u_values, u_models, folds, delta, errors, meri
         Model of each value; fold ``model % folds``.
     folds : int
     delta : float
-    errors : int64 [2, 2, examples], output
-        For each `rich` side (retrained 0, unlearned 1): retrained models guessed unlearned, and the reverse.
+    errors : float64 [2, 2, examples], output
+        For each `rich` side (retrained 0, unlearned 1): retrained models guessed unlearned, and the reverse; means over
+        the rules that the choosing models cannot tell apart.
     merits : float64 [2, examples], output
         Mean over folds of the ratio on the models that chose the rule, cut at 1e9.
     rules : float64 [2, examples, 4], output
@@ -167,6 +217,7 @@ def cross_fit(r_values, r_models, u_values, u_models, folds, delta, errors, meri
     examples, n = r_values.shape
     m = u_values.shape[1]
     x, y = np.empty(m), np.empty(n)
+    held_x, held_y = np.empty(m), np.empty(n)
     ends = np.empty(n + m + 1)
     below_x, below_y = np.empty(n + m + 1, dtype=np.int64), np.empty(n + m + 1, dtype=np.int64)
     errors[:] = 0
@@ -179,20 +230,28 @@ def cross_fit(r_values, r_models, u_values, u_models, folds, delta, errors, meri
                 if u_models[example, place] % folds != fold:
                     x[i] = u[place]
                     i += 1
+                else:
+                    held_x[place - i] = u[place]
             for place in range(n):
                 if r_models[example, place] % folds != fold:
                     y[j] = r[place]
                     j += 1
+                else:
+                    held_y[place - j] = r[place]
             for rich in range(2):
-                ratio, low, high, inside = best_interval(x[:i], y[:j], rich, delta, ends, below_x, below_y)
+                ratio, low, high, inside, groups, p, q = best_interval(
+                    x[:i], y[:j], rich, delta, ends, below_x, below_y
+                )
                 merits[rich, example] += min(ratio, 1e9) / folds
-                for place in range(n):
-                    if r_models[example, place] % folds == fold and (low < r[place] <= high) == (inside == 1):
-                        errors[rich, 0, example] += 1
-                for place in range(m):
-                    if u_models[example, place] % folds == fold and (low < u[place] <= high) != (inside == 1):
-                        errors[rich, 1, example] += 1
+                if p < 0:
+                    fp, fn = _held_out_errors(low, high, inside, held_x[: m - i], held_y[: n - j])
+                    errors[rich, 0, example] += fp
+                    errors[rich, 1, example] += fn
+                    continue
+                mean_fp, mean_fn = _tied_errors(p, q, groups, ends, below_x, below_y, held_x[: m - i], held_y[: n - j])
+                errors[rich, 0, example] += mean_fp
+                errors[rich, 1, example] += mean_fn
         for rich in range(2):
-            ratio, low, high, inside = best_interval(u, r, rich, delta, ends, below_x, below_y)
+            ratio, low, high, inside, _, _, _ = best_interval(u, r, rich, delta, ends, below_x, below_y)
             rules[rich, example, 0], rules[rich, example, 1] = ratio, low
             rules[rich, example, 2], rules[rich, example, 3] = high, inside

@@ -11,6 +11,10 @@ from scipy.stats import rankdata
 
 from unlearning_metric.metrics._inputs import both_sides
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
+from unlearning_metric.metrics.two_sample import ks_p_values, told_apart
+
+#: What became of an example, by the sign of its delta where it is told apart.
+KINDS = ("over", "", "under")
 
 
 def cliffs_delta(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
@@ -46,19 +50,29 @@ def cliffs_delta(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float
 
 
 def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:
-    return {"cliffs_delta": cliffs_delta(reference, other)}
+    return {"cliffs_delta": cliffs_delta(reference, other), "direction_p": ks_p_values(reference, other)}
+
+
+def _complete(columns: Columns) -> Columns:
+    signs = np.sign(columns["cliffs_delta"]) * told_apart(columns["direction_p"])
+    return {**columns, "direction": np.array(KINDS)[signs.astype(np.int64) + 1]}
 
 
 def _summary(columns: Columns) -> dict[str, float]:
     deltas = columns["cliffs_delta"]
-    return {"delta_mean": float(deltas.mean()), "delta_median": float(np.median(deltas))}
+    return {
+        "delta_mean": float(deltas.mean()),
+        "delta_median": float(np.median(deltas)),
+        "under_forgotten": float((columns["direction"] == KINDS[2]).mean()),
+        "over_forgotten": float((columns["direction"] == KINDS[0]).mean()),
+    }
 
 
 METRIC = Metric(
     name="direction",
     title="direction",
     says="Cliff's delta: whether unlearned models are surer of an example than retrained ones (above 0, too little "
-    "forgotten) or less sure (below 0, too much)",
+    "forgotten) or less sure (below 0, too much); shares of examples told apart either way",
     source="Cliff (1993)",
     ideal="0",
     ceiling="0 but for chance",
@@ -69,12 +83,20 @@ METRIC = Metric(
     numbers={
         "delta_mean": Number("Within [-1, 1], mean over examples; 0 is ideal."),
         "delta_median": Number("Median over examples."),
+        "under_forgotten": Number("Share of examples told apart at a false-discovery rate of 5 %, delta above 0."),
+        "over_forgotten": Number("The same with delta below 0."),
     },
     headline="delta_mean",
     columns={
         "cliffs_delta": Column(
             "float", "share of pairs of models in which the unlearned is surer, less that in which it is less sure"
-        )
+        ),
+        "direction": Column("text", "under, over: forgotten too little, too much, where told apart; empty elsewhere"),
     },
-    shown=(Shown("direction", "delta_mean", "Cliff's delta, mean; above 0 too little is forgotten", form="+.4f"),),
+    complete=_complete,
+    shown=(
+        Shown("direction", "delta_mean", "Cliff's delta, mean; above 0 too little is forgotten", form="+.4f"),
+        Shown("under", "under_forgotten", "share of examples told apart and forgotten too little"),
+        Shown("over", "over_forgotten", "too much"),
+    ),
 )

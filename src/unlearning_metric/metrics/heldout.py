@@ -18,6 +18,7 @@ from scipy.special import betaincinv
 from unlearning_metric.metrics import _heldout_kernel as kernel
 from unlearning_metric.metrics._inputs import both_sides
 from unlearning_metric.metrics.challenge import DELTA, EPSILON_CAP, challenge_points
+from unlearning_metric.metrics.gdp import gdp_bound, gdp_epsilon
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 FOLDS = 5
@@ -36,10 +37,12 @@ class HeldoutResult:
         Point estimate in nats within [0, 50]; 50 where a count is 0 and the ratio infinite.
     bounds : float64 [examples]
         Lower 95 % confidence bound of epsilon, for one example by itself; 0 says nothing was shown.
-    false_positives, false_negatives : int64 [examples]
-        Retrained models taken for unlearned ones, and the reverse, pooled over the folds.
+    gdp_bounds : float64 [examples]
+        Lower 95 % confidence bound of mu of Gaussian differential privacy, from the same two error rates.
+    false_positives, false_negatives : float64 [examples]
+        Retrained models taken for unlearned ones, and the reverse, pooled over the folds; means over tied rules.
     kinds : str [examples]
-        The rule that all models together would choose, one of `KINDS`.
+        The rule that all models together would choose, one of `KINDS`; of tied ones the first that the search meets.
     lows, highs : float64 [examples]
         Its ends: inside iff ``low < value <= high``.
     forgetting_score : float
@@ -48,8 +51,9 @@ class HeldoutResult:
 
     epsilons: NDArray[np.float64]
     bounds: NDArray[np.float64]
-    false_positives: NDArray[np.int64]
-    false_negatives: NDArray[np.int64]
+    gdp_bounds: NDArray[np.float64]
+    false_positives: NDArray[np.float64]
+    false_negatives: NDArray[np.float64]
     kinds: NDArray[np.str_]
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
@@ -65,6 +69,9 @@ def heldout(retrained: ArrayLike, unlearned: ArrayLike, folds: int = FOLDS, delt
     maximised by itself in all folds, since folds that took now one, now the other would pool the few errors of one
     kind with those of the other. The one with the larger mean ratio on the choosing models is reported: one bit that
     is not held out, which the simulations of the tests allow for.
+
+    Rules that the choosing models cannot tell apart (as many of both sides where unlearned is guessed) are all taken,
+    and their held-out errors averaged: any single one of them is a coin toss, which moves most examples' counts.
 
     Ideal: 0. Ceiling: what retrained models have among themselves, somewhat above 0 since the larger of two noisy
     estimates is taken; their `bounds` are 0 but for 5 % of examples at most. Floor: `bounds` of
@@ -97,17 +104,18 @@ def heldout(retrained: ArrayLike, unlearned: ArrayLike, folds: int = FOLDS, delt
     values = [
         np.take_along_axis(side.T, order, axis=1) for side, order in zip((retrained, unlearned), orders, strict=True)
     ]
-    errors, merits = np.empty((2, 2, examples), dtype=np.int64), np.empty((2, examples))
+    errors, merits = np.empty((2, 2, examples)), np.empty((2, examples))
     rules = np.empty((2, examples, 4))
     kernel.cross_fit(values[0], orders[0], values[1], orders[1], folds, delta, errors, merits, rules)
     rich = np.argmax(merits, axis=0)
     (fp, fn), rules = errors[rich, :, np.arange(examples)].T, rules[rich, np.arange(examples)]
     epsilons = epsilon_of_rates(fp / n, fn / m, delta)
     tail = (1 - CONFIDENCE) / 2
-    bounds = epsilon_of_rates(_upper(fp, n, tail), _upper(fn, m, tail), delta)
+    upper = _upper(fp, n, tail), _upper(fn, m, tail)
     return HeldoutResult(
         epsilons=epsilons,
-        bounds=bounds,
+        bounds=epsilon_of_rates(*upper, delta),
+        gdp_bounds=gdp_bound(*upper),
         false_positives=fp,
         false_negatives=fn,
         kinds=_kinds(rules),
@@ -128,13 +136,14 @@ def epsilon_of_rates(fpr: ArrayLike, fnr: ArrayLike, delta: float = DELTA) -> ND
 
 def largest_bound(models: int, delta: float = DELTA) -> float:
     """The largest lower bound that this number of models a side can give: no errors at all. Nats."""
-    none = _upper(np.zeros(1, dtype=np.int64), models, (1 - CONFIDENCE) / 2)
+    none = _upper(np.zeros(1), models, (1 - CONFIDENCE) / 2)
     return float(epsilon_of_rates(none, none, delta)[0])
 
 
-def _upper(errors: NDArray[np.int64], models: int, tail: float) -> NDArray[np.float64]:
-    """Clopper-Pearson upper bound of a rate."""
-    return np.where(errors == models, 1.0, betaincinv(errors + 1, np.maximum(models - errors, 1), 1 - tail))
+def _upper(errors: NDArray[np.float64], models: int, tail: float) -> NDArray[np.float64]:
+    """Clopper-Pearson upper bound of a rate; between two counts, where an average lies, it goes up steadily."""
+    some = errors < models
+    return np.where(some, betaincinv(errors + 1, np.where(some, models - errors, 1.0), 1 - tail), 1.0)
 
 
 def _kinds(rules: NDArray[np.float64]) -> NDArray[np.str_]:
@@ -155,6 +164,8 @@ def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: 
     return {
         "heldout_epsilon": result.epsilons,
         "heldout_bound": result.bounds,
+        "gdp_mu": result.gdp_bounds,
+        "gdp_epsilon": gdp_epsilon(result.gdp_bounds, given.delta),
         "rule": result.kinds,
         "rule_low": result.lows,
         "rule_high": result.highs,
@@ -166,11 +177,14 @@ def _summary(columns: Columns) -> dict[str, float]:
     epsilons, bounds = columns["heldout_epsilon"], columns["heldout_bound"]
     return {
         "epsilon_median": float(np.median(epsilons)),
-        "epsilon_mean": float(epsilons.mean()),
         "bound_median": float(np.median(bounds)),
         "bound_max": float(bounds.max()),
         "share_shown": float((bounds > 0).mean()),
         "forgetting_score": float(columns["heldout_points"].mean()),
+        "gdp_mu_median": float(np.median(columns["gdp_mu"])),
+        "gdp_mu_max": float(columns["gdp_mu"].max()),
+        "gdp_epsilon_median": float(np.median(columns["gdp_epsilon"])),
+        "gdp_epsilon_max": float(columns["gdp_epsilon"].max()),
     }
 
 
@@ -181,8 +195,10 @@ def _constants(given: Given) -> dict[str, float]:
 METRIC = Metric(
     name="heldout",
     title="held-out epsilon",
-    says="epsilon of rules chosen on some models and counted on others, with Clopper-Pearson bounds",
-    source='"Evaluation for the NeurIPS Machine Unlearning Competition" (2023), equation 2',
+    says="epsilon of rules chosen on some models and counted on others, with Clopper-Pearson bounds; errors are "
+    "averaged over tied rules. From them a bound of mu of Gaussian differential privacy, and its epsilon at delta",
+    source='"Evaluation for the NeurIPS Machine Unlearning Competition" (2023), equation 2; Dong, Roth and Su, '
+    "arXiv 1905.02383",
     ideal="0",
     ceiling="somewhat above 0; bounds are 0 but for 5 % of examples at most",
     floor="the largest bound that the number of models can show",
@@ -191,11 +207,16 @@ METRIC = Metric(
     summary=_summary,
     numbers={
         "epsilon_median": Number("Nats; rules chosen on some models, counted on others."),
-        "epsilon_mean": Number("Nats."),
         "bound_median": Number("Lower 95 % bound of epsilon, each example by itself."),
         "bound_max": Number("The largest of them."),
         "share_shown": Number("Share of examples whose bound is above 0."),
         "forgetting_score": Number("Points of these epsilons; not on one axis with the challenge's."),
+        "gdp_mu_median": Number(
+            "Lower 95 % bound of mu of Gaussian differential privacy, median over examples; 0 is ideal."
+        ),
+        "gdp_mu_max": Number("The largest of them."),
+        "gdp_epsilon_median": Number("Nats; epsilon at the configured delta of these mus, median over examples."),
+        "gdp_epsilon_max": Number("The largest of them."),
     },
     headline="epsilon_median",
     columns={
@@ -205,6 +226,8 @@ METRIC = Metric(
         "heldout_bound": Column(
             "float", "its lower 95 % confidence bound, for this example by itself; 0: nothing is shown"
         ),
+        "gdp_mu": Column("float", "lower 95 % confidence bound of mu of Gaussian differential privacy"),
+        "gdp_epsilon": Column("float", "epsilon at the configured delta that this mu stands for, nats"),
         "rule": Column("text", "the rule that tells most: unlearned above, below or inside, retrained inside, or none"),
         "rule_low": Column("float", "lower end of the rule, confidence; inside iff low < value <= high"),
         "rule_high": Column("float", "upper end of the rule, confidence"),
@@ -212,7 +235,9 @@ METRIC = Metric(
     shown=(
         Shown("held-out epsilon", "epsilon_median", "median over examples"),
         Shown("shown above 0", "share_shown", "share of examples with a lower bound above 0"),
+        Shown("GDP mu", "gdp_mu_max", "largest lower bound of mu over examples"),
     ),
+    interval="epsilon_median",
     constants=_constants,
     constant_numbers={"largest_bound": Number("What this number of models can show at most, in nats.")},
 )

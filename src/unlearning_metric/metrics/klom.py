@@ -20,17 +20,20 @@ FLOOR = 1e-5
 WORST = -math.log(FLOOR)
 
 
-def klom(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
+def klom(retrained: ArrayLike, unlearned: ArrayLike, authors_bins: bool = False) -> NDArray[np.float64]:
     """KL(unlearned || retrained) of each example, from histograms of 20 equal bins over the joint range.
 
     Ideal: 0. Of two sets of retrained models it is above 0 and falls about as 1 / models: compare a method with that,
     not with 0. Worst: ``-ln(1e-5)``, 11.5, of laws without a common bin. Values are clipped to +-100 first. The
-    maximum counts into the last bin (the authors' public code drops it).
+    maximum counts into the last bin, unless `authors_bins` says otherwise.
 
     Parameters
     ----------
     retrained, unlearned : array [models, examples]
         Logit-scaled confidence (the margin); at least 2 models a side, which may differ in number.
+    authors_bins : bool
+        As the authors' public code counts: the last bin ends before the maximum, and values equal to it count nowhere,
+        so that shares are of the rest. To compare with numbers made by it.
 
     Returns
     -------
@@ -45,23 +48,27 @@ def klom(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float64]:
 
     References
     ----------
-    [G].
+    [G]; `authors_bins` as ``binned_kl_divergence`` of EasyDUB (easydub/EasyDUB-code).
     """
     reference, other = (np.clip(side, -CLIP, CLIP) for side in both_sides(retrained, unlearned))
     low = np.minimum(reference.min(axis=0), other.min(axis=0))
     width = np.maximum(reference.max(axis=0), other.max(axis=0)) - low
-    expected = np.maximum(_shares(reference, low, width), FLOOR)
-    found = _shares(other, low, width)
+    expected = np.maximum(_shares(reference, low, width, authors_bins), FLOOR)
+    found = _shares(other, low, width, authors_bins)
     return np.sum(found * np.log(np.where(found > 0, found, 1.0) / expected), axis=0, where=found > 0)
 
 
-def _shares(values: NDArray[np.float64], low: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(
+    values: NDArray[np.float64], low: NDArray[np.float64], width: NDArray[np.float64], without_top: bool
+) -> NDArray[np.float64]:
     """Share of models in each bin: [bins, examples]."""
     examples = values.shape[1]
+    # Where all values are equal the bins begin at them, so that none is the top.
     places = (values - low) / np.where(width > 0, width, 1.0) * BINS
-    bins = np.minimum(places.astype(np.int64), BINS - 1)
+    bins = np.minimum(places.astype(np.int64), BINS if without_top else BINS - 1)
     flat = (bins * examples + np.arange(examples)).ravel()
-    return np.bincount(flat, minlength=BINS * examples).reshape(BINS, examples) / len(values)
+    counts = np.bincount(flat, minlength=(BINS + 1) * examples).reshape(BINS + 1, examples)[:BINS]
+    return counts / np.maximum(counts.sum(axis=0), 1)
 
 
 def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:

@@ -120,6 +120,9 @@ class Metric:
     compares : ``sides``, or ``roles`` of one and the same models
     least_models : below this many a side it says nothing
     least_examples : the same of examples
+    most_examples : more than this many of a role are not looked at; those that are lie evenly
+    interval : the number of which the method's section has a 95 % interval over the models, from `measure` with models
+        left out; under its name with ``_interval``. Empty for none
     constants : what its section says once; ``constant_numbers`` describes it
     caution : what must stand beside its numbers, a sentence without its full stop
     """
@@ -144,6 +147,8 @@ class Metric:
     compares: Literal["sides", "roles"] = "sides"
     least_models: int = 2
     least_examples: int = 1
+    most_examples: int | None = None
+    interval: str = ""
     constants: Callable[[Given], Mapping[str, Any]] = _no_constants
     constant_numbers: Mapping[str, Number] = field(default_factory=dict)
     caution: str = ""

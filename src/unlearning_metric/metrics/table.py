@@ -5,7 +5,18 @@ To add one, write its file with a record and name the record here.
 
 from __future__ import annotations
 
-from unlearning_metric.metrics import cliffs_delta, heldout, klom, seed_notebook, simple_mia, two_sample, ulira
+from unlearning_metric.metrics import (
+    cliffs_delta,
+    collateral,
+    completeness,
+    heldout,
+    klom,
+    pooled_roc,
+    seed_notebook,
+    simple_mia,
+    two_sample,
+    ulira,
+)
 from unlearning_metric.metrics.record import Metric
 
 #: Section of the score document -> its record.
@@ -16,7 +27,10 @@ METRICS: dict[str, Metric] = {
         two_sample.METRIC,
         klom.METRIC,
         ulira.METRIC,
+        pooled_roc.METRIC,
         cliffs_delta.METRIC,
+        completeness.METRIC,
+        collateral.METRIC,
         simple_mia.METRIC,
         seed_notebook.METRIC,
     )

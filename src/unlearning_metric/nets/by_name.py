@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from unlearning_metric.nets.pretrained import start_from_weights
 from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
 from unlearning_metric.nets.user_nets import ModelError, does_not_take, look_at, own_net, try_out
@@ -81,7 +82,7 @@ FOR_VECTORS = ("mlp",)
 
 
 def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Module:
-    """A freshly initialised model in channels-last memory; the global random states are left as they were.
+    """A freshly initialised model, contiguous in memory; the global random states are left as they were.
 
     Parameters
     ----------
@@ -109,9 +110,11 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_clas
         else:
             model = _torchvision(settings["name"], image_shape, num_classes)
         try_out(model, settings, image_shape, num_classes)
+        if settings.get("weights") is not None:
+            start_from_weights(model, settings)
         if settings["name"] is None:
             look_at(model, settings, image_shape, num_classes)
-    return model.to(memory_format=torch.channels_last)
+    return model
 
 
 def _torchvision(name: str, image_shape: tuple[int, ...], num_classes: int) -> nn.Module:

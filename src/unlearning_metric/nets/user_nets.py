@@ -17,9 +17,12 @@ from torch import nn
 from unlearning_metric.errors import UserCodeError, UserError
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.runtime.working_folder import project_path
+from unlearning_metric.user_code.binding import bind, typed_options
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import NET_ARGUMENTS
-from unlearning_metric.user_code.loading import Kind, bind, first_line, load_function, own_line, typed_options
+from unlearning_metric.user_code.failures import first_line, own_line
+from unlearning_metric.user_code.kind import Kind
+from unlearning_metric.user_code.loading import load_function
 
 #: The user's function that builds a net.
 NET = Kind(

@@ -36,7 +36,7 @@ class Outputs:
     loss: np.ndarray | None
     correct: np.ndarray | None = None
 
-    def of(self, chosen: slice) -> Outputs:
+    def of(self, chosen: slice | np.ndarray) -> Outputs:
         """Those of some of the examples."""
         loss, correct = (None if part is None else part[:, chosen] for part in (self.loss, self.correct))
         return Outputs(self.examples[chosen], self.labels[chosen], self.confidence[:, chosen], loss, correct)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.outputs.signals import DIVERGED_CONFIDENCE, signals
 
 #: Examples at once. Where a batch's activations leave the cache, a processor slows down by a fifth.

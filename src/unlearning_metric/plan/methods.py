@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import RESERVED, Config, listed
-from unlearning_metric.plan.user_functions import checked_options
+from unlearning_metric.plan.user_functions import checked_arguments, checked_options
 from unlearning_metric.user_code.contract import ARGUMENTS, ORACLE_METHOD, read_signature
+from unlearning_metric.user_code.interface import Interface, sources_asked
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,20 @@ class MethodEntry:
     name : what its files, scores and random streams are called
     file : the Python file, or the npz file with the outputs of models made elsewhere
     function : name of the function in it
-    batches : form of the loaders' batches, ``tuple`` or ``kaggle``
+    batches : form of the loaders' batches, a name of `datasets.FORMS` or spelled out
     options : hyper-parameters that differ from the defaults in the file
     is_dump : whether there is nothing to run, since the file holds the outputs already
-    arguments : what its function asks the harness for, as far as the source of the file tells
+    interface : how its function or class is called
+    arguments : what its function asks the harness for, as far as the source of the file and the entry tell
     """
 
     name: str
     file: Path
     function: str = "unlearn"
-    batches: str = "tuple"
+    batches: Any = "tuple"
     options: Mapping[str, Any] = field(default_factory=dict)
     is_dump: bool = False
+    interface: Interface = field(default_factory=Interface)
     arguments: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
@@ -77,11 +80,16 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
             continue
         contract = {key: given[key] for key in ("function", "batches") if key in given}
         options = {key: value for key, value in given.items() if key not in RESERVED}
-        signature = read_signature(path, contract.get("function", MethodEntry.function))
-        options, wrong = checked_options(signature, options, f"methods.{name}")
-        problems += wrong
+        interface = Interface.of(given)
+        signature = None
+        if interface.kind is None:
+            signature = read_signature(path, contract.get("function", MethodEntry.function), interface.root)
+        where = f"methods.{name}"
+        options, wrong = checked_options(signature, options, where, taken=interface.arguments)
+        problems += [*wrong, *checked_arguments(signature, interface.arguments, where)]
         arguments = frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
-        entries[name] = MethodEntry(name, path, **contract, options=options, arguments=arguments)
+        arguments = arguments - interface.arguments.keys() | sources_asked(interface.arguments)
+        entries[name] = MethodEntry(name, path, **contract, options=options, interface=interface, arguments=arguments)
     problems += _oracle_problems(entries)
     if problems:
         raise listed("the methods have", problems)

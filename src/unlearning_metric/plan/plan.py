@@ -15,12 +15,13 @@ from typing import Any
 from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, Config, unknown_method_message
 from unlearning_metric.data import SOURCES
 from unlearning_metric.keys.folder_content import folder_fingerprint
-from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint
+from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint, weights_fingerprint
 from unlearning_metric.plan.methods import MethodEntry, method_entries
 from unlearning_metric.plan.steps import STEPS, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
+from unlearning_metric.user_code.interface import own_modules_called
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
@@ -72,6 +73,7 @@ def without_neutral(settings: Mapping[str, Any], neutral: Mapping[str, Any]) -> 
 CONTENT: dict[str, Callable[[Path | str], str]] = {
     "forget.path": content_fingerprint,
     "model.file": method_fingerprint,
+    "model.weights": weights_fingerprint,
     "training.file": method_fingerprint,
     "original": content_fingerprint,
 }
@@ -137,10 +139,10 @@ class Plan:
         plan._set(config, {entry.name: entry for entry in entries}, dict(record["fingerprints"]))
         return plan
 
-    def _fingerprint(self, take: Callable[[Path | str], str], path: Path | str) -> str:
-        name = f"{take.__name__}:{path}"
+    def _fingerprint(self, take: Callable[..., str], path: Path | str, *more: Any) -> str:
+        name = f"{take.__name__}:{path}{more or ''}"
         if name not in self._fingerprints:
-            self._fingerprints[name] = take(path)
+            self._fingerprints[name] = take(path, *more)
         return self._fingerprints[name]
 
     def _by_content(self, settings: dict[str, Any]) -> dict[str, Any]:
@@ -285,7 +287,10 @@ class Plan:
 
     def _contract(self, method: str) -> dict[str, Any]:
         entry = self.method(method)
-        return {"function": entry.function, "batches": entry.batches, "options": dict(entry.options)}
+        told = {"function": entry.function, "batches": entry.batches, "options": dict(entry.options)}
+        # Absent where it says nothing: entries that need none have the keys that they had.
+        interface = entry.interface.settings()
+        return {**told, "interface": interface} if interface else told
 
     def unlearning_origin(self, method: str, original: int = 0) -> Origin:
         """Origin of the copies of a method that start from an original."""
@@ -297,13 +302,20 @@ class Plan:
         return self._method_origin(method, "check", copies=self.config.copies, limit=limit)
 
     def _method_origin(self, method: str, step: str, original: int = 0, **more: Any) -> Origin:
+        entry = self.method(method)
+        modules = own_modules_called(entry.interface.arguments)
+        start = (entry.interface.root, modules) if entry.interface.root or modules else ()
+        contract = self._contract(method)
+        if "interface" in contract:
+            # Where a folder lies changes nothing; what is in it does, and enters by the files that are imported.
+            contract["interface"] = {name: value for name, value in contract["interface"].items() if name != "root"}
         settings = {
             **self._track("experiment_seed", "model", "training"),
             "originals": self._tracked["originals"] if self.config.originals.per_copy else 1,
-            **self._contract(method),
+            **contract,
             **more,
             "method": method,
-            "file": self._fingerprint(method_fingerprint, self.method_file(method)),
+            "file": self._fingerprint(method_fingerprint, entry.file, *start),
         }
         if original:
             # The first needs no mention: its copies are the same however many originals there are.

@@ -7,7 +7,7 @@ parameters of a function made by `functools.partial`, is seen when a job loads i
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from unlearning_metric.user_code.contract import (
     unfillable,
     unknown_option,
 )
+from unlearning_metric.user_code.spellings import SPELLINGS
 
 
 def checked_options(
@@ -34,6 +35,7 @@ def checked_options(
     where: str,
     noun: str = "method",
     arguments: Mapping[str, str] = ARGUMENTS,
+    taken: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[str]]:
     """Options with the types of their defaults, and what is wrong with them.
 
@@ -42,14 +44,20 @@ def checked_options(
     signature : as `read_signature` gives it; one that is not certain tells nothing
     where : section of the configuration that sets the options
     noun, arguments : what the function is called in messages, and what it may ask the harness for
+    taken : parameters that the configuration fills in another way
     """
     if signature is None or not signature.certain:
         return dict(options), []
     kept, problems = {}, []
+    # Such a namespace holds what the function does not take itself.
+    to_args = arguments is ARGUMENTS and any(
+        SPELLINGS.get(name) == "args" for name, default in signature.defaults.items() if default is REQUIRED
+    )
+    to_args = to_args and not taken
     for option, value in options.items():
         if option in arguments:
             problems.append(f"{where}.{option}: {option!r} is filled by the harness and cannot be set.")
-        elif option not in signature.defaults and not signature.open_ended:
+        elif option not in signature.defaults and not (signature.open_ended or to_args):
             problems.append(f"{where}.{option}: {unknown_option(option, signature.defaults, noun, arguments)}")
         else:
             try:
@@ -57,6 +65,17 @@ def checked_options(
             except ValueError as error:
                 problems.append(str(error))
     return kept, problems
+
+
+def checked_arguments(signature: Signature | None, arguments: Mapping[str, Any], where: str) -> list[str]:
+    """What is wrong with the parameters that ``arguments`` of an entry names, where the source tells."""
+    if signature is None or not signature.certain or signature.open_ended:
+        return []
+    return [
+        f"{where}.arguments.{name}: there is no such parameter. There are: {', '.join(signature.defaults) or 'none'}."
+        for name in arguments
+        if name not in signature.defaults
+    ]
 
 
 def with_own_functions(config: Config) -> Config:

@@ -80,6 +80,7 @@ def score_replicates(
     seed: int,
     split_seed: int,
     delta: float,
+    correction: float | None = None,
 ) -> ScoreReplicates | None:
     """Score again with each line of models deleted; None for fewer than 16 models or 8 forget examples.
 
@@ -88,6 +89,7 @@ def score_replicates(
     points : float64 [examples], on all models
     seed : of the deletions; equal seeds pair two methods
     split_seed : of the half-splits
+    correction : what the mean of half-splits is multiplied with; None where the ceiling is no such mean
     """
     models = len(retrained)
     if models < LEAST_MODELS or len(points) < LEAST_EXAMPLES:
@@ -101,7 +103,7 @@ def score_replicates(
     return ScoreReplicates(
         forgetting=forgetting,
         final=_final(forgetting, retrained, unlearned, deletions(models, seed)[0]),
-        ceiling=ceiling_replicates(retrained, sides.ceiling, seed, split_seed, delta),
+        ceiling=ceiling_replicates(retrained, sides.ceiling, seed, split_seed, delta, correction),
         from_splits=_from_splits(sides.ceiling, models),
     )
 
@@ -110,7 +112,9 @@ def _from_splits(ceiling: Sorted, models: int) -> bool:
     return ceiling.values.shape[1] == models
 
 
-def ceiling_replicates(retrained: Ensemble, ceiling: Sorted, seed: int, split_seed: int, delta: float) -> Replicates:
+def ceiling_replicates(
+    retrained: Ensemble, ceiling: Sorted, seed: int, split_seed: int, delta: float, correction: float | None = None
+) -> Replicates:
     """The ceiling scored again with each line of models deleted.
 
     Parameters
@@ -118,6 +122,7 @@ def ceiling_replicates(retrained: Ensemble, ceiling: Sorted, seed: int, split_se
     ceiling : as that of `SortedSides`
     seed : of the deletions
     split_seed : of the half-splits
+    correction : what the mean of half-splits is multiplied with; None where the ceiling is no such mean
     """
     models = len(retrained)
 
@@ -127,7 +132,8 @@ def ceiling_replicates(retrained: Ensemble, ceiling: Sorted, seed: int, split_se
         return subset_points(ceiling, kept[None], models + kept[None], delta)
 
     each = partial(in_parts, "intervals of the ceiling")
-    return replicates(of_ceiling, models, seed, freedom=freedom(retrained.forget.saturated), each=each)
+    found = replicates(of_ceiling, models, seed, freedom=freedom(retrained.forget.saturated), each=each)
+    return found if correction is None else found.scaled(correction, np.full(found.deleted.shape[:2], correction))
 
 
 def accuracy_factor(retrained: Ensemble, unlearned: Ensemble, kept: np.ndarray | slice = slice(None)) -> float | None:

@@ -103,7 +103,13 @@ class Challenge(_Part):
         description="F of retrained models: what perfect unlearning gets; null for half-splits of fewer than 6 models."
     )
     ceiling_source: str = Field(
-        description="split: mean of ten random half-splits of the retrained models; retrain: a second set of them."
+        description="split: mean of ten random half-splits of the retrained models, times `ceiling_correction`; "
+        "retrain: a second set of them."
+    )
+    ceiling_uncorrected: float | None = Field(description="The mean of half-splits as it is; null for a second set.")
+    ceiling_correction: float | None = Field(
+        description="Ceiling of Gaussian pairs of N against N models over that of N/2 against N/2, with the retrained "
+        "models' spreads; null for a second set."
     )
     relative: float | None = Field(description="forgetting_score / ceiling; null without a ceiling, or where it is 0.")
     interval: Intervals
@@ -161,13 +167,19 @@ def _section(metric: Metric) -> tuple[Any, Any]:
     name = metric.name.title().replace("_", "")
     value = create_model(f"{name}Value", __base__=_Part, **_fields(metric.numbers))
     says = f"{metric.says[:1].upper()}{metric.says[1:]}."
+    once = _fields(metric.constant_numbers)
+    if metric.interval:
+        once[f"{metric.interval}_interval"] = (
+            Interval | None,
+            Field(description="95 %, another draw of the models; null below 16 models or 8 examples."),
+        )
     section: Any = Compared[value]  # type: ignore[valid-type]
     if metric.by_role:
         absent = Field(description="Null where not recorded.")
         fields = {role: (section, ...) if role == "forget" else (section | None, absent) for role in metric.roles}
-        section = create_model(name, __base__=_Part, __doc__=says, **fields, **_fields(metric.constant_numbers))
-    elif metric.constant_numbers:
-        section = create_model(name, __base__=section, __doc__=says, **_fields(metric.constant_numbers))
+        section = create_model(name, __base__=_Part, __doc__=says, **fields, **once)
+    elif once:
+        section = create_model(name, __base__=section, __doc__=says, **once)
     if metric.compares == "roles":
         section = section | None
         says += f" Null without losses or {metric.least_examples} examples of both."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.config import PER_COPY
+from unlearning_metric.metrics.ceiling import split_correction
 from unlearning_metric.metrics.challenge import ChallengeResult, challenge, challenge_score, split_ceiling
 from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import Ensemble
@@ -165,14 +166,17 @@ def score_method(
     # One stream for the ceiling's splits, one for everything that two methods must share to be compared.
     split_seed = Streams(settings["experiment_seed"], "ceiling").integer("splits")
     pairing = Streams(settings["experiment_seed"], "score")
+    plain, correction = None, None
     if ceiling_models is None:
-        ceiling = None if copies < LEAST_HALVED else split_ceiling(reference, split_seed, delta=delta)
+        plain = None if copies < LEAST_HALVED else split_ceiling(reference, split_seed, delta=delta)
+        correction = None if plain is None else split_correction(reference, split_seed, delta)
+        ceiling = None if plain is None or correction is None else plain * correction
     else:
         ceiling = challenge_score(reference, ceiling_models.forget.saturated, delta)
 
     by_size = SortedSides.of(retrained, unlearned, ceiling_models)
     replicates = score_replicates(
-        retrained, unlearned, by_size, result.points, pairing.integer("deletions"), split_seed, delta
+        retrained, unlearned, by_size, result.points, pairing.integer("deletions"), split_seed, delta, correction
     )
     whole = None if replicates is None else replicates.forgetting
     halves = pairing.numpy("halves").permutation(copies)[: copies // 2 * 2].reshape(2, -1)
@@ -194,6 +198,8 @@ def score_method(
         "challenge": {
             **section,
             "ceiling_source": settings["ceiling"],
+            "ceiling_uncorrected": plain,
+            "ceiling_correction": correction,
             "interval": intervals_section(replicates, copies, len(retrained.forget.examples)),
         },
         "by_models": by_models(by_size, whole, result.points, pairing.integer("subsets"), delta),
@@ -202,7 +208,9 @@ def score_method(
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
         "diverged": unlearned.diverged,
-        "warnings": score_warnings(section, retrained, unlearned, originals, ceiling_models),
+        "warnings": score_warnings(
+            {**section, "ceiling_correction": correction}, retrained, unlearned, originals, ceiling_models
+        ),
         "provenance": {
             "configuration": dict(settings),
             "keys": dict(keys),

@@ -9,10 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
+from unlearning_metric.metrics.intervals import BLOCKS, LEAST_MODELS, deletions
 from unlearning_metric.metrics.record import Columns, Given, Metric
+from unlearning_metric.scoring.intervals import LEAST_EXAMPLES
 from unlearning_metric.scoring.parts import in_parts
-from unlearning_metric.scoring.sides import COMPARED, Pair, Sides
+from unlearning_metric.scoring.sides import COMPARED, Pair, Places, Sides
 from unlearning_metric.seeds import Streams
 
 #: Examples, and models, that are looked at at once: the probe may be the whole retain set, and float64 copies of it too
@@ -54,13 +57,16 @@ def measured(metric: Metric, sides: Sides, delta: float, streams: Streams) -> Me
     section: dict[str, Any] | None = parts if metric.by_role else parts[metric.roles[0]]
     if section is not None:
         section = {**section, **metric.constants(given)}
+        if metric.interval:
+            value, seed = section["method"][metric.interval], streams.integer("deletions")
+            section[f"{metric.interval}_interval"] = _interval(metric, sides, given, seed, value)
     return Measured(section, by_role.get("forget", {}).get("method") or {})
 
 
 def _of_examples(metric: Metric, sides: Sides, role: str, given: Given) -> dict[str, Columns]:
     """Field of a `schema.Compared` -> columns of all examples of a role; without the fields that have none."""
 
-    def part(chosen: slice) -> dict[str, Columns]:
+    def part(chosen: Places) -> dict[str, Columns]:
         of_part = Given(given.delta, given.models, given.seed, sides.original(metric, role, chosen))
         pairs = sides.pairs(metric, role, chosen)
         # Not by the pair's name: the method and the method like the ceiling are one where the ceiling is a second set.
@@ -71,7 +77,29 @@ def _of_examples(metric: Metric, sides: Sides, role: str, given: Given) -> dict[
     if examples < metric.least_examples:
         return {}
     what = metric.title if role == "forget" else f"{metric.title}, {role} examples"
-    return _joined(metric, in_parts(what, part, _blocks(examples, EXAMPLES)))
+    return _joined(metric, in_parts(what, part, _places(examples, metric.most_examples)))
+
+
+def _interval(metric: Metric, sides: Sides, given: Given, seed: int, value: float) -> list[float] | None:
+    """95 % interval of a number of the method over the models; None for fewer than 16 models or 8 examples.
+
+    Of many examples some are taken, evenly spread: their own chance widens the interval, by little.
+    """
+    models, examples = len(sides.retrained), sides.examples(metric.roles[0])
+    if models < LEAST_MODELS or examples < LEAST_EXAMPLES:
+        return None
+    chosen = np.unique(np.linspace(0, examples - 1, min(examples, EXAMPLES)).astype(int))
+    pair = sides.pairs(metric, metric.roles[0], chosen)["method"]
+    assert pair is not None
+    reference, other = pair
+    kept, factor = deletions(models, seed)
+
+    def left_out(line: np.ndarray) -> float:
+        return metric.summary(metric.complete(metric.measure(reference[line], other[line], given)))[metric.interval]
+
+    values = in_parts(f"interval of {metric.title}", left_out, kept[0])
+    half = float(stdtrit(BLOCKS - 1, 0.975)) * math.sqrt(factor * float(np.var(values)))
+    return [max(value - half, 0.0), value + half]
 
 
 def _of_models(metric: Metric, sides: Sides, given: Given) -> dict[str, Columns]:
@@ -92,6 +120,14 @@ def _once(metric: Metric, pair: Pair, given: Given, known: dict[tuple[int, ...],
     if place not in known:
         known[place] = metric.measure(*pair, given)
     return known[place]
+
+
+def _places(examples: int, most: int | None) -> Iterator[slice] | list[np.ndarray]:
+    """Places of the examples, part by part; of more than ``most`` those that lie evenly."""
+    if most is None or examples <= most:
+        return _blocks(examples, EXAMPLES)
+    chosen = np.linspace(0, examples - 1, most).astype(int)
+    return [chosen[part] for part in _blocks(most, EXAMPLES)]
 
 
 def _blocks(size: int, most: int) -> Iterator[slice]:

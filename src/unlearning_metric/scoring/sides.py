@@ -13,6 +13,8 @@ from unlearning_metric.outputs.ensemble import Ensemble, Outputs
 COMPARED = ("method", "floor", "ceiling", "method_like_ceiling")
 
 Pair = tuple[np.ndarray, np.ndarray]
+#: Which examples.
+Places = slice | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Sides:
         given = [side.roles[role] for side in (self.retrained, self.unlearned) if role in side.roles]
         return len(given[0].examples) if len(given) == 2 else 0
 
-    def original(self, metric: Metric, role: str, chosen: slice) -> np.ndarray | None:
+    def original(self, metric: Metric, role: str, chosen: Places) -> np.ndarray | None:
         """What the originals say: [originals, examples]; None where there are none or the role was not recorded."""
         return _values(self.originals, metric, role, chosen)
 
-    def pairs(self, metric: Metric, role: str, chosen: slice = slice(None)) -> dict[str, Pair | None]:
+    def pairs(self, metric: Metric, role: str, chosen: Places = slice(None)) -> dict[str, Pair | None]:
         """Field of a `schema.Compared` -> arrays [models, examples] of the reference and what is held against it.
 
         None where a role was not recorded or there are fewer models than the metric needs.
@@ -96,7 +98,7 @@ class Sides:
         return self.halves.shape[1] if halved else len(self.retrained)
 
 
-def _values(side: Ensemble | None, metric: Metric, role: str, chosen: slice) -> np.ndarray | None:
+def _values(side: Ensemble | None, metric: Metric, role: str, chosen: Places) -> np.ndarray | None:
     """The metric's signal [models, examples] of one side; None where it was not recorded."""
     if side is None or role not in side.roles:
         return None

@@ -13,6 +13,8 @@ from unlearning_metric.scoring.intervals import LEAST_HALVED
 COARSE_SPREAD = 1.0
 #: Examples that a warning names; the document lists all.
 SHOWN = 10
+#: A correction of the ceiling of more than this is spoken of.
+LARGE_CORRECTION = 0.05
 #: Originals and retrained models of one recipe differ by less than this in their accuracy on the retain set.
 UNLIKE = 0.1
 
@@ -109,6 +111,13 @@ def score_warnings(
         found.append(
             f"no ceiling: halves of {len(retrained)} retrained models are too few for the challenge's first bucket. A "
             f"ceiling needs at least {LEAST_HALVED} models a side, or a second set of retrained models"
+        )
+    correction = challenge_section.get("ceiling_correction")
+    if correction is not None and abs(correction - 1) > LARGE_CORRECTION:
+        found.append(
+            f"the ceiling, a mean of half-splits, was multiplied by {correction:.2f}, since halves have half as many "
+            "models and the metric's grid is coarse for confidences that spread little: relative scores rest on that. "
+            "ceiling: retrain needs no correction"
         )
     if no_final := _no_final_score(retrained, unlearned):
         found.append(no_final)

@@ -16,12 +16,12 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.errors import UserError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import arithmetic, autocast
 from unlearning_metric.training.recipe import learning_rate, loss_function, make_optimizer, total_steps
-from unlearning_metric.user_code.loading import first_line
+from unlearning_metric.user_code.failures import first_line
 
 #: Models at once. More of them fall out of a processor's cache; a GPU takes the whole shard.
 STACK = {"cpu": 16, "cuda": 2**31}

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import (
@@ -22,6 +23,7 @@ from unlearning_metric.nets.user_nets import (
     refuse_changed_values,
     refuse_without_gradient,
 )
+from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.compiler_import import clock
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.seeds import Streams
@@ -29,7 +31,7 @@ from unlearning_metric.training.precision import arithmetic, autocast, refuse_un
 from unlearning_metric.training.recipe import learning_rate, loss_function, make_optimizer, total_steps
 from unlearning_metric.training.stacked import STACK, train_stacked
 from unlearning_metric.training.user_training import train_by_function
-from unlearning_metric.user_code.loading import first_line
+from unlearning_metric.user_code.failures import first_line
 
 
 class CompilerError(UserError, RuntimeError):
@@ -215,6 +217,12 @@ def train_models(
         If this host, this net or the user's own function cannot do what the recipe says.
     """
     device, indices = dataset.images.device.type, list(indices)
+    if model_settings.get("weights") is not None:
+        LOGGER.info(
+            "every model starts from the weights %s: seeds move order, augmentation and a new last layer alone, so the "
+            "spread is smaller; forget examples must not have been in the pretraining",
+            model_settings["weights"],
+        )
     refuse_untrainable(dataset, model_settings, num_classes, recipe)
     states: dict[int, dict[str, torch.Tensor]] = {}
     seconds: dict[int, float] = {}

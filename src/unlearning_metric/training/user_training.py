@@ -11,16 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader, Reads
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
+from unlearning_metric.batches.reads import Reads
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import ModelError, refuse_changed_values
 from unlearning_metric.runtime.guards import as_if_alone, seed_everything
 from unlearning_metric.runtime.working_folder import project_path
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.recipe import class_weights
+from unlearning_metric.user_code.binding import bind, typed_options
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import NO_VALIDATION, TRAINING_ARGUMENTS
-from unlearning_metric.user_code.loading import Kind, anew, bind, typed_options
+from unlearning_metric.user_code.kind import Kind
+from unlearning_metric.user_code.loading import anew
 from unlearning_metric.user_code.returned_values import returned_state
 
 TRAINING = Kind(

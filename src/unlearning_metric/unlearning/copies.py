@@ -5,29 +5,32 @@ A method file is code that runs as the user who runs the workflow.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from unlearning_metric.runtime.compiler_import import clock
+from unlearning_metric.runtime.gradients import contiguous_gradients
 from unlearning_metric.runtime.guards import as_if_alone, process_state, seed_everything
 from unlearning_metric.runtime.limits import OutOfTime, time_limit
+from unlearning_metric.runtime.pretend_cuda import asks_for_cuda, pretend_cuda
 from unlearning_metric.training.train import synchronize
 from unlearning_metric.unlearning.offer import Offer, Start
+from unlearning_metric.unlearning.parameters import Parameters
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
-from unlearning_metric.user_code.loading import (
-    Kind,
-    anew,
-    bind,
-    load_function,
-    own_line,
-    typed_options,
-)
-from unlearning_metric.user_code.returned_values import returned_state
+from unlearning_metric.user_code.failures import own_line
+from unlearning_metric.user_code.interface import RUN, Interface
+from unlearning_metric.user_code.kind import Kind
+from unlearning_metric.user_code.loading import Source, anew, load_function, source_of
+from unlearning_metric.user_code.returned_values import described, returned_state, told_result
 
 #: The user's function that forgets.
 METHOD = Kind(
@@ -52,32 +55,53 @@ class Method:
     Attributes
     ----------
     name : what it is called in the configuration
-    load : gives its function, for each copy anew
+    load : gives its function or class, for each copy anew
     options : its hyper-parameters
-    batches : form of its loaders' batches, a key of `loaders.FORMS`
+    batches : form of its loaders' batches, see `datasets.FORMS`
+    interface : how it is called
+    source : where it is; None for what is in no file
     """
 
     name: str
     load: Callable[[], Callable[..., Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
-    batches: str = "tuple"
+    batches: Any = "tuple"
+    interface: Interface = field(default_factory=Interface)
+    source: Source | None = None
 
 
 def method_of_file(
-    name: str, path: Path | str, function: str, options: Mapping[str, Any], batches: str = "tuple"
+    name: str,
+    path: Path | str,
+    function: str,
+    options: Mapping[str, Any],
+    batches: Any = "tuple",
+    interface: Mapping[str, Any] | None = None,
 ) -> Method:
     """The method of a file, which is run anew for each copy: what it keeps in variables reaches no other one.
 
     Call it once the nets are there: their modules stay as they are.
+
+    Parameters
+    ----------
+    function, options, batches : as the attributes of `Method`
+    interface : what else its entry says, see `Interface.settings`
 
     Raises
     ------
     MethodError
         As `loading.load_function`.
     """
-    with process_state():
-        load = anew(path, function, METHOD)
-    return Method(name, load, options, batches)
+    told = Interface.of(interface or {})
+    source = source_of(path, told.root, told.only_definitions)
+    with process_state(), _cuda(told):
+        load = anew(source, told.kind or function, METHOD)
+    return Method(name, load, options, batches, told, source)
+
+
+def _cuda(interface: Interface) -> AbstractContextManager[None]:
+    pretend = interface.cuda == "pretend" and not torch.cuda.is_available()
+    return pretend_cuda() if pretend else nullcontext()
 
 
 class Copies(NamedTuple):
@@ -88,11 +112,13 @@ class Copies(NamedTuple):
     states : state dict on the CPU, by copy
     seconds : wall-clock seconds of the method alone, by copy
     passes : ``retain``, ``forget`` and ``validation`` -> examples read / size of the set, by copy
+    bound : parameter -> what it got, as text, of the last copy
     """
 
     states: dict[int, dict[str, torch.Tensor]]
     seconds: dict[int, float]
     passes: dict[str, dict[int, float]]
+    bound: dict[str, str]
 
 
 def run_copies(
@@ -117,33 +143,121 @@ def run_copies(
     MethodError
         Names the copy, its seed and the line of the method's own file; the method's own exception is its cause.
     """
-    title, device = f"method {method.name}", start.device.type
-    copies = Copies({}, {}, {part: {} for part in start.datasets})
+    title = f"method {method.name}"
+    copies = Copies({}, {}, {part: {} for part in start.datasets}, {})
     for index in indices:
-        offer = Offer(start, method.name, index, method.batches)
-        late = (
-            f"{title} did not end on copy {index} (seed {offer.seed}) within max_seconds_per_copy ({max_seconds} s). "
-            "Mend what does not end, or raise max_seconds_per_copy in the configuration"
-        )
-        failed = f"{title} failed on copy {index} (seed {offer.seed})"
-        with as_if_alone(title):
-            function = method.load()
-            needed = bind(function, method.options, METHOD, method.name, start.unavailable())
-            options = typed_options(function, method.options, METHOD, method.name)
-            arguments = {name: offer.argument(name) for name in needed}
-            seed_everything(offer.seed)
-            synchronize(device)
-            begin = clock()
-            try:
-                with user_code_runs(failed, function, MethodError), time_limit(max_seconds, f"{late}."):
-                    result = function(**arguments, **options)
-                    synchronize(device)
-            except OutOfTime as error:
-                raise MethodError(f"{late}; it was here{own_line(function, error)}.") from error
-            copies.seconds[index] = clock() - begin
+        offer = Offer(start, method.name, index, method.batches, method.interface.loader_batch_size)
+        with as_if_alone(title), contiguous_gradients(), _cuda(method.interface):
+            result, copies.seconds[index] = _run(method, offer, copies.bound, max_seconds)
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
-        copies.states[index] = returned_state(result, offer.model, offer.original, title)
+        told = told_result(result, offer.original, title, method.interface.returns)
+        if told is None:
+            _refuse_unchanged(result, offer, title)
+        copies.states[index] = returned_state(told, offer.model, offer.original, title)
         for part, passes in offer.passes().items():
             copies.passes[part][index] = passes
         done()
     return copies
+
+
+def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float | None) -> tuple[Any, float]:
+    """What a copy returned, and its seconds."""
+    title, device = f"method {method.name}", offer.start.device.type
+    place = f"copy {offer.index} (seed {offer.seed})"
+    late = (
+        f"{title} did not end on {place} within max_seconds_per_copy ({max_seconds} s). "
+        "Mend what does not end, or raise max_seconds_per_copy in the configuration"
+    )
+    if method.source is not None:
+        # Their parsers of arguments would read the job's own.
+        sys.argv = [str(method.source.file)]
+    function = method.load()
+    _replace(function, method.interface.without, f"methods.{method.name}.without")
+    steps = _steps(function, method.interface, title)
+    parameters = Parameters(offer, method.options, method.interface, method.source, method.name)
+    arguments = parameters.of(function, *(_unbound(function, name) for name in steps))
+    bound.update(parameters.bound)
+    seed_everything(offer.seed)
+    synchronize(device)
+    begin = clock()
+    try:
+        with (
+            user_code_runs(f"{title} failed on {place}", function, MethodError, _advice),
+            time_limit(max_seconds, f"{late}."),
+        ):
+            result = holder = function(**arguments[0])
+            for name, given in zip(steps, arguments[1:], strict=True):
+                result = getattr(holder, name)(**given)
+            synchronize(device)
+    except OutOfTime as error:
+        raise MethodError(f"{late}; it was here{own_line(function, error)}.") from error
+    attribute = method.interface.returns or ""
+    if attribute.startswith("."):
+        if not hasattr(holder, attribute[1:]):
+            raise MethodError(f"methods.{method.name}.returns: what {title} made has no {attribute[1:]}.")
+        result = getattr(holder, attribute[1:])
+    return result, clock() - begin
+
+
+def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tuple[str, ...]:
+    """Methods of a class that are called on what it makes."""
+    if interface.kind is None:
+        return ()
+    steps = interface.run or next(((name,) for name in RUN if callable(getattr(function, name, None))), ())
+    absent = next((name for name in steps if not callable(getattr(function, name, None))), None)
+    if absent is not None:
+        there = [name for name in dir(function) if not name.startswith("_") and callable(getattr(function, name))]
+        raise MethodError(f"{title}: class {interface.kind} has no method {absent!r}. It has: {', '.join(there)}.")
+    return steps
+
+
+def _replace(function: Callable[..., Any], names: Iterable[str], where: str) -> None:
+    """Have functions of a method's module do nothing."""
+    if not names:
+        return
+    module = vars(sys.modules[function.__module__])
+    for name in names:
+        if not callable(module.get(name)):
+            raise MethodError(f"{where}: {name} is no function of the file, and none that it imports.")
+        module[name] = _nothing
+
+
+def _nothing(*given: Any, **named: Any) -> None:
+    """Does nothing."""
+
+
+def _unbound(kind: Any, name: str) -> Callable[..., Any]:
+    """A method of a class as a function of its parameters but for ``self``."""
+    method = inspect.getattr_static(kind, name)
+    if isinstance(method, staticmethod | classmethod):
+        return getattr(kind, name)
+    return partial(getattr(kind, name), None)
+
+
+def _advice(error: BaseException) -> str:
+    """What else to say of an exception of a method's."""
+    if asks_for_cuda(error):
+        return " It asks for CUDA, which this computer has not: cuda: pretend in its entry makes that mean the CPU."
+    if type(error) is NameError:
+        return (
+            " If its file assigns that name by running something, load: definitions leaves it out: make it a parameter,"
+            " or load: all."
+        )
+    return ""
+
+
+def _refuse_unchanged(result: Any, offer: Offer, title: str) -> None:
+    """Name the cause where a method returned no model and left the one that it was to change as it was."""
+    if offer.model_changed():
+        return
+    changed = offer.changed_references()
+    if changed:
+        raise MethodError(
+            f"{title} changed {changed[0]} in place and returned no model, and left model as it was. {changed[0]} is "
+            f"for reference: have it change model, or return {changed[0]}."
+        )
+    if result is not None:
+        raise MethodError(
+            f"{title} returned {described(result)}, which is no model, and left model as it was. It must change model "
+            "in place, or return an nn.Module."
+        )

@@ -12,11 +12,14 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.augmentation import make_augmentation
-from unlearning_metric.batches.loaders import FORMS, ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset, form_of
+from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.shards import original_folder
+from unlearning_metric.training.recipe import make_optimizer
 from unlearning_metric.training.train import initial_model, train_model
+from unlearning_metric.unlearning.device_text import DeviceText
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,17 @@ class Offer:
     start : what all copies start from
     name : name of the method
     index : of the copy, which starts from original ``index % len(originals)``
-    batches : form of the loaders' batches, a key of `loaders.FORMS`
+    batches : form of the loaders' batches, see `datasets.FORMS`
+    batch_size : of its loaders; the recipe's if None
     """
 
-    def __init__(self, start: Start, name: str, index: int, batches: str = "tuple") -> None:
+    def __init__(
+        self, start: Start, name: str, index: int, batches: Any = "tuple", batch_size: int | None = None
+    ) -> None:
         self.start, self.index = start, index
+        self._batch_size = batch_size or start.recipe["batch_size"]
+        self._given: dict[str, Any] = {}
+        self._both: ImageDataset | None = None
         # Copies from several originals draw apart: what they shared would count as what the originals share.
         role = f"unlearn/{name}{original_folder(start.original or 0)}"
         self._streams = Streams(start.experiment_seed, role, index)
@@ -101,33 +110,70 @@ class Offer:
         self._original_number = index if start.original is None else start.original + turn
         self.model = copy.deepcopy(self.original)
         # A method may relabel or blend its examples: each copy gets examples of its own.
-        self.datasets = {part: dataset.duplicate(FORMS[batches]) for part, dataset in start.datasets.items()}
+        self.datasets = {part: dataset.duplicate(form_of(batches)) for part, dataset in start.datasets.items()}
 
     def argument(self, name: str) -> Any:
-        """The argument of a name that is a key of `contract.ARGUMENTS`."""
-        makers: dict[str, Callable[[], Any]] = {
+        """The argument of a name that is a key of `contract.ARGUMENTS` or of `spellings.SOURCES`, made once."""
+        name = "model" if name == "net" else name
+        if name not in self._given:
+            self._given[name] = self._makers()[name]()
+        return self._given[name]
+
+    def changed_references(self) -> list[str]:
+        """Models handed out for reference that are not what they were."""
+        state = self.original.state_dict()
+        models = ((name, self._given.get(name)) for name in ("original_model",))
+        return [name for name, model in models if model is not None and not _same(model.state_dict(), state)]
+
+    def model_changed(self) -> bool:
+        """Whether the model to change is not what it was."""
+        return not _same(self.model.state_dict(), self.original.state_dict())
+
+    def _makers(self) -> dict[str, Callable[[], Any]]:
+        return {
             "model": lambda: self.model,
-            "net": lambda: self.model,
             "original_model": lambda: copy.deepcopy(self.original),
             "initial_model": self._initial_model,
+            "untrained_model": self._untrained_model,
             "oracle_model": self._oracle_model,
             "retain_loader": lambda: self._shuffled("retain"),
             "forget_loader": lambda: self._shuffled("forget"),
-            "val_loader": lambda: ImageLoader(self.datasets["validation"], self.start.recipe["batch_size"]),
+            "train_loader": lambda: self._shuffled("train"),
+            "val_loader": lambda: self._in_order("validation"),
+            "retain_dataset": lambda: self.datasets["retain"],
+            "forget_dataset": lambda: self.datasets["forget"],
+            "val_dataset": lambda: self.datasets["validation"],
+            "train_dataset": lambda: self._part("train"),
+            "loaders": self._loaders,
+            "criterion": nn.CrossEntropyLoss,
+            "optimizer": lambda: make_optimizer(self.model.parameters(), self.start.recipe),
+            "parameters": lambda: list(self.model.parameters()),
+            "parameter_names": lambda: [name for name, _ in self.model.named_parameters()],
             "seed": lambda: self.seed,
             "generator": lambda: self._streams.torch("generator"),
-            "device": lambda: self.start.device,
+            "device": lambda: DeviceText(self.start.device),
             "num_classes": lambda: self.start.num_classes,
             "train_config": lambda: copy.deepcopy(self.start.recipe),
             "class_weights": lambda: torch.tensor(self.start.weights, device=self.start.device),
             "train_from_scratch": lambda: self._train_from_scratch,
         }
-        return makers[name]()
+
+    def _loaders(self) -> dict[str, ImageLoader]:
+        names = {"train": "train_loader", "retain": "retain_loader", "forget": "forget_loader"}
+        held = {} if "val_loader" in self.start.unavailable() else {"val": "val_loader", "test": "val_loader"}
+        return {key: self.argument(name) for key, name in {**names, **held}.items()}
+
+    def _part(self, part: str) -> ImageDataset:
+        if part == "train" and self._both is None:
+            self._both = self.datasets["retain"].joined(self.datasets["forget"])
+        return self._both if part == "train" else self.datasets[part]
 
     def passes(self) -> dict[str, float]:
         """Examples read / size of the set, by set."""
+        # A pass over retain and forget set together is one over each.
+        both = 0.0 if self._both is None else self._both.reads.total() / len(self._both)
         return {
-            part: dataset.reads.total() / len(dataset) if len(dataset) else 0.0
+            part: dataset.reads.total() / len(dataset) + both * (part in ("retain", "forget")) if len(dataset) else 0.0
             for part, dataset in self.datasets.items()
         }
 
@@ -135,8 +181,11 @@ class Offer:
         order, recipe = self._streams.torch(f"order/{part}"), self.start.recipe
         # As in training: what a method is compared with saw these versions of the examples.
         augmentation = make_augmentation(recipe, self._streams.torch(f"augment/{part}"))
-        dataset = self.datasets[part]
-        return ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=order, augmentation=augmentation)
+        shuffled = {"shuffle": True, "generator": order, "augmentation": augmentation}
+        return ImageLoader(self._part(part), self._batch_size, **shuffled, contiguous=True)
+
+    def _in_order(self, part: str) -> ImageLoader:
+        return ImageLoader(self.datasets[part], self._batch_size, contiguous=True)
 
     def _train_from_scratch(self, seed: int) -> nn.Module:
         # What the method did to its own examples, and the form they come in, is no part of the recipe; what is read
@@ -153,8 +202,16 @@ class Offer:
         model = initial_model(start.model_settings, start.image_shape, start.num_classes, streams)
         return model.to(start.device).eval()
 
+    def _untrained_model(self) -> nn.Module:
+        start, seed = self.start, self._streams.integer("untrained")
+        return build_model(start.model_settings, start.image_shape, start.num_classes, seed).to(start.device)
+
     def _oracle_model(self) -> nn.Module:
         start = self.start
         retrained = build_model(start.model_settings, start.image_shape, start.num_classes, seed=0)
         retrained.load_state_dict(start.oracles[self.index])
         return retrained.to(start.device).eval()
+
+
+def _same(one: Mapping[str, torch.Tensor], two: Mapping[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

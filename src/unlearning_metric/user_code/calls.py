@@ -9,11 +9,16 @@ from typing import Any
 
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.runtime.supervision import end_twin, is_interrupted, under_way
-from unlearning_metric.user_code.loading import first_line, folder_of, is_of_the_code, own_line
+from unlearning_metric.user_code.failures import first_line, folder_of, is_of_the_code, own_line
 
 
 @contextmanager
-def user_code_runs(what: str, function: Callable[..., Any], error: type[UserCodeError]) -> Iterator[None]:
+def user_code_runs(
+    what: str,
+    function: Callable[..., Any],
+    error: type[UserCodeError],
+    advice: Callable[[BaseException], str] = lambda raised: "",
+) -> Iterator[None]:
     """Run a user's function in the block, and turn whatever it raises into a message.
 
     Parameters
@@ -21,6 +26,7 @@ def user_code_runs(what: str, function: Callable[..., Any], error: type[UserCode
     what : beginning of the message, such as ``method mine failed on copy 3 (seed 7)``
     function : the user's function
     error : what is raised
+    advice : what else to say of an exception
 
     Raises
     ------
@@ -37,7 +43,8 @@ def user_code_runs(what: str, function: Callable[..., Any], error: type[UserCode
         end_twin(pid)
         if not is_of_the_code(raised):
             raise
-        raise error(f"{what}: {type(raised).__name__}: {first_line(raised)}{own_line(function, raised)}") from raised
+        line = own_line(function, raised)
+        raise error(f"{what}: {type(raised).__name__}: {first_line(raised)}{line}{advice(raised)}") from raised
     end_twin(pid)
     if is_interrupted():
         raise KeyboardInterrupt

@@ -9,13 +9,15 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from unlearning_metric.errors import UserCodeError, UserError
 from unlearning_metric.keys.local_imports import own_module
+from unlearning_metric.keys.notebooks import source_bytes
+from unlearning_metric.user_code.spellings import SPELLINGS
 
 #: What a method's function may ask for by parameter name.
 ARGUMENTS = {
@@ -29,7 +31,7 @@ ARGUMENTS = {
     "val_loader": "batches (images, labels) of validation examples that no model trained on",
     "seed": "an integer of this copy's own; torch, numpy and random are seeded with it already",
     "generator": "a torch.Generator (CPU) of this copy's own",
-    "device": 'a torch.device: "cpu" or "cuda"',
+    "device": 'the device, "cpu" or "cuda": a torch.device that equals its name',
     "num_classes": "number of classes",
     "train_config": "the training part of the configuration, as a dictionary",
     "class_weights": "float tensor [classes]: 1 / (percent of the training set in the class)",
@@ -61,8 +63,10 @@ NO_VALIDATION = (
 )
 #: What may bind any name of a module.
 _DYNAMIC = ("exec", "eval", "globals", "locals", "vars", "setattr", "delattr")
-#: Form of the batches: pairs (images, labels), or dictionaries as in the Kaggle competition.
-BATCHES = ("tuple", "kaggle")
+#: Form of the batches: `datasets.FORMS` says what each holds.
+BATCHES = ("tuple", "triple", "indexed", "dict", "kaggle")
+#: What a batch spelled out may hold.
+BATCH_FIELDS = ("image", "label", "index")
 #: The method whose models ``oracle_model`` hands out.
 ORACLE_METHOD = "retrain"
 
@@ -110,17 +114,21 @@ class Signature:
     certain: bool
 
 
-def read_signature(path: Path | str, function: str) -> Signature | None:
+def read_signature(path: Path | str, function: str, root: Path | str | None = None) -> Signature | None:
     """Signature of a function of a method file, without running the file.
 
     A function that is another name for one of the same file, or is imported from a file beside it, is followed.
+
+    Parameters
+    ----------
+    root : folder that imports start from; the file's own if None
 
     Returns
     -------
     None where the file does not parse or the function is made in some other way, such as ``functools.partial``.
     """
     path = Path(path)
-    return _read_signature(path, function, path.parent, frozenset())
+    return _read_signature(path, function, path.parent if root is None else Path(root), frozenset())
 
 
 def _read_signature(path: Path, function: str, folder: Path, seen: frozenset[tuple[Path, str]]) -> Signature | None:
@@ -128,7 +136,7 @@ def _read_signature(path: Path, function: str, folder: Path, seen: frozenset[tup
         return None
     seen |= {(path, function)}
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(source_bytes(path))
     except (OSError, SyntaxError, ValueError):
         return None
     found = None
@@ -227,15 +235,39 @@ def unknown_option(
     return f"the {noun} takes no such hyper-parameter.{hint} It takes: {', '.join(tunable) or 'none'}."
 
 
-def unfillable(parameter: str, title: str, where: str, arguments: Mapping[str, str] = ARGUMENTS) -> str:
-    """Say that nobody can fill a parameter without a default, and what to do."""
-    parts = [name for name in arguments if f"_{parameter}" in name]
-    close = parts or difflib.get_close_matches(parameter, arguments, n=1)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+def unfillable(
+    parameters: str | Sequence[str], title: str, where: str, arguments: Mapping[str, str] = ARGUMENTS
+) -> str:
+    """Say that nobody can fill parameters without a default, all of them, and what to do."""
+    missing = [parameters] if isinstance(parameters, str) else list(parameters)
+    hints = [hint for name in missing if (hint := _likely(name, arguments))]
+    known = f"It may be one of: {', '.join(arguments)}."
+    if len(missing) == 1:
+        told = f"its parameter {missing[0]!r}.{''.join(hints)} Give it a default, set {where}.{missing[0]} in the"
+    else:
+        names = ", ".join(map(repr, missing))
+        told = f"its parameters {names}.{''.join(hints)} Give them defaults, set them under {where} in the"
+    if arguments is not ARGUMENTS:
+        return f"{title}: nobody can fill {told} configuration, or use one of: {', '.join(arguments)}."
+    shape = ", ".join(f"{name}: ..." for name in missing)
     return (
-        f"{title}: nobody can fill its parameter {parameter!r}.{hint} Give it a default, set {where}.{parameter} in "
-        f"the configuration, or use one of: {', '.join(arguments)}."
+        f"{title}: nobody can fill {told} configuration if it is a hyper-parameter, or say what it gets: "
+        f"{where}.arguments: {{{shape}}}. {known}"
     )
+
+
+def _likely(parameter: str, arguments: Mapping[str, str]) -> str:
+    """What a parameter may mean, as a question."""
+    spelled = SPELLINGS if arguments is ARGUMENTS else {}
+    words = parameter.lower()
+    if spelled and "teacher" in words:
+        # A teacher is what the model was before; the oracle is never one.
+        return f" Is {parameter} the original model (original_model) or one with fresh weights (untrained_model)?"
+    close = [name for name in arguments if f"_{parameter}" in name and name != "oracle_model"]
+    if not close:
+        nearest = difflib.get_close_matches(parameter, [*arguments, *spelled], n=1)
+        close = [spelled.get(name, name) for name in nearest if name != "oracle_model"]
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def converted(value: Any, default: Any, where: str, noun: str = "method") -> Any:

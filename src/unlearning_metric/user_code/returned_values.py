@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,60 @@ from unlearning_metric.user_code.contract import MethodError
 
 #: What `torch.compile` and `torch.nn.DataParallel` put into the names of tensors.
 _COMPILED, _PARALLEL = "_orig_mod", "module."
+
+
+def told_result(result: Any, original: nn.Module, title: str, returns: str | None = None) -> Any:
+    """What a method returned as a model, as a state dict of the original's network, or None: it changed one in place.
+
+    Parameters
+    ----------
+    result : what the method returned
+    original : the network that the copy is scored as
+    title : what returned it, such as ``method finetune``, for messages
+    returns : how the entry says to read it: ``model``, ``state_dict``, ``first``, ``last``; None: a model, a state dict
+        or the only model of several things counts, anything else, such as an accuracy or a log, does not
+
+    Raises
+    ------
+    MethodError
+        If it is not what ``returns`` says, or holds several models and ``returns`` does not say which.
+    """
+    if returns in (None, "first", "last") and isinstance(result, Mapping | tuple | list):
+        parts = list(result.values()) if isinstance(result, Mapping) else list(result)
+        models = [part for part in parts if isinstance(part, nn.Module)]
+        if returns is not None and models:
+            return models[0 if returns == "first" else -1]
+        if len(models) > 1:
+            raise MethodError(
+                f"{title} returned {type(result).__name__} of {len(models)} models. Say in its entry which counts: "
+                "returns: first, or returns: last."
+            )
+        if models:
+            return models[0]
+    if returns == "state_dict" or (returns is None and _is_state(result, original)):
+        return _loaded(result, original, title)
+    if returns in ("model", "first", "last") and not isinstance(result, nn.Module):
+        raise MethodError(f"{title} returned {type(result).__name__}, and its entry says returns: {returns}.")
+    return result if isinstance(result, nn.Module) else None
+
+
+def _is_state(result: Any, original: nn.Module) -> bool:
+    wanted = original.state_dict()
+    return isinstance(result, Mapping) and bool(plain_names(result, wanted).keys() & wanted.keys())
+
+
+def _loaded(state: Any, original: nn.Module, title: str) -> nn.Module:
+    """The original's network with the tensors of a state dict."""
+    if not isinstance(state, Mapping):
+        raise MethodError(f"{title} returned {type(state).__name__}, and its entry says returns: state_dict.")
+    wanted = original.state_dict()
+    plain = plain_names(state, wanted)
+    difference = _difference(plain, wanted)
+    if difference is not None:
+        raise MethodError(f"{title} returned a state dict of another form (first difference: {difference}).")
+    model = copy.deepcopy(original)
+    model.load_state_dict(plain)
+    return model
 
 
 def returned_state(
@@ -39,7 +94,7 @@ def returned_state(
         result = model
     if not isinstance(result, nn.Module):
         raise refusal(
-            f"{title} returned {_described(result)}; it must return an nn.Module, or nothing after "
+            f"{title} returned {described(result)}; it must return an nn.Module, or nothing after "
             "changing the model in place."
         )
     wanted = original.state_dict()
@@ -55,7 +110,8 @@ def returned_state(
     return {key: state[key].detach().to("cpu", wanted[key].dtype, copy=True) for key in wanted}
 
 
-def _described(result: Any) -> str:
+def described(result: Any) -> str:
+    """What was returned in place of a model, with what to do where that can be told."""
     kind = type(result).__name__
     if isinstance(result, Mapping) and result and all(isinstance(value, torch.Tensor) for value in result.values()):
         return f"{kind}, which looks like a state dict (load it: model.load_state_dict(...), then return the model)"

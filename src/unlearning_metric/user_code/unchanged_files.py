@@ -13,16 +13,23 @@ from typing import Any
 from unlearning_metric.keys.folder_content import folder_fingerprint
 from unlearning_metric.keys.origin import content_fingerprint, method_fingerprint
 from unlearning_metric.user_code.contract import EditedError
-from unlearning_metric.user_code.loading import expect_as_now
+from unlearning_metric.user_code.interface import own_modules_called
+from unlearning_metric.user_code.own_modules import expect_as_now
+
+#: Ends of the names of files that are read as Python.
+PYTHON = (".py", ".ipynb")
 
 
-def refuse_edited(provenance: Mapping[str, Any], files: Mapping[str, Path | str | None]) -> None:
+def refuse_edited(
+    provenance: Mapping[str, Any], files: Mapping[str, Path | str | None], interface: Mapping[str, Any] | None = None
+) -> None:
     """Check that files still are what a job's artifact is said to be made from; Python files from here on, too.
 
     Parameters
     ----------
     provenance : ``key`` and ``origin`` of the artifact
     files : dotted name of a fingerprint among the origin's settings -> the file or folder; None for none
+    interface : of the method whose file is ``file``: where its imports start from, and what else it calls
 
     Raises
     ------
@@ -37,10 +44,13 @@ def refuse_edited(provenance: Mapping[str, Any], files: Mapping[str, Path | str 
             continue
         if not Path(path).exists():
             raise EditedError(f"{path} is gone since this run began. Put it back and start the run again.")
-        if Path(path).suffix == ".py":
+        interface_of_it = interface if name == "file" and interface else {}
+        root = interface_of_it.get("root")
+        modules = own_modules_called(interface_of_it.get("arguments", {}))
+        if Path(path).suffix in PYTHON:
             # An import within a function may come hours later.
-            expect_as_now(Path(path))
-        if _fingerprint(Path(path)) != wanted:
+            expect_as_now(Path(path), root, modules)
+        if _fingerprint(Path(path), root, modules) != wanted:
             raise EditedError(
                 f"{path}, or a file that it imports, was edited since this run began, and results must not mix two "
                 "versions of it. Start the run again: what was made from the old version is made anew, the rest is "
@@ -53,7 +63,7 @@ def user_files(settings: Mapping[str, Any]) -> dict[str, str | None]:
     return {f"{section}.file": settings[section].get("file") for section in ("model", "training")}
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: Path, root: str | None, modules: tuple[str, ...]) -> str:
     if path.is_dir():
         return folder_fingerprint(path)
-    return method_fingerprint(path) if path.suffix == ".py" else content_fingerprint(path)
+    return method_fingerprint(path, root, modules) if path.suffix in PYTHON else content_fingerprint(path)

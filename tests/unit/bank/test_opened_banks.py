@@ -9,7 +9,7 @@ from damage import members, with_manifests, written
 
 from unlearning_metric import config
 from unlearning_metric.bank import BankError, opened_bank
-from unlearning_metric.bank.make import Words, make_bank
+from unlearning_metric.bank.make import Words, bank_groups, make_bank
 from unlearning_metric.bank.unpack import open_bank
 from unlearning_metric.plan.plan import Plan, find_methods
 from unlearning_metric.plan.workflow_files import default_config, workflow_folder
@@ -193,6 +193,11 @@ def test_a_bank_without_its_data_is_smaller_and_says_so(mine, tmp_path):
     assert not record.data["included"]
     open_bank(tmp_path / "lean.zip", tmp_path / "lean")
     assert not (tmp_path / "lean/results/data/dataset.npz").exists()
+
+
+def test_a_bank_holds_no_methods_models_however_many_originals_there_are(mine):
+    assert bank_groups(plan_of(originals={"count": 3})) == {"retrained": "retain", "originals": "full"}
+    assert bank_groups(plan_of(ceiling="retrain"))["ceiling"] == "unlearn/retrain"
 
 
 def test_a_bank_is_no_larger_than_its_outputs_need(digits):

@@ -6,7 +6,8 @@ import torch
 from torchvision.transforms import functional as transforms
 
 from unlearning_metric.batches.augmentation import Augmentation, AugmentationError, make_augmentation
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
 
 DRAW = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(1, 256, (40, 6, 9, 3), generator=DRAW, dtype=torch.uint8)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from unlearning_metric.batches import loaders
-from unlearning_metric.batches.loaders import ImageDataset, ImageLoader
+from unlearning_metric.batches import reads as counters
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.loaders import ImageLoader
 
 COUNT = 13
 IMAGES = np.random.default_rng(0).integers(256, size=(COUNT, 4, 5, 3), dtype=np.uint8)
@@ -143,7 +144,7 @@ def test_reads_are_counted_in_workers_where_there_is_no_shared_memory(monkeypatc
         raise RuntimeError("unable to open shared memory object </torch_1> in read-write mode")
 
     monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
-    reads = loaders.Reads()
+    reads = counters.Reads()
     reads.add(2)
     process = multiprocessing.get_context("fork").Process(target=reads.add, args=[3])
     process.start()

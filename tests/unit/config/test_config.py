@@ -588,7 +588,7 @@ def test_numbers_with_an_exponent_are_numbers(raw, tmp_path):
         ({"file": "finetune", "function": 1}, ".function: 1 is not allowed."),
         ({"dump": "outputs.csv"}, '.dump: "outputs.csv" is not allowed. Expected the path of a npz file'),
         ({"dump": "outputs.npz", "lr": 1}, ".dump: its models were made elsewhere, so lr would never be run."),
-        ({"file": "finetune", "batches": "dict"}, '.batches: "dict" is not allowed. Expected one of tuple, kaggle.'),
+        ({"file": "finetune", "batches": "dicts"}, '.batches: "dicts" is not allowed. Expected one of tuple, triple, '),
     ],
 )
 def test_what_says_where_a_method_is_must_have_its_form(raw, entry, said):

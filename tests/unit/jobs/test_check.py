@@ -135,7 +135,7 @@ def test_without_retrained_models_the_original_tells_the_time(checked, files):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("def unlearn(model, teacher): ...", "method mine: nobody can fill its parameter 'teacher'."),
+        ("def unlearn(model, mentor): ...", "method mine: nobody can fill its parameter 'mentor'."),
         ("def unlearn(model):\n    return 3\n", "method mine returned int"),
         (
             "def unlearn(model):\n    return model[:-1]\n",

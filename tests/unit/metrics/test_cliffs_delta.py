@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from unlearning_metric.metrics.cliffs_delta import cliffs_delta
+from unlearning_metric.metrics.cliffs_delta import METRIC, cliffs_delta
+from unlearning_metric.metrics.record import Given
 
 GENERATOR = np.random.default_rng(0)
 
@@ -31,3 +32,15 @@ def test_chance_is_as_large_as_it_says():
     deltas = cliffs_delta(*GENERATOR.normal(size=(2, 40, 4000)))
     assert abs(deltas.mean()) < 0.01
     assert deltas.std() == pytest.approx(np.sqrt(81 / (3 * 40 * 40)), rel=0.05)
+
+
+def test_examples_told_apart_say_in_which_direction():
+    retrained, unlearned = GENERATOR.normal(size=(2, 64, 30))
+    unlearned[:, :10] += 5.0
+    unlearned[:, 10:15] -= 5.0
+    columns = METRIC.complete(METRIC.measure(retrained, unlearned, Given()))
+    assert columns["direction"].tolist()[:15] == ["under"] * 10 + ["over"] * 5
+    summary = METRIC.summary(columns)
+    # A false discovery or two are allowed.
+    assert 1 / 3 <= summary["under_forgotten"] + 1e-9 < 0.45
+    assert 1 / 6 <= summary["over_forgotten"] + 1e-9 < 0.25

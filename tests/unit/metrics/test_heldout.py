@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_heldout import best_ratio
-from scipy.stats import binomtest, norm
+from scipy.stats import beta, norm
 
 from unlearning_metric import heldout
 from unlearning_metric.metrics._heldout_kernel import best_interval
@@ -16,9 +16,8 @@ from unlearning_metric.metrics.heldout import KINDS, epsilon_of_rates, largest_b
 
 def search(x, y, rich=1, delta=1e-5):
     size = len(x) + len(y) + 1
-    return best_interval(
-        np.sort(x), np.sort(y), rich, delta, np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
-    )
+    scratch = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
+    return best_interval(np.sort(x), np.sort(y), rich, delta, *scratch)[:4]
 
 
 def ratio_of_rule(x, y, low, high, inside, rich, delta):
@@ -80,21 +79,42 @@ def test_neighbouring_floats_are_told_apart():
     assert ratio_of_rule(y, x, low, high, inside, 1, 0.0) == np.inf
 
 
+def equally_good(x, y, low, high, inside):
+    """All rules that guess x for as many of x and of y as the given one does, none twice."""
+
+    def guessed(low, high, inside):
+        return tuple(tuple(((low < side) & (side <= high)) == (inside == 1)) for side in (x, y))
+
+    values = np.unique(np.concatenate([x, y]))
+    cuts = [-np.inf, *(values[1:] + values[:-1]) / 2, np.inf]
+    wanted = [sum(side) for side in guessed(low, high, inside)]
+    rules = {}
+    for left, right, inside in product(range(len(cuts)), range(len(cuts)), (1, 0)):
+        if left < right:
+            rule = cuts[left], cuts[right], inside
+            rules.setdefault(guessed(*rule), rule)
+    return [rule for chosen, rule in rules.items() if [sum(side) for side in chosen] == wanted]
+
+
 def test_errors_are_counted_on_models_that_did_not_choose_the_rule():
     generator = np.random.default_rng(1)
     retrained, unlearned = generator.normal(0, 1, (23, 4)), generator.normal(1, 0.5, (31, 4))
-    found = heldout(retrained, unlearned, folds=4)
+    found, several = heldout(retrained, unlearned, folds=4), 0
     for example in range(4):
         r, u = retrained[:, example], unlearned[:, example]
-        counts, merits = np.zeros((2, 2), dtype=int), np.zeros(2)
+        counts, merits = np.zeros((2, 2)), np.zeros(2)
         for fold, rich in product(range(4), range(2)):
             r_out, u_out = np.arange(23) % 4 == fold, np.arange(31) % 4 == fold
             ratio, low, high, inside = search(u[~u_out], r[~r_out], rich)
             merits[rich] += ratio
-            counts[rich, 0] += np.sum(((low < r[r_out]) & (r[r_out] <= high)) == (inside == 1))
-            counts[rich, 1] += np.sum(((low < u[u_out]) & (u[u_out] <= high)) != (inside == 1))
+            tied = equally_good(u[~u_out], r[~r_out], low, high, inside)
+            several += len(tied) > 1
+            for low, high, inside in tied:
+                counts[rich, 0] += np.sum(((low < r[r_out]) & (r[r_out] <= high)) == (inside == 1)) / len(tied)
+                counts[rich, 1] += np.sum(((low < u[u_out]) & (u[u_out] <= high)) != (inside == 1)) / len(tied)
         expected = counts[int(np.argmax(merits))]
-        assert (found.false_positives[example], found.false_negatives[example]) == tuple(expected)
+        np.testing.assert_allclose((found.false_positives[example], found.false_negatives[example]), expected)
+    assert several > 4
     np.testing.assert_allclose(
         found.epsilons, epsilon_of_rates(found.false_positives / 23, found.false_negatives / 31), rtol=1e-12
     )
@@ -105,7 +125,7 @@ def test_bounds_use_clopper_pearson_with_half_of_five_percent_each():
     found = heldout(generator.normal(0, 1, (60, 3)), generator.normal(2, 1, (50, 3)))
     for example in range(3):
         upper = [
-            binomtest(int(errors[example]), models).proportion_ci(0.95, "exact").high
+            beta.ppf(0.975, errors[example] + 1, models - errors[example])
             for errors, models in ((found.false_positives, 60), (found.false_negatives, 50))
         ]
         assert found.bounds[example] == pytest.approx(float(epsilon_of_rates(*upper)), rel=1e-9)

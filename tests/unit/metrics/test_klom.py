@@ -1,5 +1,7 @@
 """KLOM: the histogram it is made of, and how it falls with the number of models."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,3 +47,19 @@ def test_of_equal_laws_falls_about_as_one_over_the_models():
 def test_values_beyond_a_hundred_are_clipped():
     retrained = np.array([[-1e9], [0.0], [1e9]])
     assert klom(retrained, np.clip(retrained, -100, 100)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_authors_bins_leave_out_what_equals_the_maximum():
+    """Their rule, written out: a value is in the bin whose lower edge it reaches and whose upper it does not."""
+    retrained, unlearned = np.random.default_rng(3).normal([[[0.0]], [[1.0]]], 1.0, (2, 100, 40))
+    unlearned[3, 0] = 250.0
+    expected = []
+    for first, second in zip(np.clip(retrained, -100, 100).T, np.clip(unlearned, -100, 100).T, strict=True):
+        edges = np.linspace(min(first.min(), second.min()), max(first.max(), second.max()), 21)
+        counts = [[((low <= side) & (side < high)).sum() for low, high in pairwise(edges)] for side in (first, second)]
+        q, p = (np.array(of_side) / sum(of_side) for of_side in counts)
+        expected.append(sum(y * np.log(y / max(x, 1e-5)) for x, y in zip(q, p, strict=True) if y > 0))
+    found = klom(retrained, unlearned, authors_bins=True)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert np.abs(found - klom(retrained, unlearned)).max() > 0.01
+    assert klom(np.ones((9, 1)), np.ones((9, 1)), authors_bins=True) == pytest.approx(0.0, abs=1e-12)

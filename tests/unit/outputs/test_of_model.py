@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import EVALUATION_BATCH, model_outputs, predict
 from unlearning_metric.outputs.signals import signals

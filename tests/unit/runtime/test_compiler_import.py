@@ -53,7 +53,7 @@ prepare("cpu", 1)
 import torch
 from unlearning_metric.config import Training
 from unlearning_metric.jobs.unlearn import _load_libraries
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.training.train import train_models
 images = np.random.default_rng(0).integers(255, size=(40, 8, 8, 1)).astype(np.uint8)
 dataset = ImageDataset(images, np.arange(40) % 3, np.array([127.0], np.float32), np.array([75.0], np.float32))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from unlearning_metric.batches import loaders
+from unlearning_metric.batches import datasets
 from unlearning_metric.training import train as training
 from unlearning_metric.config import Training
 from unlearning_metric.nets.by_name import digits_cnn
@@ -42,13 +42,13 @@ def backward(loss):
     assert loss.device.type == "cuda", loss.device
 
 
-loaders.Reads, training.initial_model = NoReads, initial
+datasets.Reads, training.initial_model = NoReads, initial
 torch.Tensor.backward, nn.Module.to = backward, lambda self, *args, **kwargs: self
 recipe = Training(**{"lr": 0.1, "epochs": 1, "batch_size": 16, **changes}).model_dump()
 model = {"name": "digits_cnn", "width": 4}
 with FakeTensorMode():
     images, labels = np.zeros((40, 8, 8, 1), np.uint8), np.arange(40) % 3
-    dataset = loaders.ImageDataset(images, labels, np.zeros(1, np.float32), np.ones(1, np.float32), "cuda")
+    dataset = datasets.ImageDataset(images, labels, np.zeros(1, np.float32), np.ones(1, np.float32), "cuda")
     if recipe["engine"] == "stacked":
         streams = [Streams(0, "retain", index) for index in range(3)]
         states = train_stacked(dataset, model, 3, recipe, streams, initial)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawn import EXAMPLES, ORIGINAL, RETRAINED, N, ensemble, score
 
+from unlearning_metric.metrics.ceiling import split_correction
 from unlearning_metric.metrics.challenge import challenge_score, split_ceiling
 from unlearning_metric.outputs.ensemble import ACCURACIES
 from unlearning_metric.scoring.examples import COLUMNS
@@ -56,7 +57,10 @@ def test_the_floor_uses_the_originals_in_turn():
 def test_the_split_ceiling_comes_from_the_retrained_models_and_the_experiment_seed():
     section = score()[0]["challenge"]
     seed = Streams(3, "ceiling").integer("splits")
-    assert section["ceiling"] == split_ceiling(RETRAINED.forget.confidence, seed)
+    assert section["ceiling_uncorrected"] == split_ceiling(RETRAINED.forget.confidence, seed)
+    assert section["ceiling_correction"] == split_correction(RETRAINED.forget.confidence, seed)
+    assert section["ceiling"] == section["ceiling_uncorrected"] * section["ceiling_correction"]
+    assert section["relative"] == section["forgetting_score"] / section["ceiling"]
     assert section["ceiling_source"] == "split"
     assert score(ensemble(8, shift=5.0))[0]["challenge"]["ceiling"] == section["ceiling"]
 
@@ -66,6 +70,8 @@ def test_the_retrain_ceiling_uses_the_given_models():
     section = score(ceiling=given)[0]["challenge"]
     assert section["ceiling"] == challenge_score(RETRAINED.forget.confidence, given.forget.confidence)
     assert section["ceiling_source"] == "retrain"
+    assert section["ceiling_uncorrected"] is None
+    assert section["ceiling_correction"] is None
 
 
 def test_delta_reaches_score_floor_and_ceiling():
@@ -77,7 +83,8 @@ def test_delta_reaches_score_floor_and_ceiling():
     )
     assert section["floor"] == challenge_score(RETRAINED.forget.confidence, repeated, delta)
     seed = Streams(3, "ceiling").integer("splits")
-    assert section["ceiling"] == split_ceiling(RETRAINED.forget.confidence, seed, delta=delta)
+    assert section["ceiling_uncorrected"] == split_ceiling(RETRAINED.forget.confidence, seed, delta=delta)
+    assert section["ceiling_correction"] == split_correction(RETRAINED.forget.confidence, seed, delta)
 
 
 def test_the_final_score_multiplies_retain_and_test_ratios_and_clipping_stops_them_at_one():
@@ -155,7 +162,8 @@ def test_an_ordinary_run_has_no_warning():
 
 def test_retrained_models_that_spread_little_are_warned_of():
     narrow = ensemble(0, spread=0.3)
-    (warning,) = score(ensemble(1, spread=0.3), narrow)[0]["warnings"]
+    corrected, warning = score(ensemble(1, spread=0.3), narrow)[0]["warnings"]
+    assert "ceiling: retrain needs no correction" in corrected
     assert "spread little" in warning
 
 

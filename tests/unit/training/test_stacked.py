@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.stacked import STACK, StackingError, train_stacked

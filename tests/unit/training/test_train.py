@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.forget.split import Split
 from unlearning_metric.jobs.train import train_shard
@@ -212,7 +212,7 @@ def test_the_compiler_is_asked_exactly_where_the_recipe_says_so(monkeypatch, com
 
 def test_a_compiler_that_is_missing_is_told_with_what_to_set(tmp_path):
     text = "import numpy as np\nfrom unlearning_metric.config import Model, Training\n"
-    text += "from unlearning_metric.batches.loaders import ImageDataset\n"
+    text += "from unlearning_metric.batches.datasets import ImageDataset\n"
     text += "from unlearning_metric.training.train import train_models\n"
     text += "data = ImageDataset(np.zeros((8, 4), np.uint8), np.arange(8) % 2, np.zeros(4), np.ones(4))\n"
     text += "recipe = Training(lr=0.1, epochs=1, batch_size=4, compile=True).model_dump()\n"
@@ -301,7 +301,7 @@ FRESH_PROCESS = """
 import json, sys
 import numpy as np
 import torch
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.training.train import train_models
 
 torch.set_num_threads(1)

@@ -9,20 +9,21 @@ import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.training.train import train_models
+from unlearning_metric.seeds import Streams
+from unlearning_metric.training.train import initial_model, train_models
 from unlearning_metric.unlearning.copies import (
     ARGUMENTS,
     METHOD,
     Method,
     MethodError,
-    bind,
     load_method,
     run_copies,
 )
-from unlearning_metric.unlearning.offer import Start
+from unlearning_metric.unlearning.offer import Offer, Start
+from unlearning_metric.user_code.binding import bind
 
 METHODS = Path(__file__).resolve().parents[3] / "methods"
 MODEL = {"name": "digits_cnn", "width": 4}
@@ -277,6 +278,19 @@ def test_the_initial_model_is_what_the_copys_original_was_trained_from(originals
             if "running" not in name and "num_batches" not in name:
                 assert torch.equal(states[copy][name], tensor)
     assert not any(model.training for model in seen.values())
+
+
+def test_copies_from_another_original_draw_apart_and_know_which_it_is(originals):
+    def offer(original, index=0):
+        start = Start(originals[:1], SETS, 3, MODEL, RECIPE, WEIGHTS, 0, original=original)
+        return Offer(start, "mine", index)
+
+    assert len({offer(original).seed for original in (0, 1, 2)}) == 3
+    # With an original a copy they draw as those of one original do.
+    assert offer(None, 4).seed == offer(0, 4).seed
+    for original, index, number in ((2, 4, 2), (None, 4, 4)):
+        initial = initial_model(MODEL, (8, 8, 1), 3, Streams(0, "full", number)).state_dict()
+        assert equal(offer(original, index).argument("initial_model").state_dict(), initial)
 
 
 def test_initial_weights_of_an_original_trained_elsewhere_are_unknown(originals):

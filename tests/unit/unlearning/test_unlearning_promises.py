@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
-from unlearning_metric.batches.loaders import KaggleDataset
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.unlearning.copies import method_of_file
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
@@ -63,7 +62,7 @@ def iterators(retain, forget, validation):
 def single_items(retain, forget, validation):
     image, label = retain.dataset[3]
     assert image.shape == (1, 8, 8)
-    assert label.shape == ()
+    assert type(label) is int
     return 1, 0, 0
 
 
@@ -157,7 +156,7 @@ def test_dictionaries_hold_what_pairs_hold(small):
     assert seen["own"]["age_group"].tolist() == small.sets["forget"].labels[:4].tolist()
     order = seen["batch"]["image_id"]
     assert torch.equal(seen["batch"]["age_group"], small.sets["retain"].labels[order])
-    assert not isinstance(small.sets["retain"], KaggleDataset)
+    assert isinstance(small.sets["retain"][0], tuple)
 
 
 # What a method may do to the process, to the model and to the examples.

@@ -9,7 +9,8 @@ import pytest
 
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import NET
-from unlearning_metric.user_code.loading import load_function, own_line
+from unlearning_metric.user_code.failures import own_line
+from unlearning_metric.user_code.loading import load_function
 
 
 def write(folder, **files):

@@ -1,0 +1,163 @@
+"""Packages that a user's file imports and this environment has not.
+
+Much published code imports what only shows how far it is: progress bars, trackers, plots. A method needs none of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Collection
+from typing import Any
+
+from unlearning_metric.progress import LOGGER
+
+#: Packages that only show or record: where they are absent, their calls do nothing.
+SHOWING = frozenset(
+    {"tqdm", "wandb", "tensorboard", "tensorboardX", "tensorboard_logger", "matplotlib", "seaborn", "IPython", "rich",
+     "termcolor", "colorama", "mlflow", "neptune", "comet_ml", "google", "kaggle", "ipdb", "torchsummary", "torchinfo"}
+)  # fmt: skip
+#: What stands for `absent_module` in the user's modules.
+ABSENT = "__absent_module__"
+_told: set[str] = set()
+
+
+class Showing:
+    """Stands for anything of a package that only shows: a call gives its first argument if that can be walked."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Showing(f"{self.__name__}.{name}")
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        walked = given[0] if given else named.get("iterable")
+        if self.__name__.rpartition(".")[2] in ("tqdm", "trange", "track", "tqdm_notebook"):
+            return _Walked(range(walked) if isinstance(walked, int) else walked)
+        return self
+
+    def __enter__(self) -> Showing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __iter__(self) -> Any:
+        # Such as `figure, axes = plt.subplots()`.
+        return iter((self, self))
+
+    def __getitem__(self, key: Any) -> Showing:
+        return self
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        return None
+
+
+class _Walked(Showing):
+    """A progress bar that shows nothing."""
+
+    def __init__(self, walked: Any) -> None:
+        super().__init__("tqdm")
+        self._walked = walked
+
+    def __iter__(self) -> Any:
+        return iter(() if self._walked is None else self._walked)
+
+    def __len__(self) -> int:
+        return len(self._walked)
+
+
+class Missing:
+    """Stands for a name of a package that is not installed; using it says so."""
+
+    def __init__(self, name: str) -> None:
+        self.__dict__["_name"] = name
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        top = self._name.partition(".")[0]
+        raise ModuleNotFoundError(f"No module named {top!r}, which {self._name} needs", name=top)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Missing(f"{self._name}.{name}")
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        # A decorator leaves what it decorates as it is.
+        alone = len(given) == 1 and not named and callable(given[0])
+        return given[0] if alone else self._refuse()
+
+    __getitem__ = __iter__ = __enter__ = _refuse
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        # A class that is based on it can be defined, and not made.
+        return (type("Missing", (), {"__init__": self._refuse}),)
+
+
+def absent_module(name: str) -> Any:
+    """What stands for a module, or a name of one, whose package is not installed."""
+    top = name.partition(".")[0]
+    shows = top in SHOWING
+    if top not in _told:
+        _told.add(top)
+        done = "its calls do nothing" if shows else "what uses it will fail"
+        LOGGER.info("%s is not installed: %s", top, done)
+    return Showing(name) if shows else Missing(name)
+
+
+class _Replaced(ast.NodeTransformer):
+    def __init__(self, own: Collection[str], every: bool) -> None:
+        self.own, self.every = own, every
+
+    def _is_absent(self, module: str) -> bool:
+        # PyTorch's own module of it needs the package.
+        module = "tensorboard" if module.startswith("torch.utils.tensorboard") else module
+        top = module.partition(".")[0]
+        if top in self.own or not (self.every or top in SHOWING):
+            return False
+        try:
+            return importlib.util.find_spec(module if top == "google" else top) is None
+        except (ImportError, ValueError):
+            return True
+
+    def visit_Try(self, node: ast.Try) -> ast.Try:
+        # It says itself what to do without; what it does then may need what is absent as well.
+        for part in (*node.handlers, *node.orelse):
+            self.generic_visit(part)
+        return node
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        kept: list[ast.stmt] = []
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            if not self._is_absent(alias.name):
+                kept.append(ast.Import([alias]))
+            else:
+                kept.append(_bound(alias.asname or top, alias.name if alias.asname else top))
+        return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in kept]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt | list[ast.stmt]:
+        if node.level or not self._is_absent(node.module or ""):
+            return node
+        module = node.module.removeprefix("torch.utils.")
+        bound = [_bound(one.asname or one.name, f"{module}.{one.name}") for one in node.names if one.name != "*"]
+        return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in bound or [ast.Pass()]]
+
+
+def _bound(name: str, module: str) -> ast.Assign:
+    call = ast.Call(ast.Name(ABSENT, ast.Load()), [ast.Constant(module)], [])
+    return ast.Assign([ast.Name(name, ast.Store())], call)
+
+
+def without_absent(tree: ast.Module, own: Collection[str], every: bool) -> ast.Module:
+    """A source whose import statements of absent packages bind what stands for them.
+
+    Parameters
+    ----------
+    own : top names that mean what lies in the user's folder
+    every : whether all absent packages are meant; only those that show, otherwise
+    """
+    return _Replaced(own, every).visit(tree)

@@ -1,0 +1,297 @@
+"""Functions as public code has them: every shape is called by what its entry says, or refused with what to do."""
+
+import json
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.config import Training
+from unlearning_metric.nets.by_name import build_model
+from unlearning_metric.unlearning.copies import MethodError, method_of_file, run_copies
+from unlearning_metric.unlearning.offer import Start
+from unlearning_metric.user_code.interface import Interface
+
+MODEL = {"name": "digits_cnn", "width": 4}
+RECIPE = Training(lr=0.1, epochs=1, batch_size=16).model_dump()
+STEP = """
+    import torch
+    def step(model, batches, lr=0.01):
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        for batch in batches:
+            images, labels = batch[0], batch[-1]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+"""
+
+
+def images(count: int) -> ImageDataset:
+    drawn = np.random.default_rng(count)
+    pixels = drawn.integers(256, size=(count, 8, 8, 1), dtype=np.uint8)
+    return ImageDataset(pixels, np.arange(count) % 3, np.array([127.0]), np.array([74.0]))
+
+
+SETS = {"retain": images(40), "forget": images(10), "validation": images(7)}
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Runs copy 0 of the method of a text: its state and what its parameters got."""
+
+    def run(text, entry=None, file="theirs.py", function="unlearn", **options):
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(STEP) + textwrap.dedent(text) if file.endswith(".py") else text)
+        originals = [build_model(MODEL, (8, 8, 1), 3, 0).eval()]
+        start = Start(originals, SETS, 3, MODEL, RECIPE, np.full(3, 0.1, np.float32), 0)
+        entry = entry or {}
+        interface = Interface.of(entry).settings()
+        method = method_of_file("theirs", path, function, options, entry.get("batches", "tuple"), interface)
+        copies = run_copies(method, start, [0])
+        return copies.states[0], copies.bound, originals[0].state_dict()
+
+    return run
+
+
+def changed(outcome) -> bool:
+    state, _, before = outcome
+    return not all(torch.equal(state[name], before[name]) for name in before)
+
+
+def test_weights_gradients_batches_and_items_can_be_viewed_flat(call):
+    outcome = call("""
+        def unlearn(model, retain_loader):
+            for images, labels in retain_loader:
+                images.view(len(images), -1)
+                loss = torch.nn.functional.cross_entropy(model(images), labels)
+                for gradient in torch.autograd.grad(loss, list(model.parameters())):
+                    gradient.view(-1)
+            retain_loader.dataset[0][0].view(-1)
+            vector = torch.nn.utils.parameters_to_vector(model.parameters())
+            torch.nn.utils.vector_to_parameters(vector * 0.9, model.parameters())
+    """)
+    assert changed(outcome)
+
+
+@pytest.mark.parametrize(
+    ("signature", "sources"),
+    [
+        ("net, retain_dl, forget_dl, valid_dl", ["model", "retain_loader", "forget_loader", "val_loader"]),
+        ("m, retain, forget, validation", ["model", "retain_loader", "forget_loader", "val_loader"]),
+        ("student, teacher, retain_loader, test_loader", ["model", "original_model", "retain_loader", "val_loader"]),
+        ("model, unlearning_teacher, retain_data", ["model", "untrained_model", "retain_dataset"]),
+        ("model, train_loader, criterion, optimizer", ["model", "train_loader", "criterion", "optimizer"]),
+        ("model, nonmem_loader, device, n_classes", ["model", "val_loader", "device", "num_classes"]),
+    ],
+)
+def test_the_usual_spellings_need_no_arguments(call, signature, sources):
+    names = signature.split(", ")
+    first = names[0]
+    _, bound, _ = call(f"def unlearn({signature}):\n    {first}.zero_grad()\n")
+    assert bound == dict(zip(names, sources, strict=True))
+
+
+def test_a_teacher_is_the_original_and_train_loader_reads_both_sets(call):
+    call("""
+        def unlearn(student, teacher, train_loader, data_loaders):
+            assert all(map(torch.equal, student.parameters(), teacher.parameters()))
+            assert sum(len(labels) for _, labels in train_loader) == 50
+            assert set(data_loaders) == {"train", "retain", "forget", "val", "test"}
+    """)
+
+
+def test_a_namespace_has_attributes_and_keys_and_tells_all_that_is_missing(call):
+    text = """
+        def unlearn(model, retain_loader, args):
+            assert args.lr == args["lr"] == vars(args)["lr"] == 0.5
+            assert not hasattr(args, "absent") and getattr(args, "absent", 3) == 3
+            args.epochs, args["momentum"]
+            step(model, retain_loader, args.lr)
+    """
+    given = {"lr": 0.5, "epochs": 1, "momentum": 0.9}
+    assert changed(call(text, {"arguments": {"args": given}}))
+    with pytest.raises(MethodError, match=r"epochs is read and not set.*arguments\.args.*has not: epochs, momentum"):
+        call(text, {"arguments": {"args": {"lr": 0.5}}})
+
+
+def test_args_without_a_word_holds_recipe_and_further_hyperparameters(call):
+    text = "def unlearn(model, args):\n    assert (args.lr, args.alpha, args.num_classes) == (0.1, 0.7, 3)\n"
+    call(text, alpha=0.7)
+
+
+def test_arguments_are_nested_named_called_and_literal(call):
+    text = """
+        def unlearn(net_input, data, modules, optimizer, scheduler, mode):
+            assert data["retain"] is data.retain and mode == "model"
+            assert modules[0] is net_input and scheduler.optimizer is optimizer
+            assert optimizer.param_groups[0]["lr"] == 0.3
+            step(modules[0], data["retain"])
+    """
+    arguments = {
+        "net_input": "model",
+        "data": {"retain": "retain_loader"},
+        "modules": ["model", "original_model"],
+        "optimizer": {"call": "torch.optim.SGD", "params": "parameters", "lr": 0.3},
+        "scheduler": {"call": "torch.optim.lr_scheduler.StepLR", "optimizer": "optimizer", "step_size": 5},
+        "mode": {"literal": "model"},
+    }
+    outcome = call(text, {"arguments": arguments})
+    assert changed(outcome)
+    assert outcome[1]["data"] == "{retain: retain_loader}"
+
+
+@pytest.mark.parametrize("path", ["os.system", "subprocess.run"])
+def test_a_call_reaches_nothing_but_torch_and_the_users_own_files(call, path):
+    with pytest.raises(MethodError, match="there is no module"):
+        call("def unlearn(model, x): ...", {"arguments": {"x": {"call": path, "with": ["true"]}}})
+
+
+TRAINER = """
+    class Trainer:
+        def __init__(self, model, retain_loader): self.model, self.loader = model, retain_loader
+        def setup(self, lr): self.lr = lr
+        def fit(self, epochs=1): step(self.model, self.loader, self.lr)
+"""
+
+
+def test_a_class_is_made_and_its_methods_are_run(call):
+    assert changed(call(TRAINER, {"class": "Trainer", "run": ["setup", "fit"]}, lr=0.1))
+    with pytest.raises(MethodError, match=r"class Trainer has no method 'go'. It has: fit, setup"):
+        call(TRAINER, {"class": "Trainer", "run": "go"})
+
+
+@pytest.mark.parametrize(
+    ("returned", "returns"),
+    [
+        ("0.9", None), ("{'loss': [1.0]}", None), ("model", None), ("(model, [1])", None), ("model.state_dict()", None),
+        ("{1: model}", None), ("model.state_dict()", "state_dict"), ("(model, copy.deepcopy(model))", "last"),
+        ("{1: model, 2: copy.deepcopy(model)}", "first"),
+    ],
+)  # fmt: skip
+def test_what_is_returned_is_read(call, returned, returns):
+    text = f"import copy\ndef unlearn(model, retain_loader):\n    step(model, retain_loader)\n    return {returned}\n"
+    assert changed(call(text, {} if returns is None else {"returns": returns}))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("def unlearn(model, original_model): return model, original_model", "of 2 models. Say in its entry"),
+        (
+            "def unlearn(original_model, retain_loader): step(original_model, retain_loader)",
+            "changed original_model in",
+        ),
+        ("def unlearn(model): return 0.5", "returned float, which is no model, and left model as it was"),
+        ("def unlearn(model, a, b): ...", "nobody can fill its parameters 'a', 'b'"),
+        ("def unlearn(model, teacher_of_all): ...", r"original model \(original_model\)"),
+    ],
+)
+def test_what_cannot_be_right_says_what_to_do(call, body, said):
+    with pytest.raises(MethodError, match=said) as caught:
+        call(body)
+    assert "Did you mean 'oracle_model'" not in str(caught.value)
+
+
+def test_a_default_of_the_users_is_left_alone_and_can_be_overridden(call):
+    text = "def unlearn(model, class_weights=None, generator=None, optimizer='adam'):\n    "
+    call(text + "assert class_weights is generator is None and optimizer == 'adam'\n")
+    call(text + "assert len(class_weights) == 3\n", {"arguments": {"class_weights": "class_weights"}})
+
+
+def test_imports_start_from_the_root_of_a_repository(call, tmp_path):
+    (tmp_path / "repo" / "methods").mkdir(parents=True)
+    (tmp_path / "repo" / "utils.py").write_text("RATE = 0.25\n")
+    text = "import utils\ndef unlearn(model, retain_loader): step(model, retain_loader, utils.RATE)\n"
+    file, root = "repo/methods/forget.py", str(tmp_path / "repo")
+    with pytest.raises(MethodError, match=f"utils lies in {root}: .* set root: {root}"):
+        call(text, file=file)
+    assert changed(call(text, {"root": root}, file=file))
+
+
+def test_definitions_of_a_script_and_of_a_notebook_run_without_the_rest(call):
+    text = """
+        import not_installed_anywhere
+        RATE = 0.1
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        data = open("/no/such/file").read()
+        def unlearn(net, retain, forget, validation):
+            step(net.to(device), retain, RATE)
+        unlearn(None, data, None, None)
+    """
+    assert changed(call(text, {"load": "definitions"}))
+    cells = [
+        "!pip install x\n%matplotlib inline\nimport torch",
+        textwrap.dedent(STEP),
+        "%%bash\nls",
+        textwrap.dedent(text),
+    ]
+    cells = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    notebook = json.dumps({"cells": [{"cell_type": "markdown", "source": ["# x"]}, *cells]})
+    assert changed(call(notebook, file="kaggle.ipynb"))
+
+
+def test_packages_that_only_show_need_not_be_installed(call):
+    text = """
+        import wandb
+        from tqdm import tqdm
+        def unlearn(model, retain_loader):
+            wandb.init(project="x").log({"a": 1})
+            step(model, tqdm(retain_loader, desc="x"))
+    """
+    outcome = call(text)
+    assert changed(outcome)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="where there is CUDA nothing is pretended")
+def test_cuda_by_name_is_refused_with_advice_and_pretended_when_told(call):
+    text = """
+        def unlearn(model, retain_loader):
+            model.cuda().to("cuda")
+            images = next(iter(retain_loader))[0].cuda(non_blocking=True).to(torch.device("cuda:0"))
+            torch.zeros(2, device="cuda")
+            torch.cuda.synchronize()
+            assert images.device.type == "cpu"
+            step(model, ((images.cuda(), labels.to("cuda")) for images, labels in retain_loader))
+    """
+    with pytest.raises(MethodError, match="cuda: pretend in its entry"):
+        call(text)
+    assert changed(call(text, {"cuda": "pretend"}))
+    with pytest.raises((AssertionError, RuntimeError)):
+        torch.zeros(2, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("batches", "read"),
+    [
+        ("triple", "image, coarse, label = batch"),
+        ("indexed", "image, label, index = batch"),
+        ("dict", "image, label = batch['image'], batch['label']"),
+        (["index", "image", "label"], "index, image, label = batch"),
+        ({"x": "image", "y": "label"}, "image, label = batch['x'], batch['y']"),
+    ],
+)
+def test_batches_come_in_the_form_that_the_code_reads(call, batches, read):
+    text = f"def unlearn(model, retain_loader):\n    for batch in retain_loader:\n        {read}\n"
+    call(text + "        assert image.ndim == 4 and label.shape == (len(image),)\n", {"batches": batches})
+
+
+def test_a_loader_has_the_batch_size_of_the_entry_and_functions_left_out_do_nothing(call):
+    text = """
+        def measure(model): raise SystemExit
+        def unlearn(model, retain_loader):
+            measure(model)
+            assert retain_loader.batch_size == len(next(iter(retain_loader))[1]) == 5
+    """
+    call(text, {"loader_batch_size": 5, "without": ["measure"]})
+
+
+def test_a_device_is_one_and_equals_its_name(call):
+    call("""
+        def unlearn(model, device):
+            assert device == "cpu" and device in ("cpu", "cuda") and device.type == "cpu"
+            assert device == torch.device("cpu") == device and torch.zeros(1, device=device).device == device
+            model.to(device)
+    """)
