@@ -31,5 +31,5 @@ VERSIONS: dict[str, Version] = {
     "import_dump": Version(1, "the first"),
     "score": Version(3, "the half-split ceiling is corrected, held-out errors are averaged over tied rules"),
     "leaderboard": Version(2, "all pairs are compared, with Holm's correction"),
-    "report": Version(2, "a figure of the pairs that are told apart"),
+    "report": Version(3, "a page that answers: any example attacked, examples filtered, two methods compared"),
 }

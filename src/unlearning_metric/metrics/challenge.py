@@ -256,7 +256,7 @@ def _attack(
     points, epsilons, kinds = np.zeros(examples), np.empty(examples), np.empty(examples, dtype=np.int8)
     worth = challenge_points(np.arange(_buckets(size)) * BUCKET_WIDTH, size)
     kernel.subset_epsilons(
-        sides.values, sides.places, labels, *_log_tables(size, delta), EPSILON_CAP, worth, points, epsilons, kinds
+        sides.values, sides.places, labels, *log_tables(size, delta), EPSILON_CAP, worth, points, epsilons, kinds
     )
     return points, epsilons, kinds
 
@@ -305,7 +305,7 @@ def _orders(
     return [order[np.isin(order, kept)] for order in (generator.permutation(models) for _ in range(number))]
 
 
-def _log_tables(models: int, delta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def log_tables(models: int, delta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``ln(1 - delta - k / models)`` and ``ln(k / models)`` for k = 0 .. models, in float32 as in [C]."""
     rate = np.arange(models + 1, dtype=np.float32) / np.float32(models)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,14 +1,11 @@
-"""The figures: a function each from what was found to a matplotlib figure, and how they are saved.
+"""The figures for papers: a function each from what was found to a matplotlib figure, and how they are saved.
 
-For the page they are drawn in one ink that the page turns into its own text colour, so that they follow its light and
-dark scheme; as files they are black on white.
+The page draws its own, which answer what they are asked.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +25,7 @@ from unlearning_metric.report.gather import Example, Findings, Method, epsilon_m
 from unlearning_metric.report.names import FORMATS, figure_names
 from unlearning_metric.store.files import write_atomically
 
-#: Stands for the page's text colour in figures for the page.
-INK = "#010203"
-#: Told apart by the colour-blind, and each at least 3 : 1 against a light and against a dark page.
+#: Told apart by the colour-blind.
 SERIES = ("#0173b2", "#d55e00", "#029e73", "#cc78bc", "#949494")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 RETRAINED, UNLEARNED, ACCENT = SERIES[0], SERIES[1], "#8a8a8a"
@@ -43,11 +38,10 @@ WIDTH = 3.4  # inches, a paper's column
 
 
 @contextmanager
-def _style(ink: str) -> Iterator[None]:
+def _style() -> Iterator[None]:
     settings = {
-        "font.size": 8, "axes.titlesize": 8, "figure.dpi": 200, "svg.fonttype": "none", "svg.hashsalt": "figures",
+        "font.size": 8, "axes.titlesize": 8, "figure.dpi": 200,
         "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
-        **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink),
     }  # fmt: skip
     with mpl.rc_context():
         # Not the user's matplotlibrc, which may ask for TeX or for pictures beside the page.
@@ -289,7 +283,7 @@ def drawings(found: Findings) -> dict[str, Callable[[], Figure]]:
 
 def save_all(found: Findings, folder: Path | str) -> None:
     """Write every figure as PNG and PDF, black on white."""
-    with _style("black"):
+    with _style():
         for name, draw in drawings(found).items():
             figure = draw()
             for suffix in FORMATS:
@@ -302,29 +296,3 @@ def save_all(found: Findings, folder: Path | str) -> None:
                     ),
                 )
             plt.close(figure)
-
-
-def inline_svg(draw: Callable[[], Figure], name: str, text: str) -> str:
-    """A figure as SVG markup for the page: in the page's ink, with a text alternative and ids of its own.
-
-    Parameters
-    ----------
-    draw : makes the figure
-    name : unique on the page; letters, digits and _
-    text : what the picture shows, already escaped
-    """
-    with _style(INK):
-        figure = draw()
-        buffer = io.StringIO()
-        # Of lines and text the resolution says nothing; a heat map of many methods weighs by it.
-        figure.savefig(buffer, format="svg", dpi=120, transparent=True, bbox_inches="tight", metadata={"Date": None})
-        plt.close(figure)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", svg)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
-    head, _, rest = svg.partition(">")
-    head = re.sub(r' (width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-label="{text}">{rest}'

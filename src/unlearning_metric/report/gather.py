@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.dumps import load_ensemble
@@ -18,6 +19,8 @@ from unlearning_metric.store.files import read_document, read_npz, read_parquet
 
 #: How many of the forget examples that all methods forget badly are shown by themselves.
 HARDEST = 6
+#: Bytes of confidences on a page: what a page of 5 MB has room for.
+ROOM = 2_200_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Method:
     examples : best, median and worst forgotten
     utility : product of retain and test accuracy ratio, and its 95 % interval; None where not recorded
     seconds : what all copies took together; None where not recorded
+    time : of the leaderboard's ratio of times, an interval of at least 90 %; None where too few times are known
     """
 
     name: str
@@ -60,6 +64,23 @@ class Method:
     examples: list[Example]
     utility: tuple[float, float, float] | None
     seconds: float | None
+    time: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Laws:
+    """Confidences of the examples that a reader of the page may attack: all, or as many as the page has room for.
+
+    Attributes
+    ----------
+    places : int [shown], rows of the per-example tables
+    retrained : float64 [models, shown]
+    unlearned : method -> float64 [models, shown]
+    """
+
+    places: np.ndarray
+    retrained: np.ndarray
+    unlearned: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,7 @@ class Findings:
     rows : the leaderboard's rows, in order
     reasons : method -> why it has no score
     methods : the scored ones, in the order of the rows
+    laws : confidences of the examples that are shown
     images : example -> uint8 [height, width, channels], of every example that is shown; none where the data are no
         images
     seconds : group -> seconds of all its models; disk : folder -> bytes
@@ -82,6 +104,7 @@ class Findings:
     rows: list[Mapping[str, Any]]
     reasons: Mapping[str, str]
     methods: list[Method]
+    laws: Laws
     images: Mapping[int, np.ndarray]
     seconds: Mapping[str, float] = field(default_factory=dict)
     disk: Mapping[str, int] = field(default_factory=dict)
@@ -128,11 +151,12 @@ def gather(
     board = read_document(results / "leaderboard.json", board_key)
     retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]), ("forget",))
     seconds = {"retrained models": float(retrained.seconds.sum())}
-    methods = []
-    for row in board["rows"]:
+    rows = [row for row in board["rows"] if row["method"] in score_keys and row["status"] in ("scored", "excluded")]
+    tables = {row["method"]: _samples_of(results, row["method"], score_keys[row["method"]]) for row in rows}
+    places = shown_places(list(tables.values()), len(retrained))
+    unlearned, methods = {}, []
+    for row in rows:
         name = row["method"]
-        if name not in score_keys or row["status"] not in ("scored", "excluded"):
-            continue
         group = f"unlearn/{name}"
         copies = load_ensemble(dumps[group], keys[group], len(retrained), ("forget",))
         others = [
@@ -140,34 +164,30 @@ def gather(
             for other, paths in dumps.items()
             if other.startswith(f"{group}/")
         ]
-        samples, _ = read_parquet(results / f"samples_{name}.parquet", score_keys[name])
-        if "original" in samples:
-            # An example is shown by the copies from the first original.
-            samples = samples[samples["original"] == 0].reset_index(drop=True)
         everything = _together([copies, *others])
-        taken = float(everything.seconds.sum()) if everything.seconds.size else None
+        unlearned[name] = copies.forget.saturated[:, places]
         methods.append(
             Method(
                 name=name,
                 row=row,
                 document=read_document(results / f"score_{name}.json", score_keys[name]),
-                samples=samples,
-                examples=_examples(samples, retrained, copies),
+                samples=tables[name],
+                examples=_examples(tables[name], retrained, copies),
                 utility=utility_interval(retrained, everything),
-                seconds=taken,
+                seconds=float(everything.seconds.sum()) if everything.seconds.size else None,
+                time=time_interval(retrained.seconds, everything.seconds),
             )
         )
     if any(method.seconds is not None for method in methods):
         seconds["unlearned copies"] = sum(method.seconds or 0.0 for method in methods)
-    shown = {example.index for method in methods for example in method.examples}
-    if methods:
-        shown |= set(hardest(methods)["example"].tolist())
+    shown = methods[0].samples["example"].to_numpy()[places].tolist() if methods else []
     data, header = read_npz(dataset, dataset_key)
-    pictures = {index: image_of(data["x_train"][index]) for index in sorted(shown)}
+    pictures = {index: image_of(data["x_train"][index]) for index in shown}
     return Findings(
         rows=board["rows"],
         reasons=board["reasons"],
         methods=methods,
+        laws=Laws(places, retrained.forget.saturated[:, places], unlearned),
         images={index: image for index, image in pictures.items() if image is not None},
         seconds=seconds,
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
@@ -175,6 +195,12 @@ def gather(
         pairs=board["pairs"],
         bank=board.get("bank"),
     )
+
+
+def _samples_of(results: Path, method: str, key: str | None) -> pd.DataFrame:
+    """The per-example table of a method; an example is shown by the copies from the first original."""
+    samples, _ = read_parquet(results / f"samples_{method}.parquet", key)
+    return samples[samples["original"] == 0].reset_index(drop=True) if "original" in samples else samples
 
 
 def image_of(example: np.ndarray) -> np.ndarray | None:
@@ -254,6 +280,52 @@ def utility_interval(retrained: Ensemble, unlearned: Ensemble) -> tuple[float, f
     return value, value - half, value + half
 
 
+def time_interval(retrained: np.ndarray, unlearned: np.ndarray) -> tuple[float, float] | None:
+    """Interval of the ratio of median seconds, unlearned over retrained, of at least 90 %; None for too few times.
+
+    From the order statistics that enclose each median with 95 %, which ask nothing of how times are distributed.
+    """
+    if min(len(retrained), len(unlearned)) < 6:
+        return None
+    (full_low, full_high), (low, high) = (_median_interval(side) for side in (retrained, unlearned))
+    return (low / full_high, high / full_low) if full_low > 0 else None
+
+
+def _median_interval(seconds: np.ndarray) -> tuple[float, float]:
+    """Order statistics that enclose the median with at least 95 %; seconds [models], at least 6."""
+    below = int(binom.ppf(0.025, len(seconds), 0.5))
+    ordered = np.sort(seconds)
+    return float(ordered[below - 1]), float(ordered[len(seconds) - below])
+
+
+def shown_places(tables: Sequence[pd.DataFrame], models: int, room: int = ROOM) -> np.ndarray:
+    """Rows, int [shown], ascending, of the examples whose confidences a page has room for; all where it has.
+
+    Of too many, the hardest are taken, and the rest evenly from the least to the most telling.
+
+    Parameters
+    ----------
+    tables : the per-example table of each method
+    models : of a side
+    room : bytes
+    """
+    if not tables:
+        return np.empty(0, dtype=np.int64)
+    examples, fit = len(tables[0]), room // ((len(tables) + 1) * models * 8)
+    if fit >= examples:
+        return np.arange(examples)
+    fit = max(fit, 3)
+    by_epsilon = np.argsort(median_epsilons(tables), kind="stable")
+    hard = min(HARDEST, fit // 2)
+    evenly = np.linspace(0, examples - 1 - hard, fit - hard).round().astype(int)
+    return np.sort(np.concatenate([by_epsilon[examples - hard :], by_epsilon[evenly]]))
+
+
+def median_epsilons(tables: Sequence[pd.DataFrame]) -> np.ndarray:
+    """Median epsilon over the methods, float64 [examples]; an undefined one counts as the largest."""
+    return np.median([table["epsilon"].fillna(50.0).to_numpy() for table in tables], axis=0)
+
+
 def epsilon_matrix(methods: list[Method]) -> pd.DataFrame:
     """Epsilon of each method (rows) on each forget example (columns, easiest first by the retrained models' loss)."""
     first = methods[0].samples
@@ -268,8 +340,8 @@ def epsilon_matrix(methods: list[Method]) -> pd.DataFrame:
 def hardest(methods: list[Method], count: int = HARDEST) -> pd.DataFrame:
     """The forget examples with the largest median epsilon over the methods: example, label, epsilon."""
     first = methods[0].samples
-    stacked = np.stack([method.samples["epsilon"].fillna(50.0).to_numpy() for method in methods])
-    table = pd.DataFrame({"example": first["example"], "label": first["label"], "epsilon": np.median(stacked, axis=0)})
+    medians = median_epsilons([method.samples for method in methods])
+    table = pd.DataFrame({"example": first["example"], "label": first["label"], "epsilon": medians})
     return table.sort_values(["epsilon", "example"], ascending=[False, True]).head(count)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import base64
 import io
-import math
 from collections.abc import Mapping
 from html import escape
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,14 @@ from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.leaderboard.formats import cautions, head_line, originals_text, others_line, warning_texts
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, others_html
 from unlearning_metric.progress import installed_version
-from unlearning_metric.report import figures, panels
-from unlearning_metric.report.gather import Example, Findings, Method, hardest
-from unlearning_metric.report.names import OF_ALL
+from unlearning_metric.report.answer import answer, board_html, setting_line
+from unlearning_metric.report.gather import Findings, Method, hardest
+from unlearning_metric.report.payload import arrays, as_scripts, payload
 
 #: Largest height and width of an example's picture, in pixels.
 PICTURE_SIDE = 96
-
-_TEXTS = {
-    "utility": "Scatter plot of the forgetting score against utility, a numbered point for each method",
-    "pairs": "Matrix of the methods, best first: which of two methods is ahead, or that they are not told apart",
-    "models": "Line plot of each method's forgetting score against the number of models",
-    "examples": "Heat map of epsilon, methods by forget examples from easy to hard",
-    "agreement": "Heat map of the rank correlation between metrics",
-}
+#: More warnings than this fold away, so that the board stays on the first screen.
+WARNINGS_SHOWN = 2
 
 
 def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
@@ -47,24 +41,28 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
     """
     first = found.first
     interval = first["challenge"]["interval"]
-    environment = Environment(loader=PackageLoader("unlearning_metric.report"), autoescape=True, trim_blocks=True)
     documents = [method.document for method in found.methods]
-    return environment.get_template("report.html.j2").render(
+    return page_of(
+        "report.html.j2",
         title=f"Unlearning methods on {first['dataset']}",
-        subject=head_line(first) + ("" if found.bank is None else f" {bank_sentence(found.bank)}"),
-        reading="Ranked by final score. Any heading sorts by its column.",
+        setting=setting_line(first) + ("" if found.bank is None else f" · {bank_sentence(found.bank)}"),
+        from_first="original" in found.methods[0].samples,
+        answer=answer(found),
+        board=board_html(found),
+        warnings=warning_texts(documents),
+        warnings_shown=WARNINGS_SHOWN,
+        reading=head_line(first),
         leaderboard=Markup(leaderboard_html(found.rows, first)),
         sorting=Markup(SORTING),
         reasons=found.reasons,
-        warnings=warning_texts(documents),
         intervals=interval["reason"] is None,
         no_intervals=f"No intervals: {interval['reason']}.",
         compared=bool(found.pairs),
-        figures={
-            name: Markup(figures.inline_svg(draw, name, _TEXTS[name]))
-            for name, draw in figures.drawings(found).items()
-            if name in OF_ALL
-        },
+        groups="group" in found.methods[0].samples,
+        sampled=len(found.laws.places) < len(found.methods[0].samples),
+        examples=len(found.methods[0].samples),
+        shown=len(found.laws.places),
+        many=len(found.methods) > 2,
         hardest=[
             {
                 "picture": _picture_of(row.example, row.label, found),
@@ -77,14 +75,31 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
         others_reading=others_line(first),
         others=Markup(others_html(documents)),
         cautions=cautions(),
-        methods=[_method(method, found, descriptions.get(method.name, "")) for method in found.methods],
+        methods=[_method(method, descriptions.get(method.name, "")) for method in found.methods],
         copies=first["copies"],
         run=list(what_was_run(found).items()),
         version=installed_version("unlearning-metric"),
+        data=as_scripts(payload(found, descriptions, _pictures(found)), arrays(found)),
     )
 
 
-def _method(method: Method, found: Findings, description: str) -> dict[str, Any]:
+def page_of(template: str, **parts: Any) -> str:
+    """A template with its parts, the page's style and scripts among them; parts are escaped unless they are markup."""
+    environment = Environment(loader=PackageLoader("unlearning_metric.report"), autoescape=True, trim_blocks=True)
+    folder = resources.files("unlearning_metric.report")
+
+    def text(*path: str) -> Markup:
+        return Markup(folder.joinpath(*path).read_text(encoding="utf-8"))
+
+    return environment.get_template(template).render(
+        style=text("templates", "report.css"),
+        vega=[text("vendor", name) for name in ("vega.min.js", "vega-lite.min.js")],
+        scripts=[text("templates", name) for name in ("attack.js", "charts.js", "report.js")],
+        **parts,
+    )
+
+
+def _method(method: Method, description: str) -> dict[str, Any]:
     challenge = method.document["challenge"]
     final = "no final score" if challenge["final_score"] is None else f"final score {challenge['final_score']:.4f}"
     return {
@@ -92,21 +107,13 @@ def _method(method: Method, found: Findings, description: str) -> dict[str, Any]
         "summary": f"{final}, forgetting score {challenge['forgetting_score']:.4f}",
         "description": description,
         "warnings": method.document["warnings"],
-        "histogram": panels.epsilon_histogram(method),
-        "by_models": panels.score_by_models(method),
-        "examples": [_example(method, example, found) for example in method.examples],
     }
 
 
-def _example(method: Method, example: Example, found: Findings) -> dict[str, Any]:
-    return {
-        "kind": example.kind,
-        "index": example.index,
-        "label": found.class_text(example.label),
-        "epsilon": "undefined" if math.isnan(example.epsilon) else f"{example.epsilon:.2f}",
-        "picture": _picture_of(example.index, example.label, found),
-        "figure": panels.two_laws(method, example),
-    }
+def _pictures(found: Findings) -> dict[int, str]:
+    """Example -> address of its picture, of the examples that may be attacked."""
+    shown = found.methods[0].samples["example"].to_numpy()[found.laws.places].tolist()
+    return {index: picture_address(found.images[index]) for index in shown if index in found.images}
 
 
 def _picture_of(index: int, label: int, found: Findings) -> Markup | str:
@@ -115,7 +122,14 @@ def _picture_of(index: int, label: int, found: Findings) -> Markup | str:
 
 
 def picture(image: np.ndarray, index: int, label: str) -> Markup:
-    """An image uint8 [height, width, channels] as an element that holds it, with a text alternative.
+    """An image uint8 [height, width, channels] as an element that holds it, with a text alternative."""
+    return Markup(
+        f'<img class="picture" src="{picture_address(image)}" alt="forget example {int(index)}, label {escape(label)}">'
+    )
+
+
+def picture_address(image: np.ndarray) -> str:
+    """An image uint8 [height, width, channels] as an address that holds it.
 
     One larger than `PICTURE_SIDE` is made smaller: the page shows a stamp, and has to stay small.
     """
@@ -128,11 +142,7 @@ def picture(image: np.ndarray, index: int, label: str) -> Markup:
     shown.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     buffer = io.BytesIO()
     shown.save(buffer, format="png")
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return Markup(
-        f'<img class="picture" src="data:image/png;base64,{data}" '
-        f'alt="forget example {int(index)}, label {escape(label)}">'
-    )
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def what_was_run(found: Findings) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from drawn import ensemble, score
 
 from unlearning_metric.leaderboard.board import leaderboard
-from unlearning_metric.report.gather import Findings, Method, _examples, utility_interval
+from unlearning_metric.report.gather import Findings, Laws, Method, _examples, shown_places, utility_interval
 
 NASTY = "<b>&_evil"
 
@@ -33,15 +33,21 @@ def findings(names=("one", "two", "three"), models=16, reasons=None):
     methods = [method(name, seed, models, 0.3 * seed) for seed, name in enumerate(names, 1)]
     table = leaderboard([one.document for one in methods], dict.fromkeys(reasons or {}, "failed")).astype(object)
     rows = table.where(table.notna(), None).to_dict("records")
+    laws = Laws(
+        np.arange(len(methods[0].samples)),
+        ensemble(0, models=models).forget.saturated,
+        {name: ensemble(seed, models=models, shift=0.3 * seed).forget.saturated for seed, name in enumerate(names, 1)},
+    )
     images = {int(index): np.full((4, 4, 1), 9, np.uint8) for index in methods[0].samples["example"]}
     order = {row["method"]: place for place, row in enumerate(rows)}
     methods.sort(key=lambda one: order[one.name])
-    return Findings(rows, reasons or {}, methods, images, {"retrained models": 4.0}, {"models": 10_000_000})
+    return Findings(rows, reasons or {}, methods, laws, images, {"retrained models": 4.0}, {"models": 10_000_000})
 
 
 def many(methods, examples, models=64):
     """Findings of a large run: outputs drawn once, pictures as large and as hard to compress as CIFAR-10's can be."""
     only, generator = method("one"), np.random.default_rng(0)
+    only = replace(only, document={**only.document, "copies": models})
     samples = pd.concat([only.samples] * (examples // len(only.samples) + 1), ignore_index=True).head(examples)
     samples["example"] = np.arange(examples)
     laws = generator.normal(size=(2, models))
@@ -59,4 +65,7 @@ def many(methods, examples, models=64):
     table = leaderboard([one.document for one in drawn]).astype(object)
     rows = table.where(table.notna(), None).to_dict("records")
     images = {index: generator.integers(0, 256, (32, 32, 3), np.uint8) for index in range(examples)}
-    return Findings(rows, {}, drawn, images, {"retrained models": 4.0}, {"models": 10_000_000})
+    places = shown_places([one.samples for one in drawn], models)
+    sides = generator.normal(0, 3, (methods + 1, models, len(places)))
+    laws = Laws(places, sides[0], {one.name: side for one, side in zip(drawn, sides[1:], strict=True)})
+    return Findings(rows, {}, drawn, laws, images, {"retrained models": 4.0}, {"models": 10_000_000})

@@ -8,13 +8,13 @@ import pytest
 from found import findings, many, method
 from matplotlib.colors import to_rgb
 
+from unlearning_metric.report import figures
 from unlearning_metric.report.figures import (
     NAMED,
     SERIES,
     badly_forgotten,
     drawings,
     forgetting_against_utility,
-    inline_svg,
     pairs_told_apart,
     save_all,
     score_by_models,
@@ -40,18 +40,17 @@ def test_every_colour_is_seen_on_light_and_on_dark(color, scheme):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"text.usetex": True}, {"svg.image_inline": False}, {"font.size": 30, "axes.grid": True, "image.cmap": "gray"}],
+    [{"text.usetex": True}, {"font.size": 30, "axes.grid": True, "image.cmap": "gray"}],
     ids=str,
 )
 def test_the_users_own_styles_change_no_figure(tmp_path, monkeypatch, settings):
-    # Where a picture that is not inline would be written.
-    monkeypatch.chdir(tmp_path)
-    draw = drawings(findings())["examples"]
-    plain = inline_svg(draw, "examples", "text")
+    monkeypatch.setattr(figures, "drawings", lambda found: {"examples": drawings(found)["examples"]})
+    save_all(findings(("one",)), tmp_path / "plain")
     with mpl.rc_context(settings):
-        assert inline_svg(draw, "examples", "text") == plain
+        save_all(findings(("one",)), tmp_path / "styled")
         assert mpl.rcParams["font.size"] == settings.get("font.size", mpl.rcParamsDefault["font.size"])
-    assert list(tmp_path.iterdir()) == []
+    for name in ("examples.png", "examples.pdf"):
+        assert (tmp_path / "styled" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
 
 
 def test_no_two_of_thirty_methods_are_drawn_alike():
