@@ -190,7 +190,7 @@ def new_names(package):
     strategies.with_name("oldest.py").write_text(of_class.replace('Strategy("class"', 'Strategy("oldest"'))
     edit(strategies, "by_index, medium", "by_index, medium, oldest")
     edit(strategies, "        by_difficulty.EASIEST,\n", "        by_difficulty.EASIEST,\n        oldest.STRATEGY,\n")
-    sources = holding(package, "SOURCES: dict")
+    sources = holding(package, "SOURCES: dict[str, Source]")
     digits = sources.with_name("digits.py").read_text()
     sources.with_name("sinus.py").write_text(re.sub(r'Source\(\s*"digits"', 'Source("sinus"', digits))
     edit(sources, "import casia_surf, ", "import casia_surf, sinus, ")
@@ -206,8 +206,8 @@ def new_metric(package):
 
 
 def refactored_loop(package):
-    text = "optimizer.step()\n                step += 1"
-    edit(holding(package, text), text, text.replace("+= 1", "= step + 1"))
+    text = "batch = step % batches\n            if batch == 0:"
+    edit(holding(package, text), text, text.replace("step % batches", "step - step // batches * batches"))
 
 
 @pytest.mark.parametrize("change", [reworded_message, renamed_module, new_names, new_metric, refactored_loop])

@@ -168,8 +168,8 @@ NO_METHODS = {
         "the configuration, under methods, what it is called: function: ...",
     ),
     "greedy": (
-        "def unlearn(model, teacher):\n    return model\n",
-        "method greedy: nobody can fill its parameter 'teacher'. Give it a default, set methods.greedy.teacher in the "
+        "def unlearn(model, budget):\n    return model\n",
+        "method greedy: nobody can fill its parameter 'budget'. Give it a default, set methods.greedy.budget in the "
         "configuration, or use one of: model, net, original_model, initial_model, oracle_model, retain_loader, ",
     ),
     "wordy": (

@@ -206,9 +206,16 @@ def kept(plan: Plan) -> dict[str, tuple[str, ...]]:
     full = () if plan.config.original is not None else ("models/full/",)
     behind_split = (*full, "models/retain/", "models/unlearn/", "losses/")
     difficulty = {DIFFICULTY: (SPLIT, *behind_split)} if plan.needs_difficulty else {}
+    copies: dict[str, list[str]] = {path: [] for path in plan.model_files("full")}
+    groups = (group for name in plan.methods for group in plan.copy_groups(name) if not plan.is_imported(group))
+    for path in (path for group in groups for path in plan.model_files(group)):
+        step = plan.maker(path)
+        # An original that an experiment gets later has nothing behind it yet.
+        for original in copies.keys() & set(step.reads() if step else ()):
+            copies[original].append(path)
     originals = {
-        f"models/full/{shard}.safetensors": (f"losses/full/{shard}.", "models/unlearn/")
-        for shard in plan.original_shards
+        path: (path.replace("models/", "losses/").replace("safetensors", "parquet"), *behind)
+        for path, behind in copies.items()
     }
     return {DATASET: (SPLIT, "models/", "losses/"), SPLIT: behind_split, **difficulty, **originals}
 

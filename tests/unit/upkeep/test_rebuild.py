@@ -225,3 +225,19 @@ def test_outputs_are_shared_only_with_the_models_that_they_are_of(make_plan, fin
     assert "data/dataset.npz" not in given
     assert (DUMP in given) == same
     assert anew(plan, results) == set()
+
+
+def test_an_experiment_may_get_more_originals(make_plan, finished):
+    more = make_plan(originals={"count": 2})
+    rebuild(more, finished).look_through(more.steps())
+    absent = [path for step in more.steps() for path in step.outputs
+              if path.startswith("models/") and not (finished / path).exists()]  # fmt: skip
+    assert absent == ["models/full/0001-0001.safetensors", "models/unlearn/mine/original_0001/0000-0001.safetensors"]
+
+
+def test_an_original_that_copies_were_made_from_is_not_made_by_the_way(make_plan, finished):
+    plan = make_plan()
+    (finished / FULL).unlink()
+    (finished / FULL.replace("models", "losses").replace("safetensors", "parquet")).unlink()
+    with pytest.raises(RefusalError, match="is missing, and .*models/unlearn/mine"):
+        rebuild(plan, finished).look_through(plan.steps())
