@@ -56,7 +56,9 @@ def python_with_libraries(folder: Path) -> str:
     """What runs a script as Python does, in a fork of a process that has loaded what jobs import."""
     server, place, program = Path(__file__).with_name("job_server.py"), folder / "jobs", folder / "python"
     command = shlex.join([sys.executable, "-I", "-S", str(server), str(place)])
-    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    # A module, such as the Snakemake of a cluster's job, or a command is no script of a job.
+    plain = shlex.quote(sys.executable)
+    program.write_text(f'#!/bin/sh\ncase "$1" in -*) exec {plain} "$@";; esac\nexec {command} "$@"\n')
     program.chmod(0o755)
     # A thread more than one would not outlive the fork.
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -108,7 +108,7 @@ def test_diverged_copies_are_counted_shown_or_refused(workflow):
     assert "- astray: unlearn/astray: models" in table
 
 
-def test_the_disk_need_is_what_the_parts_take(workflow):
+def test_the_disk_need_is_what_the_page_says(workflow):
     workflow.only("identity").configure(methods={}, model={"name": "digits_cnn", "width": 32})
     run(workflow)
     state = build_model({"name": "digits_cnn", "width": 32}, (8, 8, 1), 10, 0).state_dict().values()
