@@ -168,13 +168,15 @@ NO_METHODS = {
         "the configuration, under methods, what it is called: function: ...",
     ),
     "greedy": (
-        "def unlearn(model, budget):\n    return model\n",
-        "method greedy: nobody can fill its parameter 'budget'. Give it a default, set methods.greedy.budget in the "
-        "configuration, or use one of: model, net, original_model, initial_model, oracle_model, retain_loader, ",
+        "def unlearn(model, zebra):\n    return model\n",
+        "method greedy: nobody can fill its parameter 'zebra'. Give it a default, set methods.greedy.zebra in the "
+        "configuration if it is a hyper-parameter, or say what it gets: methods.greedy.arguments: {zebra: ...}. It may "
+        "be one of: model, net, original_model, initial_model, oracle_model, retain_loader, ",
     ),
     "wordy": (
         "def unlearn(model):\n    return 'done'\n",
-        "method wordy returned str; it must return an nn.Module, or nothing after changing the model in place.",
+        "method wordy returned str, which is no model, and left model as it was. It must change model in place, or return "
+        "an nn.Module.",
     ),
     "wide": (
         "from torch import nn\n\n\ndef unlearn(model):\n    model[-1] = nn.Linear(model[-1].in_features, 11)\n",
