@@ -175,8 +175,8 @@ NO_METHODS = {
     ),
     "wordy": (
         "def unlearn(model):\n    return 'done'\n",
-        "method wordy returned str, which is no model, and left model as it was. It must change model in place, or return "
-        "an nn.Module.",
+        "method wordy returned str, which is no model, and left model as it was. It must change model in place, or "
+        "return an nn.Module.",
     ),
     "wide": (
         "from torch import nn\n\n\ndef unlearn(model):\n    model[-1] = nn.Linear(model[-1].in_features, 11)\n",
