@@ -151,7 +151,8 @@ class ImageDataset(torch.utils.data.Dataset):
         reads : what counts the examples read; a counter of its own if None
         """
         twin = copy.deepcopy(self)
-        twin._form = form or self._form
+        # Of its own too: what a method does to it must not reach the next copy.
+        twin._form = copy.deepcopy(self._form if form is None else form)
         twin.reads = reads or Reads()
         return twin
 

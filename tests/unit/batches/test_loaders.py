@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unlearning_metric.batches import reads as counters
-from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.datasets import FORMS, ImageDataset
 from unlearning_metric.batches.loaders import ImageLoader
 
 COUNT = 13
@@ -150,3 +150,9 @@ def test_reads_are_counted_in_workers_where_there_is_no_shared_memory(monkeypatc
     process.start()
     process.join()
     assert reads.total() == 5
+
+
+def test_the_form_of_a_data_set_is_its_own(dataset):
+    given = dataset.duplicate(FORMS["kaggle"])
+    given._form.clear()
+    assert set(dataset.duplicate(FORMS["kaggle"])[0]) == {"image", "image_id", "age_group"}
