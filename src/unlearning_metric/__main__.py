@@ -14,7 +14,6 @@ from pathlib import Path
 from unlearning_metric import __version__, config
 from unlearning_metric.bank import BankError, opened_bank
 from unlearning_metric.commands.bank import add_bank, found_bank
-from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.shard_size import (
     USED,
     advise,
@@ -22,13 +21,7 @@ from unlearning_metric.plan.shard_size import (
     measured_model_seconds,
     measured_start_seconds,
 )
-from unlearning_metric.plan.workflow_files import (
-    absent_packages,
-    default_config,
-    method_folders,
-    methods_of,
-    workflow_of,
-)
+from unlearning_metric.plan.workflow_files import absent_packages, plan_in
 from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.files import StoreError
 from unlearning_metric.upkeep.doctor import by_other_code, examine
@@ -39,9 +32,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Print one line a problem; 1 where a file is stale, damaged or foreign, 2 for a configuration error."""
     root = Path(arguments.workflow)
     try:
-        methods = methods_of(method_folders(workflow_of(root), root))
-        settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
-        plan = Plan(settings, methods)
+        plan = plan_in(root, arguments.configfile)
+        settings = plan.config
         bank = opened_bank(arguments.results or settings.results)
     except (config.ConfigError, BankError) as error:
         print(error, file=sys.stderr)
@@ -90,9 +82,8 @@ def shard_size(arguments: argparse.Namespace) -> int:
     """Print how many models a job should hold; 2 where nothing is known of a model's time."""
     root = Path(arguments.workflow)
     try:
-        methods = methods_of(method_folders(workflow_of(root), root))
-        settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
-        plan = Plan(settings, methods)
+        plan = plan_in(root, arguments.configfile)
+        settings = plan.config
         results = arguments.results or settings.results
         keys = {group: plan.training_origin(group).key for group in ("full", "retain")}
         each = arguments.model_seconds or measured_model_seconds(results, keys)

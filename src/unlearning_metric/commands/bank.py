@@ -13,8 +13,7 @@ from unlearning_metric.bank import BankError
 from unlearning_metric.bank.fetch import fetch, is_remote
 from unlearning_metric.bank.record import Opened, Record
 from unlearning_metric.errors import UserError
-from unlearning_metric.plan.plan import Plan
-from unlearning_metric.plan.workflow_files import default_config, method_folders, methods_of, workflow_of
+from unlearning_metric.plan.workflow_files import plan_in
 
 #: Problems that a doctor may find in a folder of which a bank is made: what it lacks besides.
 _HARMLESS = frozenset({"missing"})
@@ -178,11 +177,8 @@ def _of_results(arguments: argparse.Namespace) -> Record:
     from unlearning_metric.bank.make import make_bank
     from unlearning_metric.upkeep.doctor import examine
 
-    root = Path(arguments.workflow)
     try:
-        methods = methods_of(method_folders(workflow_of(root), root))
-        settings = config.load(arguments.configfile, {}, methods, default_config(workflow_of(root), root))
-        plan = Plan(settings, methods)
+        plan = plan_in(Path(arguments.workflow), arguments.configfile)
     except config.ConfigError as error:
         raise BankError(str(error)) from error
     results = Path(arguments.results)

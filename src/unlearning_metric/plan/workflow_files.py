@@ -7,13 +7,13 @@ In a checkout the workflow lies beside ``src``. An installed package holds a cop
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from unlearning_metric.config import listed
+from unlearning_metric.config import listed, load
 from unlearning_metric.keys.origin import PACKAGE_ROOT
-from unlearning_metric.plan.plan import find_methods
+from unlearning_metric.plan.plan import Plan, find_methods
 
 #: What a folder needs to be run.
 PARTS = ("Snakefile", "workflow", "config", "methods", "profiles", "envs")
@@ -111,3 +111,16 @@ def methods_of(folders: Iterable[Path]) -> dict[str, Path]:
     if problems:
         raise listed("the folders of methods have", problems)
     return methods
+
+
+def plan_in(folder: Path, configfiles: Sequence[str] = ()) -> Plan:
+    """The plan of the workflow that runs in a folder, by these configurations or the one that is read there by itself.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem.
+    """
+    workflow = workflow_of(folder)
+    methods = methods_of(method_folders(workflow, folder))
+    return Plan(load(configfiles, {}, methods, default_config(workflow, folder)), methods)

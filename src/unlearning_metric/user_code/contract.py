@@ -265,7 +265,8 @@ def _likely(parameter: str, arguments: Mapping[str, str]) -> str:
         return f" Is {parameter} the original model (original_model) or one with fresh weights (untrained_model)?"
     close = [name for name in arguments if f"_{parameter}" in name and name != "oracle_model"]
     if not close:
-        nearest = difflib.get_close_matches(parameter, [*arguments, *spelled], n=1)
+        # Misspelt, that is: `budget` has most letters of `student`.
+        nearest = difflib.get_close_matches(parameter, [*arguments, *spelled], n=1, cutoff=0.75)
         close = [spelled.get(name, name) for name in nearest if name != "oracle_model"]
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
