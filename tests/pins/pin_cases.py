@@ -107,6 +107,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "three originals": {"function": "finetune", "originals": {"count": 3}, "options": {"lr": 0.05}},
         "kaggle": {"function": "kaggle", "batches": "kaggle"},
         "augmented": {"function": "finetune", **IMAGES, "training.crop": 1, "training.flip": True},
+        "noise in the shape of weights": {"function": "noisy", **IMAGES},
     },
     "check": {"finetune": {"function": "finetune"}},
     "dump_losses": {

@@ -45,3 +45,9 @@ def kaggle(model, retain_loader, forget_loader):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.01 * read
+
+
+def noisy(model):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
