@@ -131,8 +131,8 @@ def board_html(found: Findings) -> Markup:
     marks = [value / top for value in (floor, ceiling) if value is not None]
     body = "".join(_row(row, groups.get(row["method"]), top, marks, scored.get(row["method"])) for row in found.rows)
     between = (challenge["interval"]["ceiling"] or {}).get("models", (None, None))
-    body = _reference("ceiling: retrained", ceiling, between, top, marks) + body
-    body += _reference("floor: original", floor, (None, None), top, marks)
+    body = _reference("ceiling: retrained", ceiling, between, top, marks, bool(groups)) + body
+    body += _reference("floor: original", floor, (None, None), top, marks, bool(groups))
     heads = ["rank", *(["tied"] if groups else []), "method", "final score", "of the ceiling", "time"]
     classes = {"tied": "left", "method": "left", "final score": "left", "of the ceiling": "share"}
     cells = "".join(f'<th scope="col" class="{classes.get(head, "")}">{head}</th>' for head in heads)
@@ -165,11 +165,11 @@ def _with_range(score: float | None, low: float | None, high: float | None) -> s
 
 
 def _reference(
-    name: str, value: float | None, interval: Sequence[float | None], top: float, marks: Sequence[float]
+    name: str, value: float | None, interval: Sequence[float | None], top: float, marks: Sequence[float], tied: bool
 ) -> str:
     low, high = interval
     return (
-        f'<tr class="reference"><td></td><th scope="row">{name}</th>'
+        f'<tr class="reference"><td></td>{"<td></td>" if tied else ""}<th scope="row">{name}</th>'
         f'<td class="left score">{_bar(value, low, high, top, marks)}{_with_range(value, low, high)}</td>'
         f'<td class="share">{"100 %" if value and name.startswith("ceiling") else ""}</td><td></td></tr>'
     )

@@ -13,7 +13,7 @@ import pytest
 from found import NASTY, findings, method
 
 from unlearning_metric.keys.origin import code_fingerprint
-from unlearning_metric.report.answer import answer, tie_groups
+from unlearning_metric.report.answer import answer, board_html, tie_groups
 from unlearning_metric.report.figures import drawings, save_all
 from unlearning_metric.report.gather import (
     hardest,
@@ -139,6 +139,17 @@ def test_methods_that_share_a_letter_are_not_told_apart(apart, letters):
         for first, second in itertools.combinations("abcd", 2)
     ]
     assert tie_groups(list("abcd"), pairs) == letters
+
+
+@pytest.mark.parametrize("compared", [False, True])
+def test_every_row_of_the_board_has_a_cell_under_each_heading(compared):
+    found = findings()
+    names = [row["method"] for row in found.rows if row["rank"] is not None]
+    pairs = [{"first": names[0], "second": name, "told_apart": True} for name in names[1:]] if compared else []
+    board = board_html(replace(found, pairs=pairs))
+    rows = re.findall("<tr.*?</tr>", board)
+    cells = [len(re.findall("<t[hd][ >]", row)) for row in rows]
+    assert set(cells) == {6 if compared else 5}
 
 
 def test_times_have_an_interval_that_encloses_their_ratio():
