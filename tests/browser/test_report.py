@@ -133,7 +133,7 @@ def test_every_image_has_loaded_and_every_chart_is_drawn_and_has_a_table(page):
 def test_the_pages_search_finds_the_epsilon_of_the_tables_to_the_last_bit(page, finished):
     for place, name in enumerate(page.evaluate("report.data.methods.map(m => m.name)")):
         table = table_of(finished, name)
-        found = page.evaluate("place => report.data.shown.map(shown => report.searched(place, shown))", place)
+        found = page.evaluate("place => report.data.boards[0].shown.map(shown => report.searched(place, shown))", place)
         assert len(found) == len(table)
         epsilons = [one["epsilon"] for one in found]
         assert np.array_equal(epsilons, table["epsilon"], equal_nan=True)
