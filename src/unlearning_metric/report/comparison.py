@@ -31,7 +31,7 @@ def answer(boards: Mapping[str, Findings]) -> list[str]:
     if len(ranked):
         best = ranked.iloc[0]
         sentences.append(
-            f"{best['method']} forgets best over all {len(boards)} boards: {percent(best['relative_mean'])} of the "
+            f"{best['method']} forgets best over the {len(boards)} boards: {percent(best['relative_mean'])} of the "
             f"ceiling on the mean, {percent(best['relative_worst'])} on its worst."
         )
     else:

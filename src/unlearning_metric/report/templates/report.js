@@ -233,7 +233,7 @@
       var button = row.querySelector("button");
       row.className = button && Number(button.dataset.place) === state.place ? "chosen" : "";
     });
-    return Promise.all(waits).then(function () { document.documentElement.dataset.drawn = ++drawn; });
+    return Promise.all(waits).then(function () { document.documentElement.dataset.drawn = ++drawn; if (drawn === 1) performance.mark("drawn"); });
   }
 
   function option(value, text) { return new Option(text, value); }
