@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from unlearning_metric.leaderboard.formats import table_lines
+from unlearning_metric.leaderboard.formats import escaped_cells, table_lines
 
 #: A number and both ends of its interval; None for what is not known.
 Ranged = tuple[float | None, float | None, float | None]
@@ -106,7 +106,7 @@ def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
             "over the models, in parentheses the rank by final score within the experiment. Mean and worst are over",
             "the experiments that scored the method.",
             "",
-            *table_lines(cells),
+            *table_lines(escaped_cells(cells)),
             "",
         ]
     )

@@ -31,13 +31,14 @@ def _count(value: Any) -> str:
     return _ABSENT if value is None else str(int(value))
 
 
-def _cells(lines: list[list[str]]) -> list[list[str]]:
+def escaped_cells(lines: list[list[str]]) -> list[list[str]]:
+    """Cells of a Markdown table that show their texts as they are."""
     return [[as_text(cell).replace("|", "\\|") for cell in line] for line in lines]
 
 
 def _in_italics(cells: list[str]) -> list[str]:
     """Cells of a Markdown table whose first is a row's name of this module's own."""
-    return [f"*{cells[0]}*", *_cells([cells[1:]])[0]]
+    return [f"*{cells[0]}*", *escaped_cells([cells[1:]])[0]]
 
 
 def table_lines(cells: list[list[str]]) -> list[str]:
@@ -76,7 +77,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for row in rows
     ]
-    return table_lines(_cells([head, *cells]))
+    return table_lines(escaped_cells([head, *cells]))
 
 
 def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
@@ -99,9 +100,9 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
     ranked = [by_method[row["method"]] for row in rows if row["method"] in by_method]
     first = documents[0]
     cells = [
-        *_cells([["method", *OTHER_COLUMNS]]),
+        *escaped_cells([["method", *OTHER_COLUMNS]]),
         _in_italics(["ceiling: retrained", *other_cells(first, "ceiling")]),
-        *_cells([[document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked]),
+        *escaped_cells([[document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked]),
         _in_italics(["floor: original", *other_cells(first, "floor")]),
     ]
     return table_lines(cells)

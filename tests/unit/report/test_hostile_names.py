@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from found import findings
 
-from unlearning_metric.leaderboard.board import write_leaderboard
-from unlearning_metric.leaderboard.escape import as_cell, as_tex, as_text
-from unlearning_metric.report.page import report_html
+from unlearning_metric.leaderboard.board import leaderboard, write_leaderboard
+from unlearning_metric.leaderboard.comparison import compare, comparison_text
+from unlearning_metric.leaderboard.escape import as_cell, as_csv, as_tex, as_text
+from unlearning_metric.report.page import comparison_html, report_html
 from unlearning_metric.store.files import write_document
 
 NAMES = (
@@ -42,17 +43,25 @@ class Shown(HTMLParser):
             self.texts.append(data)
 
 
+def called(names, reasons):
+    """Findings of one and the same method under all these names."""
+    only = findings(("one",))
+    (method,) = only.methods
+    document = {**method.document, "dataset": "<b>a_b & c</b>", "warnings": [WARNING]}
+    methods = [replace(method, name=name, document={**document, "method": name}) for name in names]
+    table = leaderboard([one.document for one in methods], dict.fromkeys(reasons, "failed")).astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    laws = replace(only.laws, unlearned=dict.fromkeys(names, only.laws.unlearned["one"]))
+    return replace(only, rows=rows, reasons=reasons, methods=methods, laws=laws, classes=names)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Suffix -> text of the board of methods that are called as `NAMES`, and the report's page."""
+    """Suffix -> text of the board of methods that are called as `NAMES`, the report's page and that of two boards."""
     folder = tmp_path_factory.mktemp("hostile")
-    found = findings(NAMES, reasons={"=cmd()": WARNING})
-    methods = [
-        replace(method, document={**method.document, "dataset": "<b>a_b & c</b>", "warnings": [WARNING]})
-        for method in found.methods
-    ]
+    found = called(NAMES, {"=cmd()": WARNING})
     files = {}
-    for number, method in enumerate(methods):
+    for number, method in enumerate(found.methods):
         files[method.name] = folder / f"score_{number}.json"
         provenance = {"origin": None, **method.document["provenance"], "key": "k"}
         write_document(files[method.name], {**method.document, "provenance": provenance})
@@ -61,7 +70,14 @@ def written(tmp_path_factory):
     )
     texts = {suffix: (folder / f"leaderboard.{suffix}").read_text("utf-8") for suffix in ("html", "md", "csv", "tex")}
     described = dict.fromkeys(NAMES, WARNING)
-    return texts | {"report": report_html(replace(found, methods=methods, classes=NAMES), described)}
+    board = {"rows": found.rows}
+    side_by_side = compare({"a": board, "b": board})
+    return texts | {
+        "report": report_html(found, described),
+        "comparison": comparison_html({NAMES[0]: found, NAMES[6]: found}, described),
+        "compared csv": as_csv(side_by_side),
+        "compared md": comparison_text(side_by_side, ("a", "b")),
+    }
 
 
 def test_nothing_turns_the_direction_of_writing(written):
@@ -70,7 +86,7 @@ def test_nothing_turns_the_direction_of_writing(written):
         assert "u202eturned" in text
 
 
-@pytest.mark.parametrize("page", ["html", "report"])
+@pytest.mark.parametrize("page", ["html", "report", "comparison"])
 def test_pages_show_each_name_and_run_no_script_of_it(written, page):
     found = Shown(written[page])
     assert not [tag for tag, attributes in found.tags if tag == "img" and attributes.get("src") == "x"]
@@ -80,21 +96,24 @@ def test_pages_show_each_name_and_run_no_script_of_it(written, page):
     assert {name.replace("\u202e", "\\u202e").strip() for name in NAMES} <= shown
 
 
-def test_markdown_has_a_cell_a_name_and_no_markup_of_it(written):
-    lines = [line for line in written["md"].splitlines() if line.startswith("|")]
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 2  # one number a table
-    text = written["md"]
+@pytest.mark.parametrize(("form", "tables"), [("md", 2), ("compared md", 1)])
+def test_markdown_has_a_cell_a_name_and_no_markup_of_it(written, form, tables):
+    text = written[form]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == tables  # one number a table
     assert "<" not in text.replace(r"\<", "")
-    for shown in (r"a\|b", r"a\&amp;b", r"\_under\_", r"\*star\* \`code\`", "plain_name", "| -1 ", r"\\input{x}"):
+    for shown in (r"a\|b", r"a\&amp;b", r"\_under\_", r"\*star\* \`code\`", "plain_name", "| -1 "):
         assert shown in text
-    assert "*ceiling: retrained*" in text
+    assert "*ceiling: retrained*" in written["md"]
+    assert r"\\input{x}" in written["md"]
 
 
-def test_no_cell_of_the_csv_is_a_formula_and_every_name_is_whole(written):
-    rows = list(csv.DictReader(written["csv"].splitlines()))
+@pytest.mark.parametrize("form", ["csv", "compared csv"])
+def test_no_cell_of_the_csv_is_a_formula_and_every_name_is_whole(written, form):
+    rows = list(csv.DictReader(written[form].splitlines()))
     names = [row["method"] for row in rows]
     assert {name.replace("\u202e", "\\u202e").strip() for name in NAMES} <= {name.lstrip("'").strip() for name in names}
-    for row in csv.reader(written["csv"].splitlines()):
+    for row in csv.reader(written[form].splitlines()):
         for cell in row:
             assert re.fullmatch(r"-?[0-9.e+-]*", cell) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
     assert {"'=1+1", "'+1", "'-1", "'@sum", "'\tcell", "'=cmd()", "plain_name"} <= set(names)
