@@ -158,7 +158,8 @@ def test_one_folder_of_several_originals_has_a_board_for_each(tmp_path):
     for name, shift in (("good", 0.3), ("bad", 2.0)):
         score = over_originals([whole_score(ensemble(seed, shift=shift)) for seed in (5, 6, 7)])
         document = {**score.document, "method": name}
-        document["provenance"] = {**document["provenance"], "key": name, "origin": None}
+        run = {"scored": {"versions": {}, "commit": None, "system": "Linux"}}
+        document["provenance"] = {**document["provenance"], "key": name, "origin": None, "run": run}
         scores[name], replicates[name], keys[name] = (
             tmp_path / f"score_{name}.json", tmp_path / f"replicates_{name}.npz", name,
         )  # fmt: skip

@@ -131,11 +131,11 @@ def test_every_figure_is_as_wide_as_a_column_or_the_text_and_its_type_is_read_th
             written = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
             assert min(text.get_fontsize() for text in written) >= 6.5
             # Nothing runs over the edge of the paper.
-            edges = figure.bbox
-            for text in written:
-                extent = text.get_window_extent()
-                assert extent.x0 >= edges.x0 - 2, (name, text)
-                assert extent.x1 <= edges.x1 + 2, (name, text)
+            drawn = figure.get_tightbbox()
+            assert drawn.x0 >= -0.02, name
+            assert drawn.x1 <= figure.get_size_inches()[0] + 0.02, name
+            assert drawn.y0 >= -0.02, name
+            assert drawn.y1 <= figure.get_size_inches()[1] + 0.02, name
             plt.close(figure)
 
 
