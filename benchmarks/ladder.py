@@ -1,4 +1,4 @@
-"""Every metric on the calibration ladder: the tables of docs/ladder.md, and its figure.
+"""Every metric on the calibration ladder: the table of docs/ladder.md, and its figure.
 
     snakemake --configfile config/ladder.yaml        # once, minutes
     python benchmarks/ladder.py results_ladder       # writes them anew
@@ -32,31 +32,39 @@ import pandas as pd
 from scipy.stats import beta
 
 from unlearning_metric.leaderboard.formats import table_lines
+from unlearning_metric.metrics.challenge import DELTA
 from unlearning_metric.metrics.heldout import heldout
 from unlearning_metric.metrics.table import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 RHO = (0.0, 0.1, 0.25, 0.5, 1.0)
-BEGIN, END = (
-    "<!-- ladder: written by `python benchmarks/ladder.py results_ladder` -->\n",
-    "<!-- end of the ladder -->\n",
-)
+BEGIN = "<!-- ladder: written by `python benchmarks/ladder.py results_ladder` -->\n"
+END = "<!-- end of the ladder -->\n"
+#: Where the copies are original and retrained models, the log ratio of the retrained models to the copies among them.
+ONE_SIDED = "epsilon of retrained"
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A mixture: its score document, the share of its copies that are the original, and of each example a lower bound
-    of the total variation between copies and retrained models."""
+    """A mixture.
+
+    Attributes
+    ----------
+    rho, share : as asked for, and the share of its copies that are the original
+    document : its score document
+    variation, epsilon : float64 [examples], as `bounds` gives them
+    """
 
     rho: float
     share: float
     document: dict[str, Any]
     variation: np.ndarray
+    epsilon: np.ndarray
 
 
 @dataclass(frozen=True)
 class Row:
-    """A number on the rungs; what it cannot pass (``most``) or must lie at (``line``), by the share of originals."""
+    """A number on the rungs; what it cannot pass (``most``), or whether it lies on a ``line``, by the share."""
 
     name: str
     values: list[float | None]
@@ -73,10 +81,20 @@ class Row:
             return "does not move"
         spans = [f"{low:g}-{high:g}" for low, high in pairwise(RHO)]
         forward = np.sign(self.values[-1] - self.values[0]) or np.sign(steps[np.flatnonzero(steps)[0]])
-        if back := [span for span, step in zip(spans, steps, strict=True) if step * forward < 0]:
-            return f"back at {', '.join(back)}"
+        if back := [f"{abs(s):.4f} at {span}" for span, s in zip(spans, steps, strict=True) if s * forward < 0]:
+            return f"back by {', '.join(back)}"
         level = [span for span, step in zip(spans, steps, strict=True) if step == 0]
         return f"one way, level at {', '.join(level)}" if level else "one way"
+
+    @property
+    def fails(self) -> bool:
+        """Whether it goes back or is undefined on some rung."""
+        return self.course.startswith(("back", "undefined"))
+
+
+def one_sided_epsilon(share):
+    """What is more frequent among retrained models than among copies is so by 1 / (1 - rho) at most. Nats."""
+    return float(-np.log1p(-share)) if share < 1 else np.inf
 
 
 #: (metric, number) -> what no attack on a mixture can pass, by the share of originals.
@@ -99,111 +117,110 @@ def confidences(folder, role="forget"):
 
 def read_ladder(results):
     """The rungs of a results folder, by rho."""
-    original, retrained = (confidences(results / "losses" / name) for name in ("full", "retain"))
     rungs = []
     for path in results.glob("score_*.json"):
         document = json.loads(path.read_text(encoding="utf-8"))
-        copies = confidences(results / "losses" / "unlearn" / document["method"])
+        rho = document["provenance"]["configuration"]["options"].get("rho")
+        copies, original, retrained = (
+            confidences(results / "losses" / name) for name in (f"unlearn/{document['method']}", "full", "retain")
+        )
         share = float((copies == original).all(axis=1).mean())
-        rho = document["provenance"]["configuration"]["options"]["rho"]
-        rungs.append(Rung(rho, share, document, total_variation_bounds(retrained, copies)))
-    rungs.sort(key=lambda rung: rung.rho)
-    if tuple(rung.rho for rung in rungs) != RHO:
-        raise SystemExit(f"{results} is no ladder: run snakemake --configfile config/ladder.yaml")
-    return rungs
+        rungs.append(Rung(rho, share, document, *bounds(retrained, copies)))
+    if {rung.rho for rung in rungs} != set(RHO) or len(rungs) != len(RHO):
+        raise SystemExit(f"{results} is no ladder of its own: run snakemake --configfile config/ladder.yaml")
+    return sorted(rungs, key=lambda rung: rung.rho)
 
 
-def total_variation_bounds(retrained, copies):
-    """Lower 95 % bounds [examples] of the total variation, from the counts of held-out epsilon."""
+def bounds(retrained, copies):
+    """Lower 95 % bounds [examples] of total variation and one-sided epsilon, from the counts of held-out epsilon."""
     found = heldout(retrained, copies)
-    upper = [
+    false_positives, false_negatives = (
         beta.ppf(0.975, errors + 1, np.maximum(len(side) - errors, 1e-9))
         for errors, side in ((found.false_positives, retrained), (found.false_negatives, copies))
-    ]
-    return np.maximum(1 - upper[0] - upper[1], 0.0)
+    )
+    epsilon = np.log(np.maximum(1 - DELTA - false_positives, 1e-9) / false_negatives)
+    return np.maximum(1 - false_positives - false_negatives, 0.0), np.maximum(epsilon, 0.0)
 
 
 def rows_of(rungs):
-    """The challenge's score, the bound of the total variation, and each number that a leaderboard shows."""
+    """The challenge's score, the two bounds, and each number that a leaderboard shows."""
     documents = [rung.document for rung in rungs]
     rows = [
         Row("forgetting score", [document["challenge"]["forgetting_score"] for document in documents]),
-        Row(
-            "total variation, lower bound",
-            [float(np.median(rung.variation)) for rung in rungs],
-            most=lambda share: share,
-        ),
+        Row("total variation", [float(np.median(rung.variation)) for rung in rungs], most=float),
+        Row(ONE_SIDED, [float(np.median(rung.epsilon)) for rung in rungs], most=one_sided_epsilon),
     ]
     for metric in METRICS.values():
         for column in metric.shown:
-            parts = [metric.compared(document, column.role)["method"] for document in documents]
             place = metric.name, column.number
-            values = [part[column.number] for part in parts]
+            values = [metric.compared(document, column.role)["method"][column.number] for document in documents]
             rows.append(Row(column.heading, values, MOST.get(place), place in LINES))
     return rows
 
 
 def bound_text(row, shares):
-    """Whether a number stays below what a mixture allows and lies where a mean over copies lies."""
+    """Whether a number stays below what a mixture allows and lies where a mean over copies lies.
+
+    At rho = 0 what is allowed is what chance gives, which half of all runs pass.
+    """
     said = []
     if row.most is not None:
-        past = [value - row.most(share) for value, share in zip(row.values, shares, strict=True)]
-        worst = max(past)
-        said.append("holds" if worst <= 0 else f"passed by {worst:.3f} at {RHO[int(np.argmax(past))]:g}")
+        past = [value - row.most(share) for value, share in zip(row.values[1:], shares[1:], strict=True)]
+        worst = int(np.argmax(past))
+        said.append("holds" if past[worst] <= 0 else f"passed by {past[worst]:.4f} at {RHO[worst + 1]:g}")
     if row.line:
         expected = np.interp(shares, [shares[0], shares[-1]], [row.values[0], row.values[-1]])
-        said.append(f"within {np.abs(expected - row.values).max():.3f} of the line")
+        said.append(f"within {np.abs(expected - row.values).max():.4f} of the line")
     return ", ".join(said) or "-"
 
 
-def tables(rungs, rows):
+def table(rungs, rows):
     """The generated part of the page."""
     first, shares = rungs[0].document, [rung.share for rung in rungs]
-    handed = ", ".join(f"{round(rung.share * first['copies'])}" for rung in rungs)
-    above = [float((rung.variation > rung.rho).mean()) for rung in rungs]
+    handed = [round(share * first["copies"]) for share in shares]
+    heads = [f"rho = {rho:g}" for rho in RHO]
+    cells = [
+        [row.name, *("-" if v is None else f"{v:.4f}" for v in row.values), bound_text(row, shares), row.course]
+        for row in rows
+    ]
+    above = [
+        f"{name} {', '.join(f'{share:.3f}' for share in over)}"
+        for name, over in (
+            ("total variation", [(rung.variation > rung.rho).mean() for rung in rungs]),
+            (ONE_SIDED, [(rung.epsilon > one_sided_epsilon(rung.rho)).mean() for rung in rungs]),
+        )
+    ]
     lines = [
-        f"{first['dataset']}, {first['model']}, N = {first['copies']}, {first['forget']['size']} forget examples, one "
-        f"original. Of the {first['copies']} copies of each rung, {handed} are the original.",
+        f"{first['dataset']}, {first['model']}, N = {first['copies']}, {first['forget']['size']} forget examples, 1 "
+        f"original. Of the {first['copies']} copies of each rung {', '.join(map(str, handed))} are the original.",
         "",
-        *table_lines(
-            [
-                ["number", *(f"rho = {rho:g}" for rho in RHO), "what a mixture allows", "course"],
-                *(
-                    [
-                        row.name, *("-" if value is None else f"{value:.4f}" for value in row.values),
-                        bound_text(row, shares), row.course,
-                    ]
-                    for row in rows
-                ),
-            ]
-        ),
+        *table_lines([["number", *heads, "what a mixture allows", "course"], *cells]),
         "",
-        "Share of examples whose bound of the total variation lies above rho, at most 0.05 but for chance: "
-        + ", ".join(f"{value:.3f}" for value in above) + ". Numbers that go back, or are undefined somewhere: "
-        + (", ".join(row.name for row in rows if row.course.startswith(("back", "undefined"))) or "none")
-        + ". Numbers that do not move: "
-        + (", ".join(row.name for row in rows if row.course == "does not move") or "none") + ".",
-    ]  # fmt: skip
+        f"Share of examples whose 95 % bound lies above the truth, rung by rung: {'; '.join(above)}.",
+        f"Go back somewhere, or are undefined: {', '.join(row.name for row in rows if row.fails) or 'none'}.",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def figure_of(rungs, rows):
-    """A panel a number: its values along rho, what it cannot pass dashed, the line dotted."""
+    """A panel a number: its course, what it cannot pass dashed, the line dotted; red where it goes back."""
     shares, columns = [rung.share for rung in rungs], 5
-    figure, panels = plt.subplots(-(-len(rows) // columns), columns, figsize=(9, 1.55 * -(-len(rows) // columns)))
+    height = -(-len(rows) // columns)
+    figure, panels = plt.subplots(height, columns, figsize=(9, 1.55 * height))
     for axes, row in zip(panels.flat, rows, strict=False):
-        color = "#d55e00" if row.course.startswith(("back", "undefined")) else "#0173b2"
-        axes.plot(RHO, [np.nan if value is None else value for value in row.values], "o-", ms=3, lw=1, color=color)
+        values = [np.nan if value is None else value for value in row.values]
+        axes.plot(shares, values, "o-", ms=3, lw=1, color="#d55e00" if row.fails else "#0173b2")
         if row.most is not None:
             axes.plot(shares, [row.most(share) for share in shares], "--", lw=0.8, color="#777777")
         if row.line:
-            axes.plot([0, 1], [row.values[0], row.values[-1]], ":", lw=0.8, color="#777777")
+            axes.plot([0, 1], [values[0], values[-1]], ":", lw=0.8, color="#777777")
         axes.set_title(row.name, fontsize=7.5)
         axes.tick_params(labelsize=6)
+        axes.set_xlim(-0.05, 1.05)
     for axes in list(panels.flat)[len(rows) :]:
         axes.axis("off")
     for axes in panels[-1]:
-        axes.set_xlabel("rho", fontsize=7)
+        axes.set_xlabel("share of originals", fontsize=7)
     figure.tight_layout()
     return figure
 
@@ -217,10 +234,10 @@ def main():
     rungs = read_ladder(given.results)
     rows = rows_of(rungs)
     before, _, rest = given.page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    given.page.write_text(f"{before}{BEGIN}\n{tables(rungs, rows)}\n{END}{after}", encoding="utf-8")
+    text = table(rungs, rows)
+    given.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
     figure_of(rungs, rows).savefig(given.figure, dpi=130)
-    print(tables(rungs, rows))
+    print(text)
 
 
 if __name__ == "__main__":

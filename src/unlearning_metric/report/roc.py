@@ -42,11 +42,10 @@ def pooled_curves(found: Findings) -> Figure:
             fontsize=5, frameon=False, bbox_to_anchor=(1.0, 1.0), ncol=1 + len(shown) // 18, title_fontsize=5,
             title=f"the first {NAMED}, not {more} more" if more else None,
         )  # fmt: skip
-        axes.set_title(f"{section['ceiling_models']} models a side", fontsize=7)
+        axes.set_xlabel(f"false-positive rate, {section['ceiling_models']} models a side")
     else:
         axes.annotate("no curve: too few models", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=7)
-        axes.set(xticks=[], yticks=[])
-    axes.set_xlabel("false-positive rate")
+        axes.set(xticks=[], yticks=[], xlabel="false-positive rate")
     axes.set_ylabel("true-positive rate")
     return figure
 

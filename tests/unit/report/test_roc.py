@@ -19,6 +19,7 @@ def test_curves_are_the_documents_on_logarithmic_axes_from_the_first_false_posit
     found = findings(("one", "two"), models=32)
     axes, drawn = lines(found)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert axes.get_xlabel() == "false-positive rate, 16 models a side"
     for method in found.methods:
         section = method.document["pooled_roc"]
         pairs = len(method.samples) * section["ceiling_models"]
