@@ -31,8 +31,8 @@ def answer(boards: Mapping[str, Findings]) -> list[str]:
     if len(ranked):
         best = ranked.iloc[0]
         sentences.append(
-            f"{best['method']} forgets best over the {len(boards)} boards: {percent(best['relative_mean'])} of the "
-            f"ceiling on the mean, {percent(best['relative_worst'])} on its worst."
+            f"{best['method']} has the best mean over the {len(boards)} boards: {percent(best['relative_mean'])} of "
+            f"the ceiling, {percent(best['relative_worst'])} on its worst."
         )
     else:
         sentences.append("No method is scored on all boards.")

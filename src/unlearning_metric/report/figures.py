@@ -40,6 +40,7 @@ from unlearning_metric.report.figure_style import (
 )  # fmt: skip
 from unlearning_metric.report.gather import Example, Findings, Method
 from unlearning_metric.report.names import FORMATS, figure_names
+from unlearning_metric.report.roc import pooled_curves
 from unlearning_metric.report.summaries import epsilon_matrix, rank_agreement
 from unlearning_metric.store.files import write_atomically
 
@@ -257,6 +258,7 @@ _OF_ALL: dict[str, Callable[[Findings], Figure]] = {
     "pairs": pairs_told_apart,
     "models": score_by_models,
     "examples": badly_forgotten,
+    "roc": pooled_curves,
     "agreement": metric_agreement,
 }
 _OF_METHOD: dict[str, Callable[[Method], Figure]] = {
