@@ -12,6 +12,7 @@ from torch import nn
 
 from unlearning_metric.nets.airbench import airbench
 from unlearning_metric.nets.pretrained import start_from_weights
+from unlearning_metric.nets.timm_nets import PREFIX, timm_net
 from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
 from unlearning_metric.nets.user_nets import ModelError, does_not_take, look_at, own_net, try_out
@@ -109,6 +110,8 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_clas
             model = own_net(settings, image_shape, num_classes)
         elif settings["name"] in MODELS:
             model = MODELS[settings["name"]](settings, image_shape, num_classes)
+        elif settings["name"].startswith(PREFIX):
+            model = timm_net(settings["name"], image_shape, num_classes)
         else:
             model = _torchvision(settings["name"], image_shape, num_classes)
         try_out(model, settings, image_shape, num_classes)
