@@ -294,6 +294,7 @@ def _report(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 RUNS: dict[str, Callable[[Mapping[str, Any], Path], dict[str, Any]]] = {
     "prepare_data": _prepare_data, "difficulty": _difficulty, "split_data": _split_data, "train": _train,
-    "import_original": _import_original, "unlearn": _unlearn, "tune": _tune, "check": _check, "dump_losses": _dump_losses,
-    "import_dump": _import_dump, "score": _score, "leaderboard": _leaderboard, "report": _report,
+    "import_original": _import_original, "unlearn": _unlearn, "tune": _tune, "check": _check,
+    "dump_losses": _dump_losses, "import_dump": _import_dump, "score": _score, "leaderboard": _leaderboard,
+    "report": _report,
 }  # fmt: skip

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from unlearning_metric.config.text import shown
+from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.config.values import (
     FunctionName,
     Hyperparameters,
@@ -16,7 +17,6 @@ from unlearning_metric.config.values import (
     Section,
     function_needs_file,
 )
-from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 
 MODELS: tuple[str, ...] = ("digits_cnn", "cnn_small", "airbench", "resnet18_cifar", "mlp", *TORCHVISION_NETS)
 #: Any net of the package timm; which there are, only that package tells.

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unlearning_metric.config import SplitSettings
 from unlearning_metric.data.images import DataError
 from unlearning_metric.forget.split import Split, make_second_split, make_split
 
@@ -19,7 +20,7 @@ SETTINGS = {
 
 
 def split(seed: int = 0, **changes) -> Split:
-    return make_split(Y_TRAIN, Y_TEST, {**SETTINGS, **changes}, seed)
+    return make_split(Y_TRAIN, Y_TEST, SplitSettings.model_validate({**SETTINGS, **changes}), seed)
 
 
 def test_sets_are_disjoint_sorted_and_of_the_sizes_asked_for():
@@ -133,7 +134,9 @@ def test_the_order_hash_sees_order_membership_and_which_set_an_example_is_in():
 
 
 def second(first: Split, **forget) -> Split:
-    return make_second_split(first, Y_TRAIN, {**SETTINGS, "forget": {"strategy": "random", "count": 25, **forget}}, 7)
+    wanted = {"strategy": "random", "count": 25, **forget}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    return make_second_split(first, Y_TRAIN, SplitSettings.model_validate({**SETTINGS, "forget": wanted}), 7)
 
 
 def test_a_second_split_forgets_retained_examples_alone_and_leaves_the_first_forget_set_out():
@@ -165,7 +168,7 @@ def test_a_second_split_by_difficulty_takes_the_hardest_of_those_that_are_left()
     first = split()
     trained = np.union1d(first.forget, first.retain)
     difficulty = np.random.default_rng(1).random(len(trained))
-    settings = {**SETTINGS, "forget": {"strategy": "hardest", "count": 25}}
+    settings = SplitSettings.model_validate({**SETTINGS, "forget": {"strategy": "hardest", "count": 25}})
     other = make_second_split(first, Y_TRAIN, settings, 7, difficulty=difficulty)
     left = np.setdiff1d(trained, first.forget)
     of_left = difficulty[np.isin(trained, left)]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from unlearning_metric.config import UnlearningSettings
 from unlearning_metric.jobs.tune import choose, chosen_options, tuning_record
 from unlearning_metric.jobs.unlearn import with_choice
 from unlearning_metric.store.files import write_document
@@ -78,8 +79,8 @@ def test_a_document_that_was_edited_is_refused(chosen):
 
 
 def test_what_was_chosen_is_what_the_copies_are_told():
-    settings = {"options": {"epochs": 2}, "interface": {"arguments": {"args": {"lr": 1}}}, "model": {}}
+    settings = UnlearningSettings.model_construct(options={"epochs": 2}, interface={"arguments": {"args": {"lr": 1}}})
     told = with_choice(settings, {"momentum": 0.5, "arguments.args.lr": 0.1})
-    assert told["options"] == {"epochs": 2, "momentum": 0.5}
-    assert told["interface"]["arguments"] == {"args": {"lr": 0.1}}
-    assert settings["interface"]["arguments"] == {"args": {"lr": 1}}
+    assert told.options == {"epochs": 2, "momentum": 0.5}
+    assert told.interface["arguments"] == {"args": {"lr": 0.1}}
+    assert settings.interface["arguments"] == {"args": {"lr": 1}}

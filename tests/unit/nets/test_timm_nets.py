@@ -43,7 +43,7 @@ def package(monkeypatch):
 
 
 def settings(name, **more):
-    return {"name": f"timm/{name}", "hidden": [], "width": 32, "file": None, **more}
+    return config.Model.model_validate({"name": f"timm/{name}", **more})
 
 
 @pytest.mark.parametrize("name", ["conv", "patches"])
