@@ -167,12 +167,6 @@ NO_METHODS = {
         "method file nameless.py has no function 'unlearn'. It defines: forget. Name the function 'unlearn', or say in "
         "the configuration, under methods, what it is called: function: ...",
     ),
-    "greedy": (
-        "def unlearn(model, zebra):\n    return model\n",
-        "method greedy: nobody can fill its parameter 'zebra'. Give it a default, set methods.greedy.zebra in the "
-        "configuration if it is a hyper-parameter, or say what it gets: methods.greedy.arguments: {zebra: ...}. It may "
-        "be one of: model, net, original_model, initial_model, oracle_model, retain_loader, ",
-    ),
     "wordy": (
         "def unlearn(model):\n    return 'done'\n",
         "method wordy returned str, which is no model, and left model as it was. It must change model in place, or "
