@@ -62,7 +62,7 @@ def comparison_html(boards: Mapping[str, Findings], descriptions: Mapping[str, s
     descriptions : method -> what it is, in a sentence
     """
     warned = [
-        text.replace("Warning", f"{name}: warning", 1)
+        f"{name}: {text}"
         for name, found in boards.items()
         for text in warning_texts([method.document for method in found.methods])
     ]
