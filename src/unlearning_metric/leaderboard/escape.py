@@ -34,7 +34,7 @@ def as_html(text: object) -> str:
 
 def as_text(text: str) -> str:
     """Text that Markdown shows as it is, on a line."""
-    line = _line(text).replace("\\", "\\\\").replace("<", "\\<").replace("](", "]\\(").replace("&", "\\&")
+    line = on_line(text).replace("\\", "\\\\").replace("<", "\\<").replace("](", "]\\(").replace("&", "\\&")
     return _EMPHASIS.sub(r"\\\g<0>", line)
 
 
@@ -46,14 +46,15 @@ def as_cell(text: str) -> str:
 
 def as_tex(text: str, letters: int | None = None) -> str:
     """Text that stands in LaTeX as it is, on a line; shortened in its middle where it has more than `letters`."""
-    line = _line(text)
+    line = on_line(text)
     parts = [line]
     if letters is not None and len(line) > letters:
         parts = [line[: letters - letters // 3], line[-(letters // 3) :]]
     return r"\ldots{}".join("".join(_TEX.get(letter, letter) for letter in part) for part in parts)
 
 
-def _line(text: str) -> str:
+def on_line(text: str) -> str:
+    """Text without ends of lines, such as a comment of LaTeX needs it."""
     return " ".join(plain(text).split())
 
 

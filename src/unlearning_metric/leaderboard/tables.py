@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from unlearning_metric.leaderboard.escape import TEX_LETTERS, as_html, as_tex
+from unlearning_metric.leaderboard.escape import TEX_LETTERS, as_html, as_tex, on_line
 from unlearning_metric.leaderboard.formats import other_cells, rank_text
 from unlearning_metric.metrics.table import METRICS
 
@@ -222,7 +222,7 @@ def leaderboard_tex(
             [
                 "% Needs \\usepackage{booktabs}. A range of ranks is what comparing all pairs (Holm) leaves open.",
                 f"% {as_tex(head)}",
-                *(f"% {as_tex(text)}" for text in warnings),
+                *(f"% {on_line(text)}" for text in warnings),
                 "% Dagger: over the limit on time, in units of one retraining.",
                 r"\begin{tabular}{rllllr}",
                 r"\toprule",
