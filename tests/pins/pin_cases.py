@@ -120,7 +120,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "split": {"copies": 16, "delta": 1e-4},
         "retrain": {"copies": 16, "ceiling": "retrain", "experiment_seed": 2, "groups": False},
         "two originals": {"copies": 16, "originals": {"count": 2}},
-        "few": {"copies": 6, "diverged": True, "efficiency.limit": 0.5},
+        "few": {"copies": 6, "diverged": True, "efficiency.limit": 0.5, "efficiency.measure": "passes"},
     },
     "leaderboard": {"board": {}, "without slow": {"efficiency.exclude": True}},
     "report": {"findings": {}},

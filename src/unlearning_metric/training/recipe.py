@@ -16,6 +16,14 @@ def total_steps(recipe: dict[str, Any], batches: int) -> int:
     return recipe["steps"] if recipe["steps"] is not None else recipe["epochs"] * batches
 
 
+def examples_read(recipe: dict[str, Any], examples: int) -> int:
+    """Examples that a training by the recipe on so many of them reads, each time that it does."""
+    size = recipe["batch_size"]
+    batches = -(-examples // size)
+    epochs, rest = divmod(total_steps(recipe, batches), batches)
+    return epochs * examples + rest * size
+
+
 def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -> float:
     """Learning rate of step ``step`` of ``steps`` (0-based), from ``schedule``, ``lr`` and ``warmup``.
 
