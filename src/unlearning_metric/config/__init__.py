@@ -5,7 +5,7 @@ raises one `ConfigError` that lists every problem. The Snakefile imports this wh
 imported here but NumPy, which is there already. `python -m unlearning_metric.config` prints the JSON schema.
 """
 
-from unlearning_metric.config.command_line import configfile_option, from_command_line
+from unlearning_metric.config.command_line import configfile_option, from_command_line, refuse_unreadable
 from unlearning_metric.config.data import Data
 from unlearning_metric.config.efficiency import Efficiency
 from unlearning_metric.config.experiment import Config
@@ -26,5 +26,5 @@ __all__ = [
     "PER_COPY", "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "Efficiency", "Forget", "Model", "Training",
     "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load",
     "load_given", "merge", "number_of_originals",
-    "parse", "read_yaml", "unknown_method_message",
+    "parse", "read_yaml", "refuse_unreadable", "unknown_method_message",
 ]  # fmt: skip
