@@ -35,6 +35,9 @@ from unlearning_metric.config.values import (
 MOST_COPIES = 1_000_000
 #: More jobs than that of one method are planned for minutes, in silence.
 MOST_SHARDS = 10_000
+#: Models of a job on a CPU at most, where `shard_size` is open. Of nets as small as those that a CPU trains, starting a
+#: job takes as long as many models; methods, of which there are several, keep the cores busy.
+MOST_ON_CPU = 64
 #: Folders of a checkout, which a results folder is not, and those in which nobody looks for one.
 _OF_THE_PROJECT = ("benchmarks", "config", "docs", "envs", "methods", "profiles", "src", "tests", "workflow")
 _HIDDEN = (".git", ".snakemake", ".venv")
@@ -167,7 +170,7 @@ def _half_splits_are_equal(copies: int, shard_size: int | None, ceiling: str) ->
 
 
 def _originals_can_be_planned(originals: Originals, copies: int, shard_size: int | None) -> str | None:
-    jobs = originals.count * math.ceil(copies / (shard_size or copies))
+    jobs = originals.count * math.ceil(copies / (shard_size or min(copies, MOST_ON_CPU)))
     if originals.count == 1 or jobs <= MOST_SHARDS:
         return None
     return (

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unlearning_metric.config import Config, ConfigError
+from unlearning_metric.config import MOST_ON_CPU, Config, ConfigError
 from unlearning_metric.runtime.devices import resolve
 from unlearning_metric.store.shards import shard_models
-
-#: Models of a job on a CPU at most. Of nets as small as those that a CPU trains, starting a job takes as long as many
-#: models; methods, of which there are several, keep the cores busy.
-MOST_ON_CPU = 64
 
 
 def with_shard_size(config: Config) -> Config:

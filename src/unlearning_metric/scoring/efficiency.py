@@ -9,7 +9,8 @@ from scipy.stats import binom
 
 from unlearning_metric.outputs.ensemble import Ensemble
 
-#: Share by which another load on the machine moves a ratio of seconds, measured (benchmarks/README.md, Costs).
+#: Share by which a ratio of seconds may be off for another load on the machine: two runs were apart by 1.18 at most, so
+#: that no two are told apart by it (benchmarks/README.md, Costs).
 MOVED = 0.1
 #: Where a retraining was measured.
 BESIDE, MODELS = "beside the copies", "retrained models"

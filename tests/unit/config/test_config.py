@@ -317,8 +317,8 @@ def test_a_wrong_count_of_originals_is_named_by_its_key(raw):
     assert "originals.count: 0 is not allowed. Expected an integer of at least 1." in only_problem(
         {**raw, "originals": {"count": 0}}
     )
-    assert "are not allowed" not in only_problem({**raw, "originals": {"count": 10_000}})
-    assert "too many to be planned" in only_problem({**raw, "originals": {"count": 10_000}})
+    assert "are not allowed" not in only_problem({**raw, "shard_size": 32, "originals": {"count": 10_000}})
+    assert "too many to be planned" in only_problem({**raw, "shard_size": 32, "originals": {"count": 10_000}})
 
 
 @pytest.mark.parametrize("count", [500, 501])
