@@ -7,12 +7,12 @@ host, or an engine that trains many models at once; its steps beside the work me
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.batches.reads import Reads
+from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.user_nets import own_line_of
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.cost import spent
@@ -39,17 +39,15 @@ class Pace:
     model_settings, recipe : the ``model`` and ``training`` parts of the configuration
     """
 
-    def __init__(
-        self, dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]
-    ) -> None:
+    def __init__(self, dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> None:
         self.dataset = copy.copy(dataset)
         # What is read here is nobody's.
         self.dataset.reads = Reads()
         self.model_settings, self.num_classes = model_settings, num_classes
-        self.recipe = {**recipe, "compile": False}
+        self.recipe = recipe.model_copy(update={"compile": False})
         self.device = dataset.images.device.type
         self.steps: Steps | None = None
-        self.known = recipe["file"] is None
+        self.known = recipe.file is None
         if self.known:
             try:
                 refuse_unsupported(self.recipe, self.device)

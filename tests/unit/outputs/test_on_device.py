@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs import on_device
 from unlearning_metric.outputs.of_model import model_outputs
@@ -22,7 +23,7 @@ def dataset(count):
 
 @pytest.fixture
 def model():
-    return build_model({"name": "digits_cnn", "width": 4}, (8, 8, 1), 3, seed=0).eval()
+    return build_model(Model(name="digits_cnn", width=4), (8, 8, 1), 3, seed=0).eval()
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
@@ -70,7 +71,7 @@ def test_fewer_examples_at_once_where_memory_does_not_suffice(model, monkeypatch
     monkeypatch.setattr(model, "forward", small)
     monkeypatch.setitem(on_device._LIMIT, "examples", 128)
     sets = {"test": dataset(100)}
-    wanted = model_outputs(build_model({"name": "digits_cnn", "width": 4}, (8, 8, 1), 3, seed=0), sets)[0]
+    wanted = model_outputs(build_model(Model(name="digits_cnn", width=4), (8, 8, 1), 3, seed=0), sets)[0]
     with caplog.at_level("INFO", logger="unlearning_metric"):
         found = device_outputs(model, sets)
     assert sizes == [100, 64, 32, 32, 32, 4]

@@ -4,15 +4,15 @@ import numpy as np
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.training import pace as paces
 from unlearning_metric.training.pace import Pace
 from unlearning_metric.training.precision import PrecisionError
 from unlearning_metric.training.recipe import examples_read
 from unlearning_metric.training.train import train_models
 
-MODEL = {"name": "digits_cnn", "width": 16}
-RECIPE = Training(lr=0.1, epochs=4, batch_size=16).model_dump()
+MODEL = Model(name="digits_cnn", width=16)
+RECIPE = Training(lr=0.1, epochs=4, batch_size=16)
 RNG = np.random.default_rng(0)
 
 
@@ -35,7 +35,7 @@ def test_it_leaves_nothing_behind():
     examples = dataset()
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    pace = Pace(examples, MODEL, 3, {**RECIPE, "crop": 1, "flip": True, "compile": True})
+    pace = Pace(examples, MODEL, 3, RECIPE.model_copy(update={"crop": 1, "flip": True, "compile": True}))
     # More steps than one training has.
     for _ in range(20):
         assert pace.retraining(0.1) > 0
@@ -64,11 +64,11 @@ def test_memory_that_does_not_suffice_ends_the_measuring_and_not_the_job(monkeyp
 
 
 def test_a_function_of_the_users_is_not_run_for_it():
-    assert Pace(dataset(), MODEL, 3, {**RECIPE, "file": "mine.py"}).retraining(1.0) is None
+    assert Pace(dataset(), MODEL, 3, RECIPE.model_copy(update={"file": "mine.py"})).retraining(1.0) is None
 
 
 def test_the_examples_that_a_training_reads():
     assert examples_read(RECIPE, 120) == 480
-    assert examples_read({**RECIPE, "epochs": None, "steps": 9}, 120) == 120 + 16
-    assert examples_read({**RECIPE, "epochs": None, "steps": 8}, 120) == 120
-    assert examples_read({**RECIPE, "epochs": 2}, 10) == 20
+    assert examples_read(RECIPE.model_copy(update={"epochs": None, "steps": 9}), 120) == 120 + 16
+    assert examples_read(RECIPE.model_copy(update={"epochs": None, "steps": 8}), 120) == 120
+    assert examples_read(RECIPE.model_copy(update={"epochs": 2}), 10) == 20
