@@ -1,6 +1,6 @@
 """Bias of the half-split ceiling, before and after its correction, on synthetic laws.
 
-    OMP_NUM_THREADS=1 python benchmarks/ceiling.py [--models 20 32 64 128] [--draws 20] [--examples 72]
+    OMP_NUM_THREADS=1 python benchmarks/ceiling.py [--models 20 32 64 128] [--draws 20] [--examples 72] [--laws ...]
 
 For each law, spread and N: the mean of half-splits over the true ceiling (N against N models, many draws), as it is and
 times `split_correction`; the standard deviation of the corrected one. A line is marked where the bias passes 6 %.
@@ -52,10 +52,12 @@ def main():
     parser.add_argument("--draws", type=int, default=20, help="draws of the retrained models")
     parser.add_argument("--truths", type=int, default=150, help="draws of N against N that the true ceiling is of")
     parser.add_argument("--examples", type=int, default=72)
+    parser.add_argument("--laws", nargs="+", default=list(LAWS), choices=list(LAWS))
     arguments = parser.parse_args()
     print(f"{arguments.draws} draws, {arguments.examples} examples; ceiling over the true one")
     print(f"{'law':16} {'N':>4} {'true':>7} {'half-splits':>12} {'corrected':>10} {'sd':>6}", flush=True)
-    for law, (draw, sd) in LAWS.items():
+    for law in arguments.laws:
+        draw, sd = LAWS[law]
         for models in arguments.models:
             generator = np.random.default_rng([models, *law.encode()])
             shape = models, arguments.examples

@@ -19,22 +19,23 @@ from pathlib import Path
 
 import numpy as np
 
+from unlearning_metric.config import Model, Training
 from unlearning_metric.runtime.devices import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the weights may differ by, as a share of their norm.
 TOLERANCE = 1e-5
 #: Case -> net, image side, channels, examples, recipe, models of each engine.
-CASES: dict[str, tuple[dict[str, object], int, int, int, dict[str, object], int]] = {
-    "ResNet-18, batch 64": ({"name": "resnet18_cifar"}, 32, 3, 8000,
+CASES: dict[str, tuple[Model, int, int, int, dict[str, object], int]] = {
+    "ResNet-18, batch 64": (Model(name="resnet18_cifar"), 32, 3, 8000,
                             {"batch_size": 64, "precision": "bf16", "crop": 4, "flip": True}, 8),
-    "ResNet-18, batch 512": ({"name": "resnet18_cifar"}, 32, 3, 16000,
+    "ResNet-18, batch 512": (Model(name="resnet18_cifar"), 32, 3, 16000,
                              {"batch_size": 512, "precision": "bf16", "crop": 4, "flip": True}, 4),
-    "cnn_small": ({"name": "cnn_small"}, 32, 3, 40000, {"batch_size": 128, "precision": "bf16"}, 64),
-    "cnn_small, crop and flip": ({"name": "cnn_small"}, 32, 3, 40000,
+    "cnn_small": (Model(name="cnn_small"), 32, 3, 40000, {"batch_size": 128, "precision": "bf16"}, 64),
+    "cnn_small, crop and flip": (Model(name="cnn_small"), 32, 3, 40000,
                                  {"batch_size": 128, "precision": "bf16", "crop": 4, "flip": True}, 64),
-    "digits_cnn": ({"name": "digits_cnn", "width": 32}, 8, 1, 428, {"batch_size": 32, "epochs": 20}, 128),
-    "airbench, batch 512": ({"name": "airbench"}, 32, 3, 20000,
+    "digits_cnn": (Model(name="digits_cnn", width=32), 8, 1, 428, {"batch_size": 32, "epochs": 20}, 128),
+    "airbench, batch 512": (Model(name="airbench"), 32, 3, 20000,
                             {"batch_size": 512, "precision": "bf16", "crop": 2, "flip": True}, 8),
 }  # fmt: skip
 
@@ -51,12 +52,10 @@ def images(side: int, channels: int, count: int, device: str):
     return ImageDataset(pixels, labels, np.full(channels, 114.0), np.full(channels, 50.0), device)
 
 
-def recipe(**settings: object) -> dict[str, object]:
+def recipe(**settings: object) -> Training:
     """A ``training`` part of the configuration."""
-    from unlearning_metric.config import Training
-
     settings.setdefault("epochs", None if "steps" in settings else 1)
-    return Training(**{"lr": 0.02, **settings}).model_dump()
+    return Training(**{"lr": 0.02, **settings})
 
 
 def trained(dataset, net, settings, engine, models):
@@ -64,8 +63,8 @@ def trained(dataset, net, settings, engine, models):
     from unlearning_metric.training.train import train_models
 
     begin = time.perf_counter()
-    settings = {**settings, "engine": engine}
-    states, seconds = train_models(dataset, {**net}, 10, settings, 0, "retain", range(models))
+    settings = settings.model_copy(update={"engine": engine})
+    states, seconds = train_models(dataset, net, 10, settings, 0, "retain", range(models))
     return states, sum(seconds.values()), time.perf_counter() - begin
 
 
@@ -75,14 +74,14 @@ def plain(dataset, net, settings, recorded: bool, steps: int) -> float:
 
     from unlearning_metric.nets.by_name import build_model
 
-    device, size = dataset.images.device, settings["batch_size"]
-    model = build_model({**net}, tuple(dataset.images.shape[1:]), 10, 0).to(device).train()
+    device, size = dataset.images.device, settings.batch_size
+    model = build_model(net, tuple(dataset.images.shape[1:]), 10, 0).to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
     batch, labels = dataset.batch(torch.arange(size, device=device) % len(dataset))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings["precision"] == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             out = model(batch)
         torch.nn.functional.cross_entropy(out.float(), labels).backward()
         optimizer.step()
@@ -188,7 +187,7 @@ def side_by_side(dataset, net, settings, most: int, models: int):
 
     def initial(own):
         marks.append(time.perf_counter())
-        return initial_model({**net}, shape, 10, own)
+        return initial_model(net, shape, 10, own)
 
     try:
         parts = list(graph.train_graph(dataset, 10, settings, streams, initial))

@@ -1,12 +1,13 @@
 """Coverage of the 95 % intervals of `unlearning_metric.metrics.intervals` on synthetic experiments.
 
     python benchmarks/interval_coverage.py [--experiments 400] [--examples 70] [--models 64 256] [--jobs 2]
+    python benchmarks/interval_coverage.py --models 16 20 24 28 --examples 300 --correlation 0.02 --extras 0
 
-Each experiment draws new models; the examples' laws stay. Values of one model are correlated over examples (0.4): far
-more than those of digits models (0.01 to 0.04), whose intervals are about 1.3 times as wide as needed. Two methods
-share the retrained models. The truth is the mean over all experiments of the setting, so it is known to about
-sd / sqrt(experiments). The oracle's interval is +-1.96 true standard deviations. A line is marked where coverage leaves
-90..99 % or the width exceeds 1.35 oracles; the bootstrap is there to compare.
+Each experiment draws new models; the examples' laws stay. Values of one model are correlated over examples, by 0.4
+unless told otherwise: far more than those of digits models (0.01 to 0.04), whose intervals are about 1.3 times as wide
+as needed. Two methods share the retrained models. The truth is the mean over all experiments of the setting, so it is
+known to about sd / sqrt(experiments). The oracle's interval is +-1.96 true standard deviations. A line is marked where
+coverage leaves 90..99 % or the width exceeds 1.35 oracles; the bootstrap is there to compare.
 """
 
 import argparse
@@ -27,41 +28,51 @@ from unlearning_metric.metrics.intervals import (
     score_interval,
 )
 
-CORRELATION = 0.4
-LAWS = ("normal", "t3")
-# Method 1 and method 2 of each setting: shift and spread in units of the retrained sd, and the law.
+#: Law of a standardised confidence -> how it is drawn, and the retrained models' sd in units of 1 to 3.
+LAWS = {
+    "normal": (lambda generator, shape: generator.normal(size=shape), 1.0),
+    "t3": (lambda generator, shape: generator.standard_t(3, shape) / np.sqrt(3), 1.0),
+    "skewed": (lambda generator, shape: (generator.gamma(2, size=shape) - 2) / np.sqrt(2), 1.0),
+    "little spread": (lambda generator, shape: generator.normal(size=shape), 0.25),
+}
+#: Method 1 and method 2 of each setting: shift and spread in units of the retrained sd; the law; and how far the shift
+#: varies between examples.
 SETTINGS = {
-    "equal": ((0.0, 1.0), (0.3, 1.0), "normal"),
-    "shifted": ((0.7, 1.0), (1.0, 1.0), "normal"),
-    "narrower": ((0.0, 0.5), (0.3, 0.7), "normal"),
-    "heavy tails": ((0.5, 1.0), (0.0, 1.0), "t3"),
+    "equal": ((0.0, 1.0), (0.3, 1.0), "normal", 0.0),
+    "shifted": ((0.7, 1.0), (1.0, 1.0), "normal", 0.0),
+    "narrower": ((0.0, 0.5), (0.3, 0.7), "normal", 0.0),
+    "heavy tails": ((0.5, 1.0), (0.0, 1.0), "t3", 0.0),
+    "far shifted": ((1.3, 1.0), (1.5, 1.0), "normal", 0.0),
+    "skewed": ((0.5, 1.0), (0.7, 1.0), "skewed", 0.0),
+    "little spread": ((0.0, 1.0), (0.2, 1.0), "little spread", 0.0),
+    "uneven": ((0.3, 1.0), (0.5, 1.0), "normal", 0.7),
 }
 
 
-def draw(generator, models, examples, law):
-    if law == "t3":
-        common, own = generator.standard_t(3, (models, 1)), generator.standard_t(3, (models, examples))
-        common, own = common / np.sqrt(3), own / np.sqrt(3)
-    else:
-        common, own = generator.normal(size=(models, 1)), generator.normal(size=(models, examples))
-    return np.sqrt(CORRELATION) * common + np.sqrt(1 - CORRELATION) * own
+def draw(generator, models, examples, law, correlation):
+    standard = LAWS[law][0]
+    common, own = standard(generator, (models, 1)), standard(generator, (models, examples))
+    return np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
 
 
 def experiment(task):
     """Everything asked of one draw: {(setting, quantity): (estimate, low, high)}. Settings of one law share models."""
-    settings, models, examples, number, splits, extras = task
+    settings, models, examples, correlation, number, splits, extras = task
     laws = np.random.default_rng(1)
-    middle, sd = laws.normal(4, 2, examples), laws.uniform(1, 3, examples)
+    middle, widths, places = laws.normal(4, 2, examples), laws.uniform(1, 3, examples), laws.normal(size=examples)
     found, references = {}, {}
     for setting in settings:
-        first, second, law = SETTINGS[setting]
+        first, second, law, uneven = SETTINGS[setting]
+        sd = LAWS[law][1] * widths
         if law not in references:
-            drawn = middle + sd * draw(np.random.default_rng([number, models, LAWS.index(law)]), models, examples, law)
+            seeded = np.random.default_rng([number, models, list(LAWS).index(law)])
+            drawn = middle + sd * draw(seeded, models, examples, law, correlation)
             references[law] = drawn, ceiling(drawn, number, splits)
         retrained, top = references[law]
         generator = np.random.default_rng([number, models, 9, list(SETTINGS).index(setting)])
         methods = [
-            middle + sd * (shift + spread * draw(generator, models, examples, law)) for shift, spread in (first, second)
+            middle + sd * (shift + uneven * places + spread * draw(generator, models, examples, law, correlation))
+            for shift, spread in (first, second)
         ]
         one, two = (paired(retrained, unlearned, number) for unlearned in methods)
         difference, low, high = difference_interval(one, two)
@@ -117,18 +128,28 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiments", type=int, default=400)
     parser.add_argument("--examples", type=int, default=70)
+    parser.add_argument("--correlation", type=float, default=0.4, help="between the examples of a model")
     parser.add_argument("--models", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--splits", type=int, default=10, help="half-splits that the ceiling is the mean of")
     parser.add_argument("--extras", type=int, default=100, help="experiments that also bootstrap and take subsets")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     arguments = parser.parse_args()
-    print(f"{arguments.experiments} experiments a row, {arguments.examples} examples, correlation {CORRELATION}")
-    print(f"{'N':>4} {'law':12} {'of':12} {'truth':>7} {'coverage':>9} {'width / oracle':>15}", flush=True)
+    correlation = arguments.correlation
+    print(f"{arguments.experiments} experiments a row, {arguments.examples} examples, correlation {correlation:g}")
+    print(f"{'N':>4} {'law':13} {'of':12} {'truth':>7} {'coverage':>9} {'width / oracle':>15}", flush=True)
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for models in arguments.models:
             tasks = [
-                (arguments.settings, models, arguments.examples, number, arguments.splits, arguments.extras)
+                (
+                    arguments.settings,
+                    models,
+                    arguments.examples,
+                    correlation,
+                    number,
+                    arguments.splits,
+                    arguments.extras,
+                )
                 for number in range(arguments.experiments)
             ]
             rows = list(pool.map(experiment, tasks))
@@ -144,7 +165,7 @@ def main():
                     width = (found[:, 2] - found[:, 1]).mean() / (2 * 1.96 * sd)
                     missed = name != "bootstrap F" and not (0.9 <= covered <= 0.99 and width <= 1.35)
                     print(
-                        f"{models:4} {setting:12} {name:12} {truth:7.4f} {covered:9.1%} {width:15.2f}"
+                        f"{models:4} {setting:13} {name:12} {truth:7.4f} {covered:9.1%} {width:15.2f}"
                         f"{'  <-' if missed else ''}",
                         flush=True,
                     )

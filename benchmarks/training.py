@@ -24,6 +24,7 @@ from statistics import median
 
 import numpy as np
 
+from unlearning_metric.config import Model, Training
 from unlearning_metric.runtime.devices import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,14 +106,16 @@ with importing():
     import numpy as np
     from unlearning_metric.batches.datasets import ImageDataset
     from unlearning_metric.store.files import write_models
+    from unlearning_metric.config import Model, Training
     from unlearning_metric.training.train import train_models
 data = np.load(arguments["folder"] + "/plain.npz")
 dataset = ImageDataset(data["images"], data["labels"], data["mean"], data["std"])
 models = list(range(arguments["models"]))
-states, _ = train_models(dataset, arguments["model"], 10, arguments["recipe"], 0, "retain", models)
+net, recipe = Model.model_validate(arguments["model"]), Training.model_validate(arguments["recipe"])
+states, _ = train_models(dataset, net, 10, recipe, 0, "retain", models)
 write_models(arguments["folder"] + "/ours.safetensors", states, {"key": "k", "models": models})
 """
-CNN_SMALL = {"name": "cnn_small"}
+CNN_SMALL = Model(name="cnn_small")
 
 
 def children_seconds(program: str, *arguments: object) -> tuple[float, str]:
@@ -153,11 +156,9 @@ def stored_images(folder: Path):
     return ImageDataset(data["images"], data["labels"], data["mean"], data["std"])
 
 
-def recipe(**settings: object) -> dict[str, object]:
+def recipe(**settings: object) -> Training:
     """A ``training`` part of the configuration."""
-    from unlearning_metric.config import Training
-
-    return Training(**{"lr": 0.1, **settings}).model_dump()
+    return Training(**{"lr": 0.1, **settings})
 
 
 def precisions() -> tuple[str, ...]:
@@ -165,7 +166,7 @@ def precisions() -> tuple[str, ...]:
     from unlearning_metric.training.precision import PrecisionError, refuse_unsupported
 
     try:
-        refuse_unsupported({"precision": "bf16"}, "cpu")
+        refuse_unsupported(recipe(batch_size=1, precision="bf16"), "cpu")
     except PrecisionError:
         print("  (no bf16: this processor would emulate it)", flush=True)
         return ("fp32",)
@@ -176,15 +177,15 @@ def digits(folder: Path) -> None:
     """Models of the default experiment from scratch: 428 images of 8x8, 20 epochs, batches of 32."""
     write_images(folder, 428, 8, 1)
     nets = {
-        "digits_cnn": {"name": "digits_cnn", "width": 32},
-        "mlp": {"name": "mlp", "hidden": [128, 128]},
+        "digits_cnn": Model(name="digits_cnn", width=32),
+        "mlp": Model(name="mlp", hidden=[128, 128]),
     }
     for name, settings in nets.items():
         plain = median(children_seconds(PLAIN, folder, name, seed, 20, 32, 0)[0] for seed in range(3))
         for engine in ("loop", "stacked") if name == "mlp" else ("loop",):
             for models in (16, 256):
-                arguments = {"folder": str(folder), "models": models, "model": settings,
-                             "recipe": recipe(epochs=20, batch_size=32, engine=engine)}  # fmt: skip
+                arguments = {"folder": str(folder), "models": models, "model": settings.model_dump(),
+                             "recipe": recipe(epochs=20, batch_size=32, engine=engine).model_dump()}  # fmt: skip
                 ours = median(children_seconds(OURS, json.dumps(arguments))[0] for _ in range(3 if models == 16 else 1))
                 print(
                     f"{name}, {engine}, N = {models}: a plain process {plain:.2f} s (median of 3), all "
@@ -285,7 +286,7 @@ def resnet(folder: Path) -> None:
     from unlearning_metric.nets.by_name import build_model
     from unlearning_metric.training.precision import autocast
 
-    model = build_model({"name": "resnet18_cifar"}, (32, 32, 3), 10, 0)
+    model = build_model(Model(name="resnet18_cifar"), (32, 32, 3), 10, 0)
     images = torch.randn(64, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     labels = torch.arange(64) % 10
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
@@ -360,7 +361,7 @@ def dump(folder: Path) -> None:
     from unlearning_metric.store.files import read_models, write_models
 
     cases = {
-        "digits_cnn": ({"name": "digits_cnn", "width": 32}, (8, 8, 1), 32, 256),
+        "digits_cnn": (Model(name="digits_cnn", width=32), (8, 8, 1), 32, 256),
         "cnn_small": (CNN_SMALL, (32, 32, 3), 8, 1000),
     }
     for name, (settings, shape, models, examples) in cases.items():

@@ -9,12 +9,12 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from unlearning_metric import __version__
 from unlearning_metric.errors import UserCodeError, UserError, plain
@@ -23,6 +23,21 @@ from unlearning_metric.keys.origin import code_fingerprint
 LOGGER = logging.getLogger("unlearning_metric")
 #: Set where the terminal shows a summary of all jobs: of a job it gets warnings and failures alone, the log file all.
 QUIET = "UNLEARNING_METRIC_QUIET"
+
+
+class Recipe(Protocol):
+    """The ``training`` part of the configuration, as far as a record of a run tells it."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def tf32(self) -> bool: ...
+    @property
+    def compile(self) -> bool: ...
+    @property
+    def file(self) -> str | None: ...
 
 
 class GpuMemoryError(UserError, RuntimeError):
@@ -181,7 +196,7 @@ def installed_version(package: str) -> str:
         return "not installed"
 
 
-def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def run_record(device: str, recipe: Recipe | None = None) -> dict[str, Any]:
     """Where and with what a job ran: never part of a key or of a canonical document.
 
     Parameters
@@ -200,20 +215,15 @@ def run_record(device: str, recipe: Mapping[str, Any] | None = None) -> dict[str
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     if recipe is not None:
-        record |= {name: recipe[name] for name in ("engine", "precision", "tf32", "compile")}
-        if recipe["file"] is not None:
-            record |= {"engine": Path(recipe["file"]).name}
+        record |= {name: getattr(recipe, name) for name in ("engine", "precision", "tf32", "compile")}
+        if recipe.file is not None:
+            record |= {"engine": Path(recipe.file).name}
     if device == "cuda":
         import torch
 
         record["gpu"] = torch.cuda.get_device_name(0)
         record["gpu_id"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return record
-
-
-def one_by_one(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe, for the record of a job that handles models one after another whatever the recipe says."""
-    return {**recipe, "engine": "loop", "compile": False}
 
 
 def commit() -> str | None:

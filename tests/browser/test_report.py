@@ -112,7 +112,7 @@ def test_it_opens_by_itself_fits_and_is_accessible(page):
 def test_the_first_screen_answers(page, finished):
     board = json.loads(finished.path("results/leaderboard.json").read_text())
     best = board["rows"][0]["method"]
-    assert page.locator(".answer").inner_text().startswith(f"{best} forgets best")
+    assert page.locator(".answer").inner_text().startswith(f"{best} has the best final score")
     last = page.locator(".board tbody tr").last.bounding_box()
     assert last["y"] + last["height"] <= page.viewport_size["height"]
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.unlearning.copies import Method, run_copies
 from unlearning_metric.unlearning.offer import Start
 
 torch.set_num_threads(1)
 
-RECIPE = Training(lr=0.1, epochs=1, batch_size=16).model_dump()
-MODEL = {"name": "digits_cnn", "width": 4}
+RECIPE = Training(lr=0.1, epochs=1, batch_size=16)
+MODEL = Model(name="digits_cnn", width=4)
 SHAPE, CLASSES = (8, 8, 1), 3
 
 

@@ -9,9 +9,10 @@ PACKAGE = Path(unlearning_metric.__file__).parent
 #: From the bottom up: a room imports from those before it, and from itself.
 ROOMS = (
     "errors", "seeds", "spelling", "host", "keys", "metrics", "batches",
-    "store", "progress", "runtime", "user_code", "data",
-    "nets", "outputs", "strategies", "forget",
-    "config", "training", "scoring",
+    "store", "progress", "runtime", "user_code", "data", "strategies",
+    "config",
+    "nets", "outputs", "forget",
+    "training", "scoring",
     "plan", "bank", "unlearning", "leaderboard",
     "report", "jobs", "upkeep", "commands", "pages", "__main__",
 )  # fmt: skip

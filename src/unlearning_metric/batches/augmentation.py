@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch.nn import functional
 
@@ -80,8 +78,6 @@ class Augmentation:
         return padded.view(-1, channels).index_select(0, pixels.view(-1)).view(images.shape)
 
 
-def make_augmentation(recipe: dict[str, Any], generator: torch.Generator) -> Augmentation | None:
+def make_augmentation(crop: int, flip: bool, generator: torch.Generator) -> Augmentation | None:
     """The augmentation of a recipe; None where it has none."""
-    if not recipe["crop"] and not recipe["flip"]:
-        return None
-    return Augmentation(recipe["crop"], recipe["flip"], generator)
+    return Augmentation(crop, flip, generator) if crop or flip else None

@@ -1,12 +1,17 @@
 """What Snakemake makes of ``--config`` and ``--configfile``."""
 
+import argparse
+import json
 import re
 import shlex
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config.schema import choices_of, without_null
+from unlearning_metric.config.text import ConfigError
+from unlearning_metric.config.yaml_file import read_yaml
 
 
 def configfile_option(paths: Iterable[str | Path]) -> str:
@@ -14,6 +19,39 @@ def configfile_option(paths: Iterable[str | Path]) -> str:
     here = Path.cwd()
     named = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in map(Path, paths)]
     return f" --configfile {shlex.join(named)}" if named else ""
+
+
+def refuse_unreadable(command: Sequence[str] | None = None) -> None:
+    """End the process where a file behind ``--configfile`` cannot be read: with its line, and what to do about it.
+
+    Snakemake reads those files before the Snakefile, and says neither. The profiles call this, which it reads earlier.
+
+    Parameters
+    ----------
+    command : arguments of the command line; those of this process by default
+
+    Raises
+    ------
+    SystemExit
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="extend", default=[])
+    paths = parser.parse_known_args(command)[0].configfile
+    slips = []
+    for path in paths:
+        try:
+            json.loads(Path(path).read_bytes())
+        except (OSError, ValueError):
+            # No JSON, which Snakemake tries first.
+            try:
+                read_yaml(path)
+            except ConfigError as error:
+                slips.append(str(error))
+    if slips:
+        if len(paths) > 1:
+            slips.append("Every name behind --configfile is read as a configuration: what to make stands before it.")
+        print("\n".join(slips), file=sys.stderr)
+        raise SystemExit(1)
 
 
 def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from unlearning_metric.config.schema import choices_of, field_keys, schema_at, without_null
 from unlearning_metric.config.text import closest, dotted, shown
-from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
+from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 
 #: Key of an earlier version -> what it is called now.
 RENAMED = {"efficiency_limit": "efficiency.limit"}

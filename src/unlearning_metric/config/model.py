@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from unlearning_metric.config.text import shown
+from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.config.values import (
     FunctionName,
     Hyperparameters,
@@ -14,7 +15,6 @@ from unlearning_metric.config.values import (
     Section,
     function_needs_file,
 )
-from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 
 ModelName = Literal[("digits_cnn", "cnn_small", "airbench", "resnet18_cifar", "mlp", *TORCHVISION_NETS)]
 MODELS: tuple[str, ...] = get_args(ModelName)

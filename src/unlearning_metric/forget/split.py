@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import DifficultySettings, SplitSettings
 from unlearning_metric.data.images import DataError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.strategies import STRATEGIES
@@ -73,7 +73,7 @@ class Split:
 
 def training_set(
     y_train: np.ndarray,
-    settings: dict[str, Any],
+    settings: SplitSettings | DifficultySettings,
     experiment_seed: int,
     set_aside: np.ndarray | None = None,
     listed: np.ndarray | None = None,
@@ -103,8 +103,8 @@ def training_set(
             f"forget.path names {len(lost)} examples that the data set sets aside for validation, the first is "
             f"{lost[0]}. Remove them from the list."
         )
-    validation_size = settings["validation_size"]
-    train_size = settings["train_size"] or len(pool) - validation_size
+    validation_size = settings.validation_size
+    train_size = settings.train_size or len(pool) - validation_size
     if train_size + validation_size > len(pool) or train_size < 2:
         raise DataError(
             f"data.train_size {train_size} and data.validation_size {validation_size} do not fit: the training "
@@ -127,7 +127,7 @@ def training_set(
 def make_split(
     y_train: np.ndarray,
     y_test: np.ndarray,
-    settings: dict[str, Any],
+    settings: SplitSettings,
     experiment_seed: int,
     *,
     classes: Sequence[str] | None = None,
@@ -156,10 +156,10 @@ def make_split(
         If the pools are too small for what is asked.
     """
     streams = Streams(experiment_seed, "split")
-    wanted = settings["forget"]
-    listed = read_indices(wanted["path"], len(y_train), warn) if wanted.get("path") else None
+    wanted = settings.forget
+    listed = None if wanted.path is None else read_indices(wanted.path, len(y_train), warn)
     train, validation = training_set(y_train, settings, experiment_seed, set_aside, listed)
-    test_size = settings["test_size"] or len(y_test)
+    test_size = settings.test_size or len(y_test)
     if test_size > len(y_test):
         raise DataError(f"data.test_size is {test_size}; the test pool has {len(y_test)} images.")
     test = stratified(y_test, test_size, streams.numpy("test"))
@@ -172,7 +172,7 @@ def make_split(
         difficulty=difficulty,
         listed=listed,
     )
-    positions = STRATEGIES[wanted["strategy"]].choose(candidates, wanted, streams.numpy("forget"))
+    positions = STRATEGIES[wanted.strategy].choose(candidates, wanted, streams.numpy("forget"))
     if not len(positions) < len(train):
         raise DataError(
             f"the forget set would hold {len(positions)} of {len(train)} training examples: it must leave at least one "
@@ -180,7 +180,7 @@ def make_split(
         )
     forget = train[positions]
     retain = np.setdiff1d(train, forget)
-    probe_size = min(settings["probe_size"], len(retain))
+    probe_size = min(settings.probe_size, len(retain))
     probe = streams.numpy("probe").choice(retain, size=probe_size, replace=False)
     return Split(*(np.sort(part).astype(np.int64) for part in (forget, retain, validation, test, probe)))
 

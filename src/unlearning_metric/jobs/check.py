@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 from unlearning_metric.bank import Opened, opened_bank
+from unlearning_metric.config import UnlearningSettings
 from unlearning_metric.jobs.unlearn import Bench, prepare_bench
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import model_outputs
-from unlearning_metric.progress import LOGGER, one_by_one, run_record
+from unlearning_metric.progress import LOGGER, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_header, stored_key, write_document
+from unlearning_metric.training.recipe import one_by_one
 from unlearning_metric.training.train import make_dataset
 from unlearning_metric.unlearning.copies import Copies, method_of_file, run_copies
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
@@ -38,7 +40,7 @@ def check_method(
     method_file: Path | str,
     out: Path | str,
     method: str,
-    settings: dict[str, Any],
+    settings: UnlearningSettings | Mapping[str, Any],
     copies: int,
     limit: float,
     device: str,
@@ -64,17 +66,20 @@ def check_method(
     MethodError
         If the method does not fit the contract: says why, and how to become one.
     """
-    refuse_edited(provenance, {**user_files(settings), "file": method_file}, settings.get("interface", {}))
+    settings = UnlearningSettings.model_validate(settings)
+    read = {**user_files(settings.model.file, settings.training.file), "file": method_file}
+    refuse_edited(provenance, read, settings.interface)
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
     )
-    contract = (settings[name] for name in ("function", "options", "batches"))
-    given = method_of_file(method, method_file, *contract, settings.get("interface"))
+    given = method_of_file(
+        method, method_file, settings.function, settings.options, settings.batches, settings.interface
+    )
     bank = opened_bank(Path(out).parent)
     # Copy 0 again, after another one: what that leaves behind would show.
     runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
     document = check_document(bench, runs, method, settings, _retraining(original, retrained, bank), copies, limit)
-    document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings["training"]))}
+    document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings.training))}
     write_document(out, document)
     for line in summary_lines(document):
         LOGGER.info("%s", line)
@@ -96,7 +101,7 @@ def check_document(
     bench: Bench,
     runs: list[Copies],
     method: str,
-    settings: dict[str, Any],
+    settings: UnlearningSettings,
     retraining: dict[str, Any],
     copies: int,
     limit: float,
@@ -118,7 +123,7 @@ def check_document(
     alone, after_another = runs
     first, again, other = alone.states[0], after_another.states[0], after_another.states[1]
     before = bench.start.originals[0]
-    after = build_model(settings["model"], bench.start.image_shape, bench.start.num_classes, seed=0)
+    after = build_model(settings.model, bench.start.image_shape, bench.start.num_classes, seed=0)
     after.load_state_dict(first)
     after.to(next(before.parameters()).device)
     # Median: the first run also pays for warming up.
@@ -130,12 +135,12 @@ def check_document(
         "fits_contract": True,
         # What each parameter of its function got: a wrong binding is seen at a glance.
         "arguments": alone.bound,
-        "cuda": settings.get("interface", {}).get("cuda"),
+        "cuda": settings.interface.get("cuda"),
         "changes_parameters": not _equal(first, before.state_dict()),
         "differs_between_seeds": not _equal(first, other),
         "same_with_same_seed": _equal(first, again),
         "passes": {name: of_copy[0] for name, of_copy in alone.passes.items()},
-        **_evaluation(bench, {"before": before, "after": after}, settings["experiment_seed"]),
+        **_evaluation(bench, {"before": before, "after": after}, settings.experiment_seed),
         "efficiency": {
             "seconds_per_copy": seconds,
             "seconds_per_retraining": retraining["seconds"],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import DifficultySettings
 from unlearning_metric.forget.split import training_set
 from unlearning_metric.outputs.of_model import model_outputs
-from unlearning_metric.progress import LOGGER, Progress, one_by_one, run_record
+from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.training.recipe import one_by_one
 from unlearning_metric.training.train import make_dataset, refuse_untrainable, train_model
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
@@ -32,7 +35,7 @@ def measure_difficulty(
     dataset: Path | str,
     dataset_key: str,
     out: Path | str,
-    settings: dict[str, Any],
+    settings: DifficultySettings | Mapping[str, Any],
     device: str,
     provenance: dict[str, Any],
 ) -> None:
@@ -44,28 +47,29 @@ def measure_difficulty(
         ``validation_size`` of its data, and ``models``, an even number
     provenance : ``key`` and ``origin`` for the header
     """
-    refuse_edited(provenance, user_files(settings))
+    settings = DifficultySettings.model_validate(settings)
+    refuse_edited(provenance, user_files(settings.model.file, settings.training.file))
     data, header = read_npz(dataset, dataset_key)
-    seed = settings["experiment_seed"]
+    seed = settings.experiment_seed
     train, validation = training_set(data["y_train"], settings, seed, data.get("validation"))
     held = make_dataset(data, "train", validation, device)
-    progress = Progress(ROLE, settings["models"])
+    progress = Progress(ROLE, settings.models)
     losses = np.zeros(len(train))
     diverged = 0
-    for pair in range(settings["models"] // 2):
+    for pair in range(settings.models // 2):
         parts = halves(len(train), pair, seed)
         for number, (own, other) in enumerate((parts, parts[::-1])):
             trained_on = make_dataset(data, "train", train[own], device)
-            what = trained_on, settings["model"], header["num_classes"], settings["training"]
+            what = trained_on, settings.model, header["num_classes"], settings.training
             refuse_untrainable(*what)
             model = train_model(*what, Streams(seed, ROLE, 2 * pair + number), held)
             outputs, bad = model_outputs(model, {"held": make_dataset(data, "train", train[other], device)})
             losses[other] += outputs["held"]["loss"]
             diverged += bad
             progress.step()
-    losses /= settings["models"] // 2
-    record = run_record(device, one_by_one(settings["training"]))
+    losses /= settings.models // 2
+    record = run_record(device, one_by_one(settings.training))
     write_npz(out, {"examples": train, "loss": losses}, {**provenance, "diverged": diverged, "run": record})
     LOGGER.info("held-out loss: median %.3f, largest %.3f", np.median(losses), losses.max())
     if diverged:
-        LOGGER.warning("%d of %d models diverged, and count as wrong everywhere", diverged, settings["models"])
+        LOGGER.warning("%d of %d models diverged, and count as wrong everywhere", diverged, settings.models)

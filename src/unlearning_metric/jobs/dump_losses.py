@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import Model
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import own_line_of
@@ -27,7 +29,7 @@ def dump_losses(
     shard: Path | str,
     shard_key: str,
     models: list[int],
-    model_settings: dict[str, Any],
+    model_settings: Model | Mapping[str, Any],
     out: Path | str,
     device: str,
     on_diverged: str,
@@ -38,7 +40,8 @@ def dump_losses(
     Accuracies are counted over all retain and all test examples and kept for each model in the header, which
     ``provenance`` (key and origin) begins.
     """
-    refuse_edited(provenance, {"model.file": model_settings.get("file")})
+    model_settings = Model.model_validate(model_settings)
+    refuse_edited(provenance, {"model.file": model_settings.file})
     data, header = read_npz(dataset, dataset_key)
     indices, split_header = read_split(split, split_key)
     states, shard_header = read_models(shard, shard_key)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from unlearning_metric.config import Model
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import model_title
@@ -26,7 +27,7 @@ def import_original(
     dataset_key: str,
     checkpoint: Path | str,
     out: Path | str,
-    model_settings: dict[str, Any],
+    model_settings: Model | Mapping[str, Any],
     provenance: dict[str, Any],
 ) -> None:
     """Store the weights of an original model that was trained elsewhere.
@@ -40,7 +41,8 @@ def import_original(
     CheckpointError
         If the file cannot be read, or its tensors are not those of the model or not finite: names the first.
     """
-    refuse_edited(provenance, {"model.file": model_settings.get("file"), "original": checkpoint})
+    model_settings = Model.model_validate(model_settings)
+    refuse_edited(provenance, {"model.file": model_settings.file, "original": checkpoint})
     data, header = read_npz(dataset, dataset_key)
     model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0)
     state = fitted(read_checkpoint(checkpoint), model.state_dict(), checkpoint, model_title(model_settings))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import SplitSettings
 from unlearning_metric.forget.split import count_duplicates, make_split
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_npz
@@ -17,7 +19,7 @@ def split_data(
     dataset: Path | str,
     dataset_key: str,
     out: Path | str,
-    settings: dict[str, Any],
+    settings: SplitSettings | Mapping[str, Any],
     experiment_seed: int,
     provenance: dict[str, Any],
     difficulty: Path | str | None = None,
@@ -32,7 +34,8 @@ def split_data(
     ----------
     difficulty : file of `jobs.difficulty`, for a strategy that needs it
     """
-    refuse_edited(provenance, {"forget.path": settings["forget"].get("path")})
+    settings = SplitSettings.model_validate(settings)
+    refuse_edited(provenance, {"forget.path": settings.forget.path})
     data, header = read_npz(dataset, dataset_key)
     warnings: list[str] = []
     split = make_split(

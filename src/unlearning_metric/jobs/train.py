@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import TrainingSettings
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.user_nets import model_title, start_is_fixed
 from unlearning_metric.outputs.of_model import is_finite
@@ -27,7 +29,7 @@ def train_shard(
     out: Path | str,
     role: str,
     models: list[int],
-    settings: dict[str, Any],
+    settings: TrainingSettings | Mapping[str, Any],
     device: str,
     provenance: dict[str, Any],
 ) -> None:
@@ -39,27 +41,28 @@ def train_shard(
     settings : ``experiment_seed``, ``model`` and ``training`` of the configuration
     provenance : ``key`` and ``origin`` for the header
     """
-    refuse_edited(provenance, user_files(settings))
+    settings = TrainingSettings.model_validate(settings)
+    refuse_edited(provenance, user_files(settings.model.file, settings.training.file))
     data, header = read_npz(dataset, dataset_key)
     indices = read_split(split, split_key)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
     examples = make_dataset(data, "train", chosen, device)
     validation = make_dataset(data, "train", indices["validation"], device)
-    model, shape = settings["model"], tuple(examples.images.shape[1:])
-    if model["name"] is None and start_is_fixed(model, shape, header["num_classes"]):
+    model, shape = settings.model, tuple(examples.images.shape[1:])
+    if model.name is None and start_is_fixed(model, shape, header["num_classes"]):
         LOGGER.warning(
             "warning: model %s starts from the same weights whatever the seed. Right for a pretrained net; any other "
             "must set no seed in its function, or retrained models differ by the order of their batches alone",
             model_title(model),
         )
-    recipe = with_engine(examples, model, header["num_classes"], settings["training"])
+    recipe = with_engine(examples, model, header["num_classes"], settings.training)
     progress = Progress(role, len(models))
     states, seconds = train_models(
         examples,
         model,
         header["num_classes"],
         recipe,
-        settings["experiment_seed"],
+        settings.experiment_seed,
         role,
         models,
         progress.step,

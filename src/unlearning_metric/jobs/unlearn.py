@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from unlearning_metric.config import UnlearningSettings
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.progress import Progress, one_by_one, run_record
+from unlearning_metric.progress import Progress, run_record
 from unlearning_metric.store.files import read_models, read_npz, write_models
 from unlearning_metric.store.shards import original_folder
-from unlearning_metric.training.recipe import class_weights
+from unlearning_metric.training.recipe import class_weights, one_by_one
 from unlearning_metric.training.train import make_dataset, synchronize
 from unlearning_metric.unlearning.copies import method_of_file, run_copies
 from unlearning_metric.unlearning.offer import Start
@@ -48,7 +49,7 @@ def prepare_bench(
     split_key: str,
     originals: list[str],
     originals_key: str,
-    settings: dict[str, Any],
+    settings: UnlearningSettings,
     device: str,
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
@@ -59,7 +60,7 @@ def prepare_bench(
     indices = read_split(split, split_key)[0].arrays()
     bases = []
     for _, state in sorted(_states(originals, originals_key).items()):
-        base = build_model(settings["model"], data["x_train"].shape[1:], header["num_classes"], seed=0)
+        base = build_model(settings.model, data["x_train"].shape[1:], header["num_classes"], seed=0)
         base.load_state_dict(state)
         bases.append(base.to(device).eval())
     trained_on = np.concatenate([indices["retain"], indices["forget"]])
@@ -67,12 +68,12 @@ def prepare_bench(
         originals=bases,
         datasets={name: make_dataset(data, "train", indices[name], device) for name in READ},
         num_classes=header["num_classes"],
-        model_settings=settings["model"],
-        recipe=settings["training"],
+        model_settings=settings.model,
+        recipe=settings.training,
         weights=class_weights(data["y_train"][trained_on], header["num_classes"]),
-        experiment_seed=settings["experiment_seed"],
+        experiment_seed=settings.experiment_seed,
         oracles=_states(oracles, oracles_key) if oracles else None,
-        trained_here=settings["trained_here"],
+        trained_here=settings.trained_here,
         original=original,
     )
     return Bench(data, indices, start)
@@ -109,7 +110,7 @@ def unlearn_shard(
     out: Path | str,
     method: str,
     models: list[int],
-    settings: dict[str, Any],
+    settings: UnlearningSettings | Mapping[str, Any],
     device: str,
     provenance: dict[str, Any],
     *,
@@ -131,18 +132,21 @@ def unlearn_shard(
     original : number of the original that all these copies start from; None where copy i starts from original i
     max_seconds : time limit of a copy; None for none
     """
-    refuse_edited(provenance, {**user_files(settings), "file": method_file}, settings.get("interface", {}))
+    settings = UnlearningSettings.model_validate(settings)
+    read = {**user_files(settings.model.file, settings.training.file), "file": method_file}
+    refuse_edited(provenance, read, settings.interface)
     bench = prepare_bench(
         dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key,
         original,
     )  # fmt: skip
-    contract = (settings[name] for name in ("function", "options", "batches"))
-    given = method_of_file(method, method_file, *contract, settings.get("interface"))
+    given = method_of_file(
+        method, method_file, settings.function, settings.options, settings.batches, settings.interface
+    )
     _load_libraries(device)
     progress = Progress(method, len(models))
     copies = run_copies(given, bench.start, models, progress.step, max_seconds)
     record = {
-        **run_record(device, one_by_one(settings["training"])),
+        **run_record(device, one_by_one(settings.training)),
         "seconds": [copies.seconds[index] for index in models],
         "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
     }

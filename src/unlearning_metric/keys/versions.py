@@ -29,7 +29,7 @@ VERSIONS: dict[str, Version] = {
     "check": Version(2, "as that of unlearn"),
     "dump_losses": Version(1, "the first"),
     "import_dump": Version(1, "the first"),
-    "score": Version(3, "the half-split ceiling is corrected, held-out errors are averaged over tied rules"),
+    "score": Version(4, "intervals of fewer than 32 models are wider"),
     "leaderboard": Version(2, "all pairs are compared, with Holm's correction"),
     "report": Version(3, "a page that answers: any example attacked, examples filtered, two methods compared"),
 }

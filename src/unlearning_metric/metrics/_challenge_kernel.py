@@ -214,14 +214,16 @@ def _best_interval(best, values, narrow, wide, ends, width, log_room, log_rate):
 @compiled
 def _select(pooled, places, label, values, first, second):
     """The values that `label` puts on side 1 or 2, in order, and how many of each side are among the first k."""
-    size = 0
+    size = ones = 0
     for index in range(pooled.size):
         side = label[places[index]]
         # Written in any case: a jump that cannot be foretold would cost more.
         values[size] = pooled[index]
-        first[size + 1] = first[size] + (side == 1)
-        second[size + 1] = second[size] + (side == 2)
+        ones += side & 1
+        first[size + 1] = ones
         size += side != 0
+    for count in range(size + 1):
+        second[count] = count - first[count]
 
 
 @compiled

@@ -6,10 +6,10 @@ examples, since a net is built without them, and they are trained like all other
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
+
+from unlearning_metric.config import Model
 
 
 class ScaledLinear(nn.Module):
@@ -56,7 +56,7 @@ def _patches(channels: int) -> torch.Tensor:
     return torch.cat([filters, -filters])
 
 
-def airbench(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+def airbench(settings: Model, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     """Three blocks of two convolutions of 64, 256 and 256 features: 2 M parameters, 0.7 GFLOP to train on an image."""
     channels = image_shape[2]
     first = nn.Conv2d(channels, 8 * channels, 2, bias=True)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import nn
 
+from unlearning_metric.config import Model
+from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.airbench import airbench
 from unlearning_metric.nets.pretrained import start_from_weights
-from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
 from unlearning_metric.nets.user_nets import ModelError, does_not_take, look_at, own_net, try_out
 from unlearning_metric.runtime.guards import seeded
 
 
-def digits_cnn(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+def digits_cnn(settings: Model, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     """Two strided convolutions with batch norm and a linear head: 11 k parameters on 8x8 grey images."""
     height, width, channels = image_shape
-    features = settings["width"]
+    features = settings.width
     sides = [((side - 2) // 2 + 1 + 1) // 2 for side in (height, width)]
     return nn.Sequential(
         nn.Conv2d(channels, features, 4, stride=2, padding=1, bias=False),
@@ -46,7 +46,7 @@ class FlattenChannelsLast(nn.Module):
         return features.permute(0, 2, 3, 1).flatten(1)
 
 
-def cnn_small(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+def cnn_small(settings: Model, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     """Three convolutions with batch norm, the first two strided, and a linear head: 99 k parameters on CIFAR-10.
 
     Few wide steps: on a CPU it reaches 60 % of the peak of matrix multiplication, where narrow deep nets reach 20 %.
@@ -62,9 +62,9 @@ def cnn_small(settings: dict[str, Any], image_shape: tuple[int, int, int], num_c
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), FlattenChannelsLast(), head)
 
 
-def mlp(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> nn.Module:
+def mlp(settings: Model, image_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     """Fully connected layers with ReLU on the flattened image."""
-    sizes = [math.prod(image_shape), *settings["hidden"]]
+    sizes = [math.prod(image_shape), *settings.hidden]
     layers: list[nn.Module] = [nn.Flatten()]
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
@@ -72,7 +72,7 @@ def mlp(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int
 
 
 #: model name -> function(settings, (height, width, channels), num_classes) -> module
-MODELS: dict[str, Callable[[dict[str, Any], tuple[int, ...], int], nn.Module]] = {
+MODELS: dict[str, Callable[[Model, tuple[int, ...], int], nn.Module]] = {
     "digits_cnn": digits_cnn,
     "cnn_small": cnn_small,
     "airbench": airbench,
@@ -83,7 +83,7 @@ MODELS: dict[str, Callable[[dict[str, Any], tuple[int, ...], int], nn.Module]] =
 FOR_VECTORS = ("mlp",)
 
 
-def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Module:
+def build_model(settings: Model, image_shape: tuple[int, ...], num_classes: int, seed: int) -> nn.Module:
     """A freshly initialised model, contiguous in memory; the global random states are left as they were.
 
     Parameters
@@ -99,22 +99,22 @@ def build_model(settings: dict[str, Any], image_shape: tuple[int, ...], num_clas
     UserCodeError
         If the user's own function fails.
     """
-    if len(image_shape) != 3 and settings["name"] is not None and settings["name"] not in FOR_VECTORS:
+    if len(image_shape) != 3 and settings.name is not None and settings.name not in FOR_VECTORS:
         raise ModelError(
-            f"model.name {settings['name']} needs images [height, width, channels]; the examples are "
+            f"model.name {settings.name} needs images [height, width, channels]; the examples are "
             f"{list(image_shape)}. Set model.name to {' or '.join(FOR_VECTORS)}."
         )
     with seeded(seed):
-        if settings["name"] is None:
+        if settings.name is None:
             model = own_net(settings, image_shape, num_classes)
-        elif settings["name"] in MODELS:
-            model = MODELS[settings["name"]](settings, image_shape, num_classes)
+        elif settings.name in MODELS:
+            model = MODELS[settings.name](settings, image_shape, num_classes)
         else:
-            model = _torchvision(settings["name"], image_shape, num_classes)
+            model = _torchvision(settings.name, image_shape, num_classes)
         try_out(model, settings, image_shape, num_classes)
-        if settings.get("weights") is not None:
+        if settings.weights is not None:
             start_from_weights(model, settings)
-        if settings["name"] is None:
+        if settings.name is None:
             look_at(model, settings, image_shape, num_classes)
     return model
 

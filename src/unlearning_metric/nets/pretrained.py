@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
+from unlearning_metric.config import Model
+from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.user_nets import ModelError, model_title
 from unlearning_metric.runtime.working_folder import project_path
 from unlearning_metric.user_code.failures import first_line
@@ -19,7 +18,7 @@ from unlearning_metric.user_code.failures import first_line
 FILES = (".pt", ".pth", ".bin", ".safetensors")
 
 
-def start_from_weights(model: nn.Module, settings: Mapping[str, Any]) -> None:
+def start_from_weights(model: nn.Module, settings: Model) -> None:
     """Load the weights that the configuration names into a net; its last layer keeps its own where classes differ.
 
     Parameters
@@ -31,8 +30,8 @@ def start_from_weights(model: nn.Module, settings: Mapping[str, Any]) -> None:
     ModelError
         If the file is not there, cannot be read, or has not the net's tensors.
     """
-    wanted, weights = model.state_dict(), settings["weights"]
-    given = _read(settings["name"], weights)
+    wanted, weights = model.state_dict(), settings.weights
+    given = _read(settings.name, weights)
     head = _head(model)
     given = {name: tensor for name, tensor in given.items() if not name.lower().startswith("aux")}
     differing = {name for name in wanted.keys() & given.keys() if wanted[name].shape != given[name].shape}

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from unlearning_metric.config import Model
+
 #: Beginning of a name -> what that net must be told besides the number of classes, of images of a size.
 _MORE: dict[str, Any] = {
     "googlenet": lambda height, width: {"aux_logits": False, "init_weights": True},
@@ -50,7 +52,7 @@ def _take_channels(net: nn.Module, channels: int) -> None:
     setattr(net.get_submodule(parent), name, replaced)
 
 
-def resnet18_cifar(settings: dict[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+def resnet18_cifar(settings: Model, image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     """ResNet-18 for small images: a first convolution of 3x3 with stride 1, and no max-pooling (He et al. 2016)."""
     net = torchvision_net("resnet18", (*image_shape[:2], 3), num_classes)
     net.conv1 = nn.Conv2d(image_shape[2], 64, 3, stride=1, padding=1, bias=False)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from unlearning_metric.config import Model
 from unlearning_metric.errors import UserCodeError, UserError
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.runtime.working_folder import project_path
@@ -39,9 +40,9 @@ class ModelError(UserError, ValueError):
     """A net that does not fit the data."""
 
 
-def model_title(settings: dict[str, Any]) -> str:
+def model_title(settings: Model) -> str:
     """What a model is called: its name, or the file that builds it."""
-    return settings["name"] or Path(settings["file"]).name
+    return settings.name or Path(settings.file).name
 
 
 def input_shape(image_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -56,28 +57,28 @@ def _builder(file: Path, function: str) -> Callable[..., nn.Module]:
         return load_function(file, function, NET)
 
 
-def builder_of(settings: dict[str, Any]) -> Callable[..., nn.Module]:
+def builder_of(settings: Model) -> Callable[..., nn.Module]:
     """The user's function that builds the net."""
-    return _builder(project_path(settings["file"]), settings["function"])
+    return _builder(project_path(settings.file), settings.function)
 
 
-def own_net(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> nn.Module:
+def own_net(settings: Model, image_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     """What the user's function builds."""
     function, shape = builder_of(settings), input_shape(image_shape)
     known = {"num_classes": num_classes, "input_shape": shape, "in_channels": shape[0]}
-    needed = bind(function, settings["options"], NET)
-    options = typed_options(function, settings["options"], NET)
+    needed = bind(function, settings.options, NET)
+    options = typed_options(function, settings.options, NET)
     dtype = torch.get_default_dtype()
     try:
         with user_code_runs(
-            f"model file {Path(settings['file']).name}: {settings['function']} failed", function, UserCodeError
+            f"model file {Path(settings.file).name}: {settings.function} failed", function, UserCodeError
         ):
             net = function(**{name: known[name] for name in needed}, **options)
     finally:
         torch.set_default_dtype(dtype)
     if not isinstance(net, nn.Module):
         raise UserCodeError(
-            f"model file {Path(settings['file']).name}: {settings['function']} returned {type(net).__name__}; it must "
+            f"model file {Path(settings.file).name}: {settings.function} returned {type(net).__name__}; it must "
             "return an nn.Module."
         )
     # Compiled nets have other names of tensors; what is compiled is said by the recipe.
@@ -122,7 +123,7 @@ def _is_storable(dtype: torch.dtype) -> bool:
 
 
 def try_out(
-    model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, examples: int = 2
+    model: nn.Module, settings: Model, image_shape: tuple[int, ...], num_classes: int, examples: int = 2
 ) -> None:
     """Hand examples to a model, so that one that does not fit the data says so before it is trained.
 
@@ -135,7 +136,7 @@ def try_out(
     try:
         logits = _evaluated(model, torch.zeros(examples, *input_shape(image_shape), dtype=torch.float32))
     except Exception as error:
-        place = own_line(builder_of(settings), error) if settings["name"] is None else ""
+        place = own_line(builder_of(settings), error) if settings.name is None else ""
         raise ModelError(does_not_take(title, image_shape, error, examples, place)) from error
     finally:
         model.train()
@@ -179,7 +180,7 @@ def _evaluated(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 _LOOKED_AT: set[str] = set()
 
 
-def look_at(model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> None:
+def look_at(model: nn.Module, settings: Model, image_shape: tuple[int, ...], num_classes: int) -> None:
     """Refuse a net of the user's that could not be trained, stored or scored, before hours go into it.
 
     Once in a process, and on copies: a net may change in each forward pass, and no model may depend on which was first.
@@ -192,7 +193,7 @@ def look_at(model: nn.Module, settings: dict[str, Any], image_shape: tuple[int, 
     UserCodeError
         If it fails in train mode.
     """
-    asked = json.dumps([settings, image_shape, num_classes], default=str)
+    asked = json.dumps([settings.model_dump(), image_shape, num_classes], default=str)
     if asked in _LOOKED_AT:
         return
     title, shape = model_title(settings), input_shape(image_shape)
@@ -239,7 +240,7 @@ def _copied(model: nn.Module, title: str) -> nn.Module:
         ) from error
 
 
-def _train_mode(model: nn.Module, settings: dict[str, Any], images: torch.Tensor, num_classes: int) -> torch.Tensor:
+def _train_mode(model: nn.Module, settings: Model, images: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Output of a net of the user's for two examples in train mode, which changes it."""
     title = model_title(settings)
     try:
@@ -253,7 +254,7 @@ def _train_mode(model: nn.Module, settings: dict[str, Any], images: torch.Tensor
     return logits
 
 
-def start_is_fixed(settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int) -> bool:
+def start_is_fixed(settings: Model, image_shape: tuple[int, ...], num_classes: int) -> bool:
     """Whether a net of the user's starts from the same weights whatever the seed, as a pretrained one does."""
     states = []
     for seed in (0, 1):
@@ -264,7 +265,7 @@ def start_is_fixed(settings: dict[str, Any], image_shape: tuple[int, ...], num_c
     return len(states[0]) == len(states[1]) and all(map(torch.equal, *states))
 
 
-def refuse_without_gradient(model: nn.Module, settings: dict[str, Any], images: torch.Tensor, num_classes: int) -> None:
+def refuse_without_gradient(model: nn.Module, settings: Model, images: torch.Tensor, num_classes: int) -> None:
     """Check that a recipe has something to train in a net of the user's, which is changed.
 
     Parameters
@@ -326,7 +327,7 @@ def refuse_changed_values(model: nn.Module, other: nn.Module, images: torch.Tens
 
 
 @contextmanager
-def own_line_of(settings: dict[str, Any]) -> Iterator[None]:
+def own_line_of(settings: Model) -> Iterator[None]:
     """Turn an exception that a net of the user's own raises into a message with its line.
 
     Raises
@@ -339,7 +340,7 @@ def own_line_of(settings: dict[str, Any]) -> Iterator[None]:
     except UserCodeError:
         raise
     except Exception as error:
-        place = own_line(builder_of(settings), error) if settings["name"] is None else ""
+        place = own_line(builder_of(settings), error) if settings.name is None else ""
         if not place or isinstance(error, torch.OutOfMemoryError):
             raise
         raise UserCodeError(

@@ -123,13 +123,15 @@ class Challenge(_Part):
 
 
 class Subset(_Part):
-    """The score of fewer models. Never rank scores of different numbers of models: a method's fall with it."""
+    """The score of fewer models. Never rank scores of different numbers of models: a method's falls with it."""
 
     models: int = Field(description="Models a side.")
     subsets: int = Field(description="Random subsets averaged.")
-    forgetting_score: float
+    forgetting_score: float = Field(description="Mean over the subsets.")
     interval: Interval | None = Field(
-        description="95 %, another draw of the models; null below 16 models in all or 8 forget examples."
+        description="95 %, another draw of the models, of the mean over the subsets: one run with so few models varies "
+        "more. Null below 16 models in all or 8 forget examples. From several originals the mean of the intervals from "
+        "each, which leaves out their choice."
     )
 
 
@@ -139,7 +141,8 @@ class Stratum(_Part):
     examples: int
     forgetting_score: float
     interval: Interval | None = Field(
-        description="95 %, another draw of the models; null for fewer than 8 examples or 16 models."
+        description="95 %, another draw of the models; null for fewer than 8 examples or 16 models. From several "
+        "originals the mean of the intervals from each, which leaves out their choice."
     )
 
 

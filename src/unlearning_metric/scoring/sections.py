@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from unlearning_metric.metrics.intervals import BLOCKS, LEAST_MODELS, deletions
+from unlearning_metric.metrics.intervals import BLOCKS, LEAST_MODELS, deletions, most_freedom
 from unlearning_metric.metrics.record import Columns, Given, Metric
 from unlearning_metric.scoring.intervals import LEAST_EXAMPLES
 from unlearning_metric.scoring.parts import in_parts
@@ -100,7 +100,8 @@ def _interval(metric: Metric, sides: Sides, given: Given, seed: int, value: floa
         return metric.summary(metric.complete(metric.measure(reference[line], other[line], given)))[metric.interval]
 
     values = in_parts(f"interval of {metric.title}", left_out, kept[0])
-    half = float(stdtrit(BLOCKS - 1, 0.975)) * math.sqrt(factor * float(np.var(values)))
+    known = min(BLOCKS - 1, most_freedom(models))
+    half = float(stdtrit(known, 0.975)) * math.sqrt(factor * float(np.var(values)))
     return [max(value - half, 0.0), value + half]
 
 

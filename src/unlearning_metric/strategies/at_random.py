@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.record import ForgetSettings, Strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,10 +12,10 @@ if TYPE_CHECKING:
     from unlearning_metric.strategies.candidates import Candidates
 
 
-def random_examples(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def random_examples(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples; with ``stratified`` the same share of each class."""
     count = candidates.wanted_count(settings)
-    if settings.get("stratified"):
+    if settings.stratified:
         return candidates.stratified(count, rng)
     return rng.choice(len(candidates), size=count, replace=False)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.record import ForgetSettings, Strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,9 +12,9 @@ if TYPE_CHECKING:
     from unlearning_metric.strategies.candidates import Candidates
 
 
-def whole_class(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def whole_class(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """Every training example of the class ``label``."""
-    return candidates.of_classes([settings["label"]], "forget.label")
+    return candidates.of_classes([settings.label], "forget.label")
 
 
 STRATEGY = Strategy("class", whole_class, "all of the class `label`. No retain example is of it then", needs=("label",))

@@ -7,10 +7,9 @@ estimate also asks for the loss of models that did train on it (Feldman and Zhan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import by_difficulty
+from unlearning_metric.strategies.record import ForgetSettings, by_difficulty
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
     from unlearning_metric.strategies.candidates import Candidates
 
 
-def hardest(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def hardest(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those with the largest held-out loss."""
     count = candidates.wanted_count(settings)
     return (-candidates.difficulty).argsort(kind="stable")[:count]
 
 
-def easiest(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def easiest(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those with the smallest held-out loss."""
     count = candidates.wanted_count(settings)
     return candidates.difficulty.argsort(kind="stable")[:count]

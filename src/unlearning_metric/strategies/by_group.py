@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unlearning_metric.errors import DataError
-from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.record import ForgetSettings, Strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from unlearning_metric.strategies.candidates import Candidates
 
 
-def whole_groups(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def whole_groups(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """Every training example of the groups ``groups``, or of ``count`` or ``fraction`` of the groups.
 
     The latter are random ones, or with ``order: sorted`` the first in ascending order, among the groups that have
@@ -28,9 +27,9 @@ def whole_groups(candidates: Candidates, settings: Mapping[str, Any], rng: np.ra
             "npz file that holds the array groups_train."
         )
     present = np.unique(candidates.groups)
-    if settings["groups"] is not None:
+    if settings.groups is not None:
         # As Python's integers: NumPy would compare some of 64 bits as floats.
-        wanted = sorted(set(settings["groups"]))
+        wanted = sorted(set(settings.groups))
         absent = sorted(set(wanted) - set(present.tolist()))
         if absent:
             raise DataError(
@@ -40,7 +39,7 @@ def whole_groups(candidates: Candidates, settings: Mapping[str, Any], rng: np.ra
         chosen = np.array(wanted, dtype=np.int64)
     else:
         count = candidates.wanted_count(settings, len(present), "groups that have training examples")
-        chosen = present[:count] if settings["order"] == "sorted" else rng.choice(present, size=count, replace=False)
+        chosen = present[:count] if settings.order == "sorted" else rng.choice(present, size=count, replace=False)
     return np.flatnonzero(np.isin(candidates.groups, chosen))
 
 

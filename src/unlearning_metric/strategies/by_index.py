@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from unlearning_metric.strategies.index_file import read_indices
-from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.record import ForgetSettings, Strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["STRATEGY", "listed", "read_indices"]
 
 
-def listed(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def listed(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """The examples whose indices stand in the file ``path``."""
     return candidates.positions(candidates.listed)
 

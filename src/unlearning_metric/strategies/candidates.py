@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import yaml
 
 from unlearning_metric.data.images import DataError
 from unlearning_metric.spelling import composed, looks_of
+from unlearning_metric.strategies.record import ForgetSettings
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Candidates:
         return stratified(self.labels, size, rng)
 
     def wanted_count(
-        self, settings: Mapping[str, Any], available: int | None = None, what: str = "training examples"
+        self, settings: ForgetSettings, available: int | None = None, what: str = "training examples"
     ) -> int:
         """``count``, or ``fraction`` of what is available, in whole numbers; without a number of all examples.
 
@@ -81,9 +82,9 @@ class Candidates:
             If it is none or more than there are; ``what`` says of what.
         """
         available = len(self) if available is None else available
-        count = settings.get("count")
+        count = settings.count
         if count is None:
-            count = round(settings["fraction"] * available)
+            count = round(settings.fraction * available)
         if not 0 < count <= available:
             raise DataError(
                 f"the forget set would hold {count} of {available} {what}. Change forget.count or forget.fraction."

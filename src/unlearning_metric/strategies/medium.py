@@ -6,10 +6,9 @@ RUM (Zhao et al., arXiv 2406.01257) tells examples of low, medium and high memor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import by_difficulty
+from unlearning_metric.strategies.record import ForgetSettings, by_difficulty
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from unlearning_metric.strategies.candidates import Candidates
 
 
-def medium(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def medium(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those in the middle of the order by held-out loss."""
     count = candidates.wanted_count(settings)
     first = (len(candidates) - count) // 2

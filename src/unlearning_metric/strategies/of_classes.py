@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.record import ForgetSettings, Strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,10 +12,10 @@ if TYPE_CHECKING:
     from unlearning_metric.strategies.candidates import Candidates
 
 
-def part_of_classes(candidates: Candidates, settings: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def part_of_classes(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples of the classes ``labels``, taken together."""
-    members = candidates.of_classes(settings["labels"], "forget.labels")
-    of = f"training examples of the classes {', '.join(map(str, settings['labels']))}"
+    members = candidates.of_classes(settings.labels, "forget.labels")
+    of = f"training examples of the classes {', '.join(map(str, settings.labels))}"
     return rng.choice(members, size=candidates.wanted_count(settings, len(members), of), replace=False)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import arithmetic
@@ -35,13 +36,13 @@ class GraphError(UserError, ValueError):
     """A net, a recipe or a host of which no training can be recorded."""
 
 
-def graph_refusal(model_settings: dict[str, Any], recipe: dict[str, Any], device: str) -> str | None:
+def graph_refusal(model_settings: Model, recipe: Training, device: str) -> str | None:
     """Why no step of such a training can be recorded, as far as can be said without trying; None where it may be."""
     if device != "cuda":
         return "it is for GPUs, and this job runs on a CPU"
-    if recipe["file"] is not None:
-        return f"{recipe['file']} trains the models"
-    if model_settings["name"] is None:
+    if recipe.file is not None:
+        return f"{recipe.file} trains the models"
+    if model_settings.name is None:
         return "what a net of your own does in Python would not be repeated"
     return None
 
@@ -54,11 +55,11 @@ class GraphTrainer:
         dataset: ImageDataset,
         model: nn.Module,
         num_classes: int,
-        recipe: dict[str, Any],
+        recipe: Training,
         recorder: Callable[[], Any] = Recorder,
     ) -> None:
         self.recorder, self.recipe, self.examples = recorder(), recipe, len(dataset)
-        self.batches = -(-self.examples // recipe["batch_size"])
+        self.batches = -(-self.examples // recipe.batch_size)
         self.steps = total_steps(recipe, self.batches)
         device = dataset.images.device
         rates = [learning_rate(recipe, step, self.steps, self.batches) for step in range(self.steps)]
@@ -66,7 +67,7 @@ class GraphTrainer:
         kind = torch.float32 if device.type == "cuda" else torch.float64
         self.rates = torch.tensor(rates, dtype=kind, device=device)
         self.order = torch.zeros(self.examples, dtype=torch.int64, device=device)
-        augmented = bool(recipe["crop"] or recipe["flip"])
+        augmented = bool(recipe.crop or recipe.flip)
         self.drawn = torch.zeros((3, self.examples), dtype=torch.int32, device=device) if augmented else None
         # The place in the epoch and the step, which the recorded step itself moves on.
         self.cursor = torch.zeros(2, dtype=torch.int64, device=device)
@@ -76,7 +77,7 @@ class GraphTrainer:
 
     def _sizes(self) -> list[int]:
         """Sizes of an epoch's batches: the last one may be smaller."""
-        size = self.recipe["batch_size"]
+        size = self.recipe.batch_size
         sizes = [min(size, self.examples)]
         if self.examples > size and self.examples % size and self.steps >= self.batches:
             sizes.append(self.examples % size)
@@ -84,7 +85,7 @@ class GraphTrainer:
 
     def size_of(self, batch: int) -> int:
         """Examples of a batch of an epoch."""
-        return min(self.recipe["batch_size"], self.examples - batch * self.recipe["batch_size"])
+        return min(self.recipe.batch_size, self.examples - batch * self.recipe.batch_size)
 
     def _recorded(self, size: int) -> Callable[[], None]:
         places, moved = (torch.tensor(value, device=self.cursor.device) for value in (list(range(size)), [size, 1]))
@@ -152,7 +153,7 @@ class GraphTrainer:
 def train_graph(
     dataset: ImageDataset,
     num_classes: int,
-    recipe: dict[str, Any],
+    recipe: Training,
     streams: Sequence[Streams],
     initial: Callable[[Streams], nn.Module],
     recorder: Callable[[], Any] = Recorder,

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from unlearning_metric.config import Training
 from unlearning_metric.errors import UserError
 
 
@@ -15,7 +16,7 @@ class PrecisionError(UserError, ValueError):
     """The configuration asks for arithmetic that this host has not."""
 
 
-def refuse_unsupported(recipe: dict[str, Any], device: str) -> None:
+def refuse_unsupported(recipe: Training, device: str) -> None:
     """Check that this host can compute as the recipe says.
 
     Raises
@@ -23,7 +24,7 @@ def refuse_unsupported(recipe: dict[str, Any], device: str) -> None:
     PrecisionError
         For ``bf16`` where the processor or the GPU has no such instructions.
     """
-    if recipe["precision"] != "bf16":
+    if recipe.precision != "bf16":
         return
     if device == "cuda":
         supported, what = torch.cuda.is_bf16_supported(including_emulation=False), torch.cuda.get_device_name(0)
@@ -50,19 +51,19 @@ def _allows_tf32(setting: Any) -> bool:
 
 
 @contextmanager
-def arithmetic(recipe: dict[str, Any], device: str) -> Iterator[None]:
+def arithmetic(recipe: Training, device: str) -> Iterator[None]:
     """Whether a GPU may round fp32 operands to TF32: as the recipe says within the block, never outside."""
     settings = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [_allows_tf32(setting) for setting in settings]
     try:
         for setting in settings:
-            setting.allow_tf32 = recipe["tf32"] and device == "cuda"
+            setting.allow_tf32 = recipe.tf32 and device == "cuda"
         yield
     finally:
         for setting, value in zip(settings, before, strict=True):
             setting.allow_tf32 = value
 
 
-def autocast(recipe: dict[str, Any], device: str) -> torch.autocast:
+def autocast(recipe: Training, device: str) -> torch.autocast:
     """The forward pass in the recipe's precision."""
-    return torch.autocast(device, torch.bfloat16, enabled=recipe["precision"] == "bf16")
+    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from unlearning_metric.config import Training
 
-def total_steps(recipe: dict[str, Any], batches: int) -> int:
+
+def one_by_one(recipe: Training) -> Training:
+    """The recipe, for the record of a job that handles models one after another whatever the recipe says."""
+    return recipe.model_copy(update={"engine": "loop", "compile": False})
+
+
+def total_steps(recipe: Training, batches: int) -> int:
     """Steps of a training whose epoch has so many batches."""
-    return recipe["steps"] if recipe["steps"] is not None else recipe["epochs"] * batches
+    return recipe.steps if recipe.steps is not None else recipe.epochs * batches
 
 
-def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -> float:
+def learning_rate(recipe: Training, step: int, steps: int, batches: int) -> float:
     """Learning rate of step ``step`` of ``steps`` (0-based), from ``schedule``, ``lr`` and ``warmup``.
 
     ``cosine`` falls at each step, ``cosine_by_epoch`` at the end of each epoch of ``batches`` steps.
@@ -24,14 +30,14 @@ def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -
     them unless the share is 0, and falls by a half cosine to nearly 0 (Smith and Topin, arXiv 1708.07120, in its common
     cosine form).
     """
-    peak, schedule = recipe["lr"], recipe["schedule"]
+    peak, schedule = recipe.lr, recipe.schedule
     if schedule == "constant":
         return peak
     if schedule == "cosine_by_epoch":
         return peak * 0.5 * (1 + math.cos(math.pi * (step // batches) / math.ceil(steps / batches)))
     if schedule == "cosine":
         return peak * 0.5 * (1 + math.cos(math.pi * step / steps))
-    rise = max(1, round(recipe["warmup"] * steps)) if recipe["warmup"] else 0
+    rise = max(1, round(recipe.warmup * steps)) if recipe.warmup else 0
     if step < rise:
         low = peak / 25
         return low + (peak - low) * 0.5 * (1 - math.cos(math.pi * step / rise))
@@ -39,7 +45,7 @@ def learning_rate(recipe: dict[str, Any], step: int, steps: int, batches: int) -
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter], recipe: dict[str, Any], rate: torch.Tensor | None = None
+    parameters: Iterable[nn.Parameter], recipe: Training, rate: torch.Tensor | None = None
 ) -> torch.optim.Optimizer:
     """The recipe's optimizer in its fused form.
 
@@ -47,17 +53,17 @@ def make_optimizer(
     ----------
     rate : the learning rate as a number on the device, which may change there without a word to the optimizer
     """
-    common = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "fused": True}
+    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
     optimizer: torch.optim.Optimizer
-    if recipe["optimizer"] == "sgd":
-        optimizer = torch.optim.SGD(parameters, momentum=recipe["momentum"], **common)
-        if recipe["momentum"]:
+    if recipe.optimizer == "sgd":
+        optimizer = torch.optim.SGD(parameters, momentum=recipe.momentum, **common)
+        if recipe.momentum:
             # The first step makes of zeros what it makes of nothing. PyTorch fails where a parameter has its first
             # gradient in a later step, as in a net that skips layers at random.
             for parameter in optimizer.param_groups[0]["params"]:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     else:
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
         optimizer = kind(parameters, capturable=rate is not None, **common)
     if rate is not None:
         # Afterwards: a constructor compares a rate with 0, for which the device would have to be waited for.
@@ -73,12 +79,12 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
         return np.where(counts > 0, counts.sum() / (100.0 * counts), 0.0).astype(np.float32)
 
 
-def loss_function(recipe: dict[str, Any], labels: torch.Tensor, num_classes: int) -> nn.CrossEntropyLoss:
+def loss_function(recipe: Training, labels: torch.Tensor, num_classes: int) -> nn.CrossEntropyLoss:
     """The recipe's cross-entropy, for models that are trained on examples of these labels.
 
     Its class weights are of those examples alone: a model that is retrained knows nothing of the others.
     """
     weight = None
-    if recipe["class_weights"]:
+    if recipe.class_weights:
         weight = torch.as_tensor(class_weights(labels.cpu().numpy(), num_classes), device=labels.device)
-    return nn.CrossEntropyLoss(weight, label_smoothing=recipe["label_smoothing"])
+    return nn.CrossEntropyLoss(weight, label_smoothing=recipe.label_smoothing)

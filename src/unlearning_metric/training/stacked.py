@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +18,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import arithmetic, autocast
@@ -36,9 +36,9 @@ class StackingError(UserError, ValueError):
 
 def train_stacked(
     dataset: ImageDataset,
-    model_settings: dict[str, Any],
+    model_settings: Model,
     num_classes: int,
-    recipe: dict[str, Any],
+    recipe: Training,
     streams: Sequence[Streams],
     initial: Callable[..., nn.Module],
 ) -> list[dict[str, torch.Tensor]]:
@@ -149,10 +149,10 @@ def _batch_norm(layer: _BatchNorm, values: torch.Tensor) -> torch.Tensor:
 class _Batches:
     """Endless batches of all models: images [models, batch, ...], labels [models, batch]."""
 
-    def __init__(self, dataset: ImageDataset, recipe: dict[str, Any], streams: Sequence[Streams]) -> None:
-        self.dataset, self.size = dataset, recipe["batch_size"]
+    def __init__(self, dataset: ImageDataset, recipe: Training, streams: Sequence[Streams]) -> None:
+        self.dataset, self.size = dataset, recipe.batch_size
         self.epochs = [Epochs(len(dataset), recipe, one) for one in streams]
-        self.augmentation = make_augmentation(recipe, torch.Generator())
+        self.augmentation = make_augmentation(recipe.crop, recipe.flip, torch.Generator())
         self.step = 0
 
     def __len__(self) -> int:

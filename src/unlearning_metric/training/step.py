@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 
 from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.loaders import ImageDataset
+from unlearning_metric.config import Training
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import autocast
 from unlearning_metric.training.recipe import loss_function, make_optimizer
@@ -21,10 +21,10 @@ class Epochs:
     Drawn on the CPU, so it is the same on every device and whatever engine trains.
     """
 
-    def __init__(self, examples: int, recipe: dict[str, Any], streams: Streams) -> None:
-        self.examples, self.size = examples, recipe["batch_size"]
+    def __init__(self, examples: int, recipe: Training, streams: Streams) -> None:
+        self.examples, self.size = examples, recipe.batch_size
         self.order = streams.torch("order")
-        self.augmentation = make_augmentation(recipe, streams.torch("augment"))
+        self.augmentation = make_augmentation(recipe.crop, recipe.flip, streams.torch("augment"))
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The next epoch: int64 [examples], their order; int32 [3, examples], crops and flips in that order."""
@@ -43,15 +43,15 @@ class Trainer:
     rate : float32 [1] on a GPU, the learning rate, which a step reads there; None on a CPU, which is given numbers
     """
 
-    def __init__(self, dataset: ImageDataset, model: nn.Module, num_classes: int, recipe: dict[str, Any]) -> None:
+    def __init__(self, dataset: ImageDataset, model: nn.Module, num_classes: int, recipe: Training) -> None:
         self.dataset, self.model, self.recipe = dataset, model, recipe
         self.device = dataset.images.device
         self.rate = torch.zeros(1, device=self.device) if self.device.type == "cuda" else None
         self.optimizer = make_optimizer(model.parameters(), recipe, None if self.rate is None else self.rate[0])
         self.criterion = loss_function(recipe, dataset.labels, num_classes)
-        self.augmentation = make_augmentation(recipe, torch.Generator())
+        self.augmentation = make_augmentation(recipe.crop, recipe.flip, torch.Generator())
         # An epoch has batches of two sizes at most: code for each is faster than code for any.
-        self.forward = torch.compile(model, dynamic=False) if recipe["compile"] else model
+        self.forward = torch.compile(model, dynamic=False) if recipe.compile else model
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""

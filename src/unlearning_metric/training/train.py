@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.batches.loaders import ImageLoader
+from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import (
@@ -40,25 +40,23 @@ class CompilerError(UserError, RuntimeError):
     """`torch.compile` cannot make a net's forward pass on this host."""
 
 
-def initial_model(
-    model_settings: dict[str, Any], image_shape: tuple[int, ...], num_classes: int, streams: Streams
-) -> nn.Module:
+def initial_model(model_settings: Model, image_shape: tuple[int, ...], num_classes: int, streams: Streams) -> nn.Module:
     """The model that training starts from, on the CPU; ``init`` of the model's own random streams is used."""
     return build_model(model_settings, image_shape, num_classes, streams.integer("init"))
 
 
-def training_loader(dataset: ImageDataset, recipe: dict[str, Any], streams: Streams) -> ImageLoader:
+def training_loader(dataset: ImageDataset, recipe: Training, streams: Streams) -> ImageLoader:
     """The batches that a model is trained on; ``order`` and ``augment`` of its own random streams are used."""
-    augmentation = make_augmentation(recipe, streams.torch("augment"))
+    augmentation = make_augmentation(recipe.crop, recipe.flip, streams.torch("augment"))
     order = streams.torch("order")
-    return ImageLoader(dataset, recipe["batch_size"], shuffle=True, generator=order, augmentation=augmentation)
+    return ImageLoader(dataset, recipe.batch_size, shuffle=True, generator=order, augmentation=augmentation)
 
 
 def train_model(
     dataset: ImageDataset,
-    model_settings: dict[str, Any],
+    model_settings: Model,
     num_classes: int,
-    recipe: dict[str, Any],
+    recipe: Training,
     streams: Streams,
     validation: ImageDataset | None = None,
 ) -> nn.Module:
@@ -81,13 +79,13 @@ def train_model(
     device = dataset.images.device
     model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, streams).to(device)
     model.train()
-    if recipe["file"] is not None:
+    if recipe.file is not None:
         # Examples of its own: what a function alters in place must not reach the next model.
         loader = training_loader(dataset.duplicate(reads=dataset.reads), recipe, streams)
         held = None if validation is None else validation.duplicate(reads=validation.reads)
         return train_by_function(model, loader, held, num_classes, recipe, streams)
     trainer, epochs = Trainer(dataset, model, num_classes, recipe), Epochs(len(dataset), recipe, streams)
-    examples, size = len(dataset), recipe["batch_size"]
+    examples, size = len(dataset), recipe.batch_size
     batches = -(-examples // size)
     steps = total_steps(recipe, batches)
     draws = seeded(streams.integer("draws"))
@@ -103,13 +101,13 @@ def train_model(
 
 
 @contextmanager
-def _compiler_named(recipe: dict[str, Any]) -> Iterator[None]:
+def _compiler_named(recipe: Training) -> Iterator[None]:
     """Say what to do where `torch.compile` fails, in place of its hundreds of lines."""
     try:
         yield
     except Exception as error:
         origin = type(error).__module__
-        if not recipe["compile"] or not origin.startswith(("torch._inductor", "torch._dynamo")):
+        if not recipe.compile or not origin.startswith(("torch._inductor", "torch._dynamo")):
             raise
         said = f"training.compile: torch.compile failed ({type(error).__name__}: {first_line(error)}). "
         if origin.startswith("torch._inductor") or type(error).__name__ == "BackendCompilerFailed":
@@ -125,15 +123,13 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _last_batch(examples: int, recipe: dict[str, Any]) -> int:
+def _last_batch(examples: int, recipe: Training) -> int:
     """Examples of the smaller batch that ends an epoch; 0 where there is none, or training ends before it."""
-    batches = -(-examples // recipe["batch_size"])
-    return examples % recipe["batch_size"] if total_steps(recipe, batches) >= batches else 0
+    batches = -(-examples // recipe.batch_size)
+    return examples % recipe.batch_size if total_steps(recipe, batches) >= batches else 0
 
 
-def refuse_untrainable(
-    dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]
-) -> None:
+def refuse_untrainable(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> None:
     """Check that models can be trained as the recipe says on this host and on so many examples.
 
     Raises
@@ -144,10 +140,10 @@ def refuse_untrainable(
         If there is nothing to train, or an epoch ends with a batch of one example that the model cannot be trained on.
     """
     refuse_unsupported(recipe, dataset.images.device.type)
-    if recipe["file"] is not None:
+    if recipe.file is not None:
         return
-    examples, size, device = len(dataset), recipe["batch_size"], dataset.images.device
-    own, single = model_settings["name"] is None, 1 in (size, _last_batch(examples, recipe))
+    examples, size, device = len(dataset), recipe.batch_size, dataset.images.device
+    own, single = model_settings.name is None, 1 in (size, _last_batch(examples, recipe))
     if not (own or single):
         return
     model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, Streams(0, "warm_up")).to(
@@ -174,21 +170,19 @@ def refuse_untrainable(
         ) from error
 
 
-def _warm_up(dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]) -> None:
+def _warm_up(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> None:
     """Train a model on a batch of each size and drop it, so that no model's time holds what a process loads once."""
     few = copy.copy(dataset)
-    end = recipe["batch_size"] + _last_batch(len(dataset), recipe)
+    end = recipe.batch_size + _last_batch(len(dataset), recipe)
     few.images, few.labels = dataset.images[:end], dataset.labels[:end]
-    short = {**recipe, "epochs": 1, "steps": None}
-    if recipe["engine"] == "stacked":
+    short = recipe.model_copy(update={"epochs": 1, "steps": None})
+    if recipe.engine == "stacked":
         train_stacked(few, model_settings, num_classes, short, [Streams(0, "warm_up")], initial_model)
     else:
         train_model(few, model_settings, num_classes, short, Streams(0, "warm_up"))
 
 
-def with_engine(
-    dataset: ImageDataset, model_settings: dict[str, Any], num_classes: int, recipe: dict[str, Any]
-) -> dict[str, Any]:
+def with_engine(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> Training:
     """The recipe with the engine that trains: for ``auto`` it is ``graph`` where a step can be recorded, else ``loop``.
 
     Raises
@@ -196,7 +190,7 @@ def with_engine(
     GraphError
         If the recipe says ``graph`` and no step can be recorded.
     """
-    asked, device = recipe["engine"], dataset.images.device
+    asked, device = recipe.engine, dataset.images.device
     if asked not in ("auto", "graph"):
         return recipe
     reason = graph_refusal(model_settings, recipe, device.type)
@@ -213,19 +207,19 @@ def with_engine(
             reason = first_line(error)
     if reason is None:
         LOGGER.info("engine: graph, each step replayed from a recording")
-        return {**recipe, "engine": "graph"}
+        return recipe.model_copy(update={"engine": "graph"})
     if asked == "graph":
         raise GraphError(f"training.engine: graph cannot train these models: {reason}. Set training.engine: auto.")
     if device.type == "cuda":
         LOGGER.info("engine: loop, since no step can be recorded: %s", reason)
-    return {**recipe, "engine": "loop"}
+    return recipe.model_copy(update={"engine": "loop"})
 
 
 def train_models(
     dataset: ImageDataset,
-    model_settings: dict[str, Any],
+    model_settings: Model,
     num_classes: int,
-    recipe: dict[str, Any],
+    recipe: Training,
     experiment_seed: int,
     role: str,
     indices: Iterable[int],
@@ -247,17 +241,17 @@ def train_models(
         If this host, this net or the user's own function cannot do what the recipe says.
     """
     device, indices = dataset.images.device.type, list(indices)
-    if model_settings.get("weights") is not None:
+    if model_settings.weights is not None:
         LOGGER.info(
             "every model starts from the weights %s: seeds move order, augmentation and a new last layer alone, so the "
             "spread is smaller; forget examples must not have been in the pretraining",
-            model_settings["weights"],
+            model_settings.weights,
         )
     refuse_untrainable(dataset, model_settings, num_classes, recipe)
     states: dict[int, dict[str, torch.Tensor]] = {}
     seconds: dict[int, float] = {}
     recipe = with_engine(dataset, model_settings, num_classes, recipe)
-    if recipe["file"] is None and recipe["engine"] != "graph":
+    if recipe.file is None and recipe.engine != "graph":
         # A function of the user's is run as often as there are models, and no more.
         _warm_up(dataset, model_settings, num_classes, recipe)
     each_streams = [Streams(experiment_seed, role, index) for index in indices]
@@ -266,7 +260,7 @@ def train_models(
         synchronize(device)
         group = indices[len(states) : len(states) + len(trained)]
         each = (clock() - start) / len(group)
-        if not states and model_settings["name"] is None and model is not None:
+        if not states and model_settings.name is None and model is not None:
             some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
             images, shape = dataset.batch(some)[0], tuple(dataset.images.shape[1:])
             other = build_model(model_settings, shape, num_classes, seed=1).to(images.device)
@@ -280,9 +274,9 @@ def train_models(
 
 def _trained(
     dataset: ImageDataset,
-    model_settings: dict[str, Any],
+    model_settings: Model,
     num_classes: int,
-    recipe: dict[str, Any],
+    recipe: Training,
     streams: list[Streams],
     validation: ImageDataset | None,
 ) -> Iterator[tuple[list[dict[str, torch.Tensor]], nn.Module | None]]:
@@ -291,7 +285,7 @@ def _trained(
     With them the model itself, where a single one was trained.
     """
     shape = tuple(dataset.images.shape[1:])
-    if recipe["engine"] == "graph":
+    if recipe.engine == "graph":
         with _compiler_named(recipe):
             trained = train_graph(
                 dataset,
@@ -301,7 +295,7 @@ def _trained(
                 lambda own: initial_model(model_settings, shape, num_classes, own),
             )
             yield from ((states, None) for states in trained)
-    elif recipe["engine"] == "stacked":
+    elif recipe.engine == "stacked":
         at_once = STACK[dataset.images.device.type]
         for first in range(0, len(streams), at_once):
             group = streams[first : first + at_once]

@@ -14,6 +14,7 @@ from torch import nn
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.batches.reads import Reads
+from unlearning_metric.config import Training
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.user_nets import ModelError, refuse_changed_values
 from unlearning_metric.runtime.guards import as_if_alone, seed_everything
@@ -48,7 +49,7 @@ def train_by_function(
     loader: ImageLoader,
     validation: ImageDataset | None,
     num_classes: int,
-    recipe: dict[str, Any],
+    recipe: Training,
     streams: Streams,
 ) -> nn.Module:
     """Have the user's function train a model; the model, in eval mode, with what the function left or returned.
@@ -74,23 +75,23 @@ def train_by_function(
         "model": lambda: model,
         "net": lambda: model,
         "train_loader": lambda: loader,
-        "val_loader": lambda: ImageLoader(validation, recipe["batch_size"]),
+        "val_loader": lambda: ImageLoader(validation, recipe.batch_size),
         "seed": lambda: seed,
         "generator": lambda: streams.torch("generator"),
         "device": lambda: device,
         "num_classes": lambda: num_classes,
-        "train_config": lambda: copy.deepcopy(recipe),
+        "train_config": lambda: recipe.model_dump(),
         "class_weights": lambda: torch.as_tensor(
             class_weights(loader.dataset.labels.cpu().numpy(), num_classes), device=device
         ),
     }
     unavailable = {} if validation is not None and len(validation) else {"val_loader": NO_VALIDATION}
-    title = f"training file {Path(recipe['file']).name}"
-    failed = f"{title}: {recipe['function']} failed on {streams.role} model {streams.index} (seed {seed})"
+    title = f"training file {Path(recipe.file).name}"
+    failed = f"{title}: {recipe.function} failed on {streams.role} model {streams.index} (seed {seed})"
     with as_if_alone(title):
-        function = _trainer(project_path(recipe["file"]), recipe["function"])()
-        arguments = {name: makers[name]() for name in bind(function, recipe["options"], TRAINING, "", unavailable)}
-        options = typed_options(function, recipe["options"], TRAINING)
+        function = _trainer(project_path(recipe.file), recipe.function)()
+        arguments = {name: makers[name]() for name in bind(function, recipe.options, TRAINING, "", unavailable)}
+        options = typed_options(function, recipe.options, TRAINING)
         seed_everything(seed)
         with user_code_runs(failed, function, UserCodeError):
             result = function(**arguments, **options)
@@ -98,7 +99,7 @@ def train_by_function(
     state = returned_state(result, model, untouched, title, UserCodeError)
     if all(torch.equal(state[name], parameter.cpu()) for name, parameter in untouched.named_parameters()):
         raise UserCodeError(
-            f"{title}: {recipe['function']} changed no parameter of {streams.role} model "
+            f"{title}: {recipe.function} changed no parameter of {streams.role} model "
             f"{streams.index}. Train model in place, or return the trained model."
         )
     untouched.load_state_dict(state)

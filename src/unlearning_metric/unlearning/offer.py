@@ -14,6 +14,7 @@ from torch import nn
 from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.datasets import ImageDataset, form_of
 from unlearning_metric.batches.loaders import ImageLoader
+from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.shards import original_folder
@@ -42,8 +43,8 @@ class Start:
     originals: list[nn.Module]
     datasets: Mapping[str, ImageDataset]
     num_classes: int
-    model_settings: dict[str, Any]
-    recipe: dict[str, Any]
+    model_settings: Model
+    recipe: Training
     weights: np.ndarray
     experiment_seed: int
     oracles: Mapping[int, Mapping[str, torch.Tensor]] | None = None
@@ -98,7 +99,7 @@ class Offer:
         self, start: Start, name: str, index: int, batches: Any = "tuple", batch_size: int | None = None
     ) -> None:
         self.start, self.index = start, index
-        self._batch_size = batch_size or start.recipe["batch_size"]
+        self._batch_size = batch_size or start.recipe.batch_size
         self._given: dict[str, Any] = {}
         self._both: ImageDataset | None = None
         # Copies from several originals draw apart: what they shared would count as what the originals share.
@@ -153,7 +154,7 @@ class Offer:
             "generator": lambda: self._streams.torch("generator"),
             "device": lambda: DeviceText(self.start.device),
             "num_classes": lambda: self.start.num_classes,
-            "train_config": lambda: copy.deepcopy(self.start.recipe),
+            "train_config": lambda: self.start.recipe.model_dump(),
             "class_weights": lambda: torch.tensor(self.start.weights, device=self.start.device),
             "train_from_scratch": lambda: self._train_from_scratch,
         }
@@ -180,7 +181,7 @@ class Offer:
     def _shuffled(self, part: str) -> ImageLoader:
         order, recipe = self._streams.torch(f"order/{part}"), self.start.recipe
         # As in training: what a method is compared with saw these versions of the examples.
-        augmentation = make_augmentation(recipe, self._streams.torch(f"augment/{part}"))
+        augmentation = make_augmentation(recipe.crop, recipe.flip, self._streams.torch(f"augment/{part}"))
         shuffled = {"shuffle": True, "generator": order, "augmentation": augmentation}
         return ImageLoader(self._part(part), self._batch_size, **shuffled, contiguous=True)
 

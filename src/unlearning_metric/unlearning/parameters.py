@@ -154,7 +154,7 @@ class Parameters:
     def _args(self) -> Namespace:
         offer = self.offer
         known = {
-            **copy.deepcopy(offer.start.recipe), "seed": offer.seed, "device": offer.argument("device"),
+            **offer.start.recipe.model_dump(), "seed": offer.seed, "device": offer.argument("device"),
             "num_classes": offer.start.num_classes,
         }  # fmt: skip
         further = {name: value for name, value in self.options.items() if name not in self._taken}

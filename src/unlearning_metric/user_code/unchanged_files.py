@@ -58,9 +58,9 @@ def refuse_edited(
             )
 
 
-def user_files(settings: Mapping[str, Any]) -> dict[str, str | None]:
-    """The files of net and training that settings name, for `refuse_edited`."""
-    return {f"{section}.file": settings[section].get("file") for section in ("model", "training")}
+def user_files(net: str | None, training: str | None) -> dict[str, str | None]:
+    """The user's files of net and training, for `refuse_edited`; None for none."""
+    return {"model.file": net, "training.file": training}
 
 
 def _fingerprint(path: Path, root: str | None, modules: tuple[str, ...]) -> str:

@@ -88,5 +88,5 @@ def test_vectors_are_no_images():
 
 
 def test_a_recipe_without_crop_and_flip_has_no_augmentation():
-    assert make_augmentation({"crop": 0, "flip": False}, generator()) is None
-    assert make_augmentation({"crop": 4, "flip": False}, generator()).crop == 4
+    assert make_augmentation(0, False, generator()) is None
+    assert make_augmentation(4, False, generator()).crop == 4

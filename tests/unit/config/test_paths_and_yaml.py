@@ -258,3 +258,30 @@ def test_a_truth_value_among_options_of_the_command_line_is_what_it_would_be_in_
     given = {"methods": {"a": {"x": "True", "y": "FALSE", "z": "Null", "w": "tRUE"}}}
     read_as = {"methods": {"a": {"x": True, "y": False, "z": None, "w": "tRUE"}}}
     assert config.from_command_line(given, {}, schema, schema) == read_as
+
+
+@pytest.mark.parametrize("option", [["--configfile"], ["-n", "--configfiles", "fine.yaml"]])
+def test_a_slip_behind_configfile_has_its_line(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("fine.yaml").write_text("copies: 4\n")
+    Path("slip.yaml").write_text("data:\n  source: [digits\nforget:\n  strategy: random\n")
+    with pytest.raises(SystemExit) as end:
+        config.refuse_unreadable([*option, "slip.yaml", "--cores", "2"])
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert "slip.yaml, line 3" in said
+    assert "bracket" in said
+    assert ("what to make stands before" in said) == ("fine.yaml" in option)
+
+
+def test_what_snakemake_reads_is_let_pass(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("plan.json").write_text('{"copies": 4}')
+    Path("fine.yaml").write_text("copies: 4\n")
+    config.refuse_unreadable(["results/score_a.json", "--configfile", "plan.json", "fine.yaml", "--cores", "2"])
+    config.refuse_unreadable(["-n"])
+
+
+def test_every_profile_asks_for_the_line_of_a_slip():
+    for profile in Path(__file__).parents[3].joinpath("profiles").glob("*/config.yaml"):
+        assert "refuse_unreadable()" in profile.read_text(), profile

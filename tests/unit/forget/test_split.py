@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unlearning_metric.config import SplitSettings
 from unlearning_metric.data.images import DataError
 from unlearning_metric.forget.split import Split, make_split
 
@@ -19,7 +20,7 @@ SETTINGS = {
 
 
 def split(seed: int = 0, **changes) -> Split:
-    return make_split(Y_TRAIN, Y_TEST, {**SETTINGS, **changes}, seed)
+    return make_split(Y_TRAIN, Y_TEST, SplitSettings.model_validate({**SETTINGS, **changes}), seed)
 
 
 def test_sets_are_disjoint_sorted_and_of_the_sizes_asked_for():

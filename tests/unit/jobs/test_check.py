@@ -2,7 +2,7 @@
 
 import pytest
 
-from unlearning_metric.config import Data, Training
+from unlearning_metric.config import Data, Model, Training
 from unlearning_metric.jobs import check
 from unlearning_metric.jobs.check import check_method, summary_lines
 from unlearning_metric.jobs.prepare_data import prepare_data
@@ -11,12 +11,12 @@ from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.store.files import read_document, read_npz
 from unlearning_metric.user_code.contract import MethodError
 
-SETTINGS = {
+TRAINING = {
     "experiment_seed": 0,
-    "model": {"name": "digits_cnn", "width": 8, "hidden": []},
-    "training": Training(lr=0.1, epochs=8, batch_size=32).model_dump(),
-    "trained_here": True, "function": "unlearn", "batches": "tuple", "options": {},
-}  # fmt: skip
+    "model": Model(name="digits_cnn", width=8),
+    "training": Training(lr=0.1, epochs=8, batch_size=32),
+}
+SETTINGS = {**TRAINING, "trained_here": True, "function": "unlearn", "batches": "tuple", "options": {}}
 SPLIT = {
     "train_size": 200, "test_size": 100, "validation_size": 50, "probe_size": 20,
     "forget": {"strategy": "random", "count": 40, "fraction": None, "label": None},
@@ -46,7 +46,7 @@ def files(tmp_path_factory):
     for role, models in (("full", [0]), ("retain", [0, 1, 2])):
         train_shard(
             folder / "dataset.npz", "k", folder / "split.npz", "k", folder / f"{role}.safetensors", role, models,
-            SETTINGS, "cpu", HEADER,
+            TRAINING, "cpu", HEADER,
         )  # fmt: skip
     return folder
 

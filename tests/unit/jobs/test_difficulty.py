@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from unlearning_metric.config import Training
+from unlearning_metric.config import Forget, Model, SplitSettings, Training
 from unlearning_metric.forget.split import training_set
 from unlearning_metric.jobs.difficulty import halves, measure_difficulty
 from unlearning_metric.nets.user_nets import ModelError
 from unlearning_metric.store.files import read_npz, write_npz
 
-RECIPE = Training(lr=0.1, epochs=6, batch_size=16).model_dump()
+RECIPE = Training(lr=0.1, epochs=6, batch_size=16)
 RNG = np.random.default_rng(0)
 LABELS = np.arange(120) % 3
 IMAGES = (RNG.integers(60, size=(120, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
@@ -21,7 +21,7 @@ def measured(tmp_path, labels=LABELS, models=4, train_size=100, net="digits_cnn"
     arrays["std"] = np.array([75.0], np.float32)
     write_npz(tmp_path / "d.npz", arrays, {"key": "d", "num_classes": 3})
     settings = {
-        "experiment_seed": 0, "model": {"name": net, "width": 4}, "training": {**RECIPE, **recipe},
+        "experiment_seed": 0, "model": Model(name=net, width=4), "training": RECIPE.model_copy(update=recipe),
         "train_size": train_size, "validation_size": 0, "models": models,
     }  # fmt: skip
     measure_difficulty(tmp_path / "d.npz", "d", tmp_path / "out.npz", settings, "cpu", {"key": "k"})
@@ -39,7 +39,10 @@ def test_each_example_is_held_out_from_one_model_of_a_pair(examples):
 
 def test_the_training_set_is_that_of_the_split(tmp_path):
     found = measured(tmp_path, models=2)
-    assert np.array_equal(found["examples"], training_set(LABELS, {"train_size": 100, "validation_size": 0}, 0)[0])
+    settings = SplitSettings(
+        train_size=100, validation_size=0, test_size=None, probe_size=5, forget=Forget(strategy="hardest", count=4)
+    )
+    assert np.array_equal(found["examples"], training_set(LABELS, settings, 0)[0])
 
 
 def test_a_half_that_leaves_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(tmp_path):

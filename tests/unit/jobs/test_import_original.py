@@ -5,11 +5,12 @@ import pytest
 import torch
 from safetensors.torch import save_file, save_model
 
+from unlearning_metric.config import Model
 from unlearning_metric.jobs.import_original import CheckpointError, import_original
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.store.files import read_models, write_models, write_npz
 
-MODEL = {"name": "digits_cnn", "width": 4}
+MODEL = Model(name="digits_cnn", width=4)
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_the_names_that_a_parallel_or_compiled_model_gives_its_tensors_are_read(
 
 def test_a_tied_weight_that_the_file_holds_once_is_read_under_both_names(given, tmp_path):
     (tmp_path / "tied.py").write_text(TIED)
-    settings = {"name": None, "file": str(tmp_path / "tied.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "tied.py"))
     model = build_model(settings, (8, 8, 1), 3, 7)
     models, _ = given(model, save_model, settings)
     assert all(torch.equal(models[0][name], tensor) for name, tensor in model.state_dict().items())
@@ -95,7 +96,7 @@ def test_a_checkpoint_of_eight_bits_is_read(given):
 
 def test_tied_weights_that_differ_in_the_file_are_refused(given, tmp_path):
     (tmp_path / "tied.py").write_text(TIED)
-    settings = {"name": None, "file": str(tmp_path / "tied.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "tied.py"))
     tensors = {name: tensor.clone() for name, tensor in build_model(settings, (8, 8, 1), 3, 7).state_dict().items()}
     tensors["two.weight"] += 1
     with pytest.raises(CheckpointError, match=r"tensors one\.weight and two\.weight of .* differ, .* they are one"):

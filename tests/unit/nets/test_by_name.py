@@ -5,12 +5,13 @@ import torch
 import torchvision
 
 from unlearning_metric.config import MODELS as CONFIGURABLE
+from unlearning_metric.config import Model
+from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.by_name import MODELS, FlattenChannelsLast, build_model
-from unlearning_metric.nets.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.user_nets import ModelError
 
-CNN = {"name": "digits_cnn", "width": 32}
-MLP = {"name": "mlp", "hidden": [16, 8]}
+CNN = Model(name="digits_cnn", width=32)
+MLP = Model(name="mlp", hidden=[16, 8])
 
 
 def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
@@ -37,13 +38,13 @@ def test_the_list_of_torchvisions_classifiers_is_torchvisions():
 )  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_classifier_of_torchvision_takes_grey_and_coloured_images(name, side, channels):
-    model = build_model({"name": name}, (side, side, channels), 7, seed=0)
+    model = build_model(Model(name=name), (side, side, channels), 7, seed=0)
     assert model.training
     assert model.eval()(torch.zeros(1, channels, side, side)).shape == (1, 7)
 
 
 def test_a_grey_net_has_the_first_layer_of_a_coloured_one_but_for_the_channels():
-    grey, coloured = (build_model({"name": "resnet18"}, (32, 32, channels), 7, seed=0).conv1 for channels in (1, 3))
+    grey, coloured = (build_model(Model(name="resnet18"), (32, 32, channels), 7, seed=0).conv1 for channels in (1, 3))
     assert (grey.stride, grey.padding, grey.bias) == (coloured.stride, coloured.padding, None)
     assert grey.weight.shape == (64, 1, 7, 7)
     # Sums over the channels are as large.
@@ -51,7 +52,7 @@ def test_a_grey_net_has_the_first_layer_of_a_coloured_one_but_for_the_channels()
 
 
 def test_cnn_small_has_99_thousand_parameters_and_resnet18_cifar_those_of_the_seed():
-    count = lambda name: sum(p.numel() for p in build_model({"name": name}, (32, 32, 3), 10, 0).parameters())  # noqa: E731
+    count = lambda name: sum(p.numel() for p in build_model(Model(name=name), (32, 32, 3), 10, 0).parameters())  # noqa: E731
     assert count("cnn_small") == 99274
     # He et al.'s ResNet-18 with a 3x3 stem: 11.17 M.
     assert count("resnet18_cifar") == 11173962
@@ -65,7 +66,7 @@ def test_flattening_in_memory_order_only_permutes_the_features():
 
 
 def test_resnet18_cifar_keeps_the_size_of_small_images():
-    model = build_model({"name": "resnet18_cifar"}, (32, 32, 3), 10, 0)
+    model = build_model(Model(name="resnet18_cifar"), (32, 32, 3), 10, 0)
     assert model.maxpool(model.conv1(torch.zeros(1, 3, 32, 32))).shape == (1, 64, 32, 32)
 
 
@@ -73,7 +74,7 @@ def test_a_net_that_does_not_take_such_images_says_so():
     with pytest.raises(
         ModelError, match=r"model alexnet does not take examples of \[8, 8, 1\]: RuntimeError: .*image_size"
     ):
-        build_model({"name": "alexnet"}, (8, 8, 1), 10, seed=0)
+        build_model(Model(name="alexnet"), (8, 8, 1), 10, seed=0)
 
 
 def test_digits_cnn_has_eleven_thousand_parameters():
@@ -83,7 +84,7 @@ def test_digits_cnn_has_eleven_thousand_parameters():
 
 @pytest.mark.parametrize(
     "settings",
-    [CNN, MLP, {"name": "mlp", "hidden": []}, {"name": "cnn_small"}, {"name": "resnet18_cifar"}],
+    [CNN, MLP, Model(name="mlp", hidden=[]), Model(name="cnn_small"), Model(name="resnet18_cifar")],
     ids=["cnn", "mlp", "linear", "cnn_small", "resnet18_cifar"],
 )
 @pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3), (9, 14, 2), (5, 6, 1), (28, 28, 1)])

@@ -3,17 +3,18 @@
 import pytest
 import torch
 
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import ModelError
 
 
 def build(path, classes=4, seed=0, name="digits_cnn", **more):
-    return build_model({"name": name, "width": 4, "weights": str(path), **more}, (8, 8, 1), classes, seed).state_dict()
+    return build_model(Model(name=name, width=4, weights=str(path), **more), (8, 8, 1), classes, seed).state_dict()
 
 
 @pytest.fixture
 def weights(tmp_path):
-    state = build_model({"name": "digits_cnn", "width": 4}, (8, 8, 1), 4, 9).state_dict()
+    state = build_model(Model(name="digits_cnn", width=4), (8, 8, 1), 4, 9).state_dict()
     torch.save({"state_dict": state}, tmp_path / "net.pth")
     return tmp_path / "net.pth", state
 
@@ -42,4 +43,4 @@ def test_weights_of_another_net_no_weights_and_unknown_names_are_refused(weights
     with pytest.raises(ModelError, match="is no net of torchvision"):
         build("DEFAULT")
     with pytest.raises(ModelError, match=r"resnet18 has no weights BEST\. It has: IMAGENET1K_V1"):
-        build_model({"name": "resnet18", "weights": "BEST"}, (32, 32, 3), 4, 0)
+        build_model(Model(name="resnet18", weights="BEST"), (32, 32, 3), 4, 0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from unlearning_metric.config import Model
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import ModelError, own_line_of, refuse_changed_values, start_is_fixed
@@ -27,7 +28,7 @@ from torch import nn
 def own(tmp_path, body, shape=(8, 8, 1), classes=4, seed=0, function="build", **options):
     path = tmp_path / "net.py"
     path.write_text(OWN.format(body=body))
-    settings = {"name": None, "file": str(path), "function": function, "options": options}
+    settings = Model(file=str(path), function=function, options=options)
     return build_model(settings, shape, classes, seed)
 
 
@@ -283,12 +284,12 @@ def test_a_users_net_of_any_usual_form_is_built_with_the_weights_of_its_seed(tmp
 
 def test_a_start_that_no_seed_changes_is_known(tmp_path):
     """Retrained models then differ by the order of their batches alone."""
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     own(tmp_path, net())
     assert not start_is_fixed(settings, (8, 8, 1), 4)
     own(tmp_path, net(init="torch.manual_seed(1); self.last = nn.Linear(64, classes)"), function="build")
     (tmp_path / "net.py").rename(tmp_path / "fixed.py")
-    assert start_is_fixed({**settings, "file": str(tmp_path / "fixed.py")}, (8, 8, 1), 4)
+    assert start_is_fixed(settings.model_copy(update={"file": str(tmp_path / "fixed.py")}), (8, 8, 1), 4)
 
 
 def test_no_net_depends_on_whether_it_is_the_first_of_its_process(tmp_path):
@@ -319,11 +320,11 @@ def test_values_that_training_changes_outside_the_state_dict_are_refused(tmp_pat
 
 def test_a_failure_of_a_users_net_names_its_line_and_other_failures_stay_what_they_are(tmp_path):
     model = own(tmp_path, net(forward="return self.last(x.flatten(1) / (1 / int(len(x) < 5)))"))
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     said = r"model net.py failed: ZeroDivisionError: .*/net.py, line 14: return"
     with pytest.raises(UserCodeError, match=said), own_line_of(settings):
         model(torch.rand(9, 1, 8, 8))
     with pytest.raises(ZeroDivisionError), own_line_of(settings):
         1 / 0  # noqa: B018
-    with pytest.raises(KeyError), own_line_of({"name": "mlp"}):
+    with pytest.raises(KeyError), own_line_of(Model(name="mlp")):
         raise KeyError("ours")

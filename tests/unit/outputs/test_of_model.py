@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import EVALUATION_BATCH, model_outputs, predict
 from unlearning_metric.outputs.signals import signals
@@ -20,7 +21,7 @@ def dataset(count: int, seed: int = 0) -> ImageDataset:
 @pytest.fixture
 def model() -> nn.Module:
     """A network with batch norm whose running statistics are not those of any batch."""
-    net = build_model({"name": "digits_cnn", "width": 4}, (8, 8, 1), 3, seed=0)
+    net = build_model(Model(name="digits_cnn", width=4), (8, 8, 1), 3, seed=0)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.fill_(0.3)

@@ -119,7 +119,7 @@ def test_the_answer_names_the_best_method_and_passes_over_the_check_of_the_ceili
     rows[1] |= {"rank_low": 2, "rank_high": 3}
     pairs = [{"first": "good", "second": "bad", "told_apart": False}]
     sentences = answer(replace(found, rows=rows, pairs=pairs))
-    assert sentences[0].startswith("good forgets best: final score ")
+    assert sentences[0].startswith("good has the best final score: ")
     assert "of the ceiling" in sentences[0]
     assert sentences[1].startswith("Above it stands retrain")
     assert sentences[2] == "Its rank may be 2-3: it is not told apart from bad."

@@ -19,7 +19,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from unlearning_metric.batches import datasets
 from unlearning_metric.training import train as training
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import digits_cnn
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.stacked import train_stacked
@@ -44,12 +44,12 @@ def backward(loss):
 
 datasets.Reads, training.initial_model = NoReads, initial
 torch.Tensor.backward, nn.Module.to = backward, lambda self, *args, **kwargs: self
-recipe = Training(**{"lr": 0.1, "epochs": 1, "batch_size": 16, **changes}).model_dump()
-model = {"name": "digits_cnn", "width": 4}
+recipe = Training(**{"lr": 0.1, "epochs": 1, "batch_size": 16, **changes})
+model = Model(name="digits_cnn", width=4)
 with FakeTensorMode():
     images, labels = np.zeros((40, 8, 8, 1), np.uint8), np.arange(40) % 3
     dataset = datasets.ImageDataset(images, labels, np.zeros(1, np.float32), np.ones(1, np.float32), "cuda")
-    if recipe["engine"] == "stacked":
+    if recipe.engine == "stacked":
         streams = [Streams(0, "retain", index) for index in range(3)]
         states = train_stacked(dataset, model, 3, recipe, streams, initial)
     else:

@@ -253,24 +253,36 @@ def test_too_few_models_for_an_interval_are_told_why():
     assert all(entry["interval"] is None for entry in document["by_models"])
 
 
+def every_interval(part, place=""):
+    """Place -> whatever a document calls an interval, outside the one of the challenge."""
+    if isinstance(part, list):
+        part = dict(enumerate(part))
+    if not isinstance(part, dict):
+        return {place: part} if "interval" in place.rpartition(".")[2] else {}
+    return {key: value for name, of in part.items() for key, value in every_interval(of, f"{place}.{name}").items()}
+
+
 def test_few_forget_examples_leave_no_interval_anywhere():
-    def of(side, count):
-        role = side.forget
-        cut = dataclasses.replace(
-            role, examples=role.examples[:count], labels=role.labels[:count], confidence=role.confidence[:, :count],
-            loss=role.loss[:, :count], correct=role.correct[:, :count],
-        )  # fmt: skip
-        return dataclasses.replace(side, roles={**side.roles, "forget": cut})
+    def of(side, count, **kept):
+        return dataclasses.replace(side, roles={**side.roles, "forget": side.forget.of(np.arange(count))}, **kept)
+
+    def scored(count):
+        retrained = of(RETRAINED, count, groups=np.zeros(count, dtype=int))
+        return score(of(ensemble(1), count), retrained, of(ORIGINAL, count))[0]
 
     for count in (1, 2, 7):
-        found = score(of(ensemble(1), count), of(RETRAINED, count), of(ORIGINAL, count))[0]
+        found = scored(count)
         interval = found["challenge"]["interval"]
         assert f"{count} forget examples: an interval needs at least 8" in interval["reason"]
         assert {interval[name] for name in ("forgetting_score", "final_score", "relative", "ceiling")} == {None}
-        assert {entry["interval"] for entry in found["by_models"]} == {None}
-    found = score(of(ensemble(1), 8), of(RETRAINED, 8), of(ORIGINAL, 8))[0]
+        places = every_interval({name: part for name, part in found.items() if name != "challenge"})
+        assert {".by_models.0.interval", ".strata.group.0.interval", ".heldout.epsilon_median_interval"} <= set(places)
+        assert set(places.values()) == {None}
+    found = scored(8)
     assert found["challenge"]["interval"]["reason"] is None
     assert found["by_models"][-1]["interval"] is not None
+    assert found["strata"]["group"]["0"]["interval"] is not None
+    assert found["heldout"]["epsilon_median_interval"] is not None
 
 
 @pytest.mark.parametrize("models", [4, 5])

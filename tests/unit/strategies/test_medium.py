@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from unlearning_metric.config import Forget
 from unlearning_metric.strategies import STRATEGIES
 from unlearning_metric.strategies.candidates import Candidates
 
@@ -13,5 +14,5 @@ from unlearning_metric.strategies.candidates import Candidates
 def test_as_many_examples_are_easier_as_are_harder(chosen, places):
     difficulty = np.random.default_rng(0).permutation(10).astype(float)
     candidates = Candidates(np.zeros(10, int), np.arange(10), ("a",), difficulty=difficulty)
-    found = STRATEGIES["medium"].choose(candidates, chosen, np.random.default_rng(0))
+    found = STRATEGIES["medium"].choose(candidates, Forget(strategy="medium", **chosen), np.random.default_rng(0))
     assert sorted(difficulty[found]) == places

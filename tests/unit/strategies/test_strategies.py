@@ -25,9 +25,9 @@ CLASSES = ("ant", "bee", "cat", "dog")
 
 
 def split(seed=0, train_size=200, validation_size=100, given=None, **forget) -> Split:
-    wanted = config.Forget(**forget).model_dump(mode="json")
-    settings = {"train_size": train_size, "validation_size": validation_size, "test_size": None, "probe_size": 30}
-    return make_split(Y_TRAIN, Y_TEST, {**settings, "forget": wanted}, seed, **(given or {})).check()
+    sizes = {"train_size": train_size, "validation_size": validation_size, "test_size": None, "probe_size": 30}
+    settings = config.SplitSettings(**sizes, forget=config.Forget(**forget))
+    return make_split(Y_TRAIN, Y_TEST, settings, seed, **(given or {})).check()
 
 
 def trained(parts: Split) -> np.ndarray:

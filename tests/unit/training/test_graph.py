@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.loaders import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training import graph as engine
 from unlearning_metric.training.graph import GraphError, graph_refusal, train_graph
@@ -17,8 +17,8 @@ from unlearning_metric.training.train import initial_model, train_models, with_e
 DRAW = np.random.default_rng(0)
 LABELS = np.arange(75) % 3
 IMAGES = (DRAW.integers(60, size=(75, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
-CNN = {"name": "digits_cnn", "width": 4}
-MLP = {"name": "mlp", "hidden": [16]}
+CNN = Model(name="digits_cnn", width=4)
+MLP = Model(name="mlp", hidden=[16])
 
 
 class Again:
@@ -50,7 +50,7 @@ class Again:
 
 
 def recipe_of(**recipe):
-    return Training(**{"lr": 0.1, "epochs": 2, "batch_size": 16, **recipe}).model_dump()
+    return Training(**{"lr": 0.1, "epochs": 2, "batch_size": 16, **recipe})
 
 
 def data():
@@ -83,7 +83,7 @@ def test_models_are_those_of_the_loop_bit_for_bit(model, recipe, monkeypatch):
     monkeypatch.setattr(engine, "MOST", 2)
     monkeypatch.setattr(engine, "_steps_a_second", lambda trainers: 10.0 ** len(trainers))
     recipe, indices = recipe_of(**recipe), [0, 1, 5]
-    loop, _ = train_models(data(), model, 3, {**recipe, "engine": "loop"}, 0, "retain", indices)
+    loop, _ = train_models(data(), model, 3, recipe.model_copy(update={"engine": "loop"}), 0, "retain", indices)
     # Two places for three models: the third one takes a place that has held another.
     for index, state in zip(indices, by_graph(indices, model, recipe), strict=True):
         assert list(state) == list(loop[index])
@@ -103,9 +103,9 @@ def test_what_cannot_be_recorded_is_said_and_the_loop_taken_under_auto():
     assert loop == recipe_of(engine="loop")
     with pytest.raises(GraphError, match=r"engine: graph cannot train.*runs on a CPU.*engine: auto"):
         train_models(data(), CNN, 3, recipe_of(engine="graph"), 0, "retain", [0])
-    own = {"name": None, "file": "net.py"}
+    own = Model(file="net.py")
     assert "net of your own" in graph_refusal(own, recipe_of(), "cuda")
-    assert "mine.py" in graph_refusal(CNN, {**recipe_of(), "file": "mine.py"}, "cuda")
+    assert "mine.py" in graph_refusal(CNN, recipe_of().model_copy(update={"file": "mine.py"}), "cuda")
     assert graph_refusal(CNN, recipe_of(), "cuda") is None
 
 

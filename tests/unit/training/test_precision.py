@@ -9,7 +9,7 @@ from unlearning_metric.training.precision import PrecisionError, arithmetic, aut
 
 
 def recipe(**changes):
-    return Training(lr=0.1, epochs=1, batch_size=2, **changes).model_dump()
+    return Training(lr=0.1, epochs=1, batch_size=2, **changes)
 
 
 def test_bf16_is_refused_where_the_processor_would_emulate_it(monkeypatch):

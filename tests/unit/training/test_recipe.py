@@ -7,18 +7,18 @@ import torch
 from unlearning_metric.config import Training
 from unlearning_metric.training.recipe import class_weights, learning_rate, loss_function, make_optimizer, total_steps
 
-RECIPE = Training(lr=0.1, epochs=2, batch_size=16).model_dump()
+RECIPE = Training(lr=0.1, epochs=2, batch_size=16)
 
 
 def test_an_optimizer_has_the_recipes_settings():
     weight = [torch.nn.Parameter(torch.zeros(2))]
     group = make_optimizer(weight, RECIPE).param_groups[0]
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.9, 5e-4)
-    assert isinstance(make_optimizer(weight, {**RECIPE, "optimizer": "adamw"}), torch.optim.AdamW)
+    assert isinstance(make_optimizer(weight, RECIPE.model_copy(update={"optimizer": "adamw"})), torch.optim.AdamW)
 
 
 def rates(schedule: str, steps: int = 100, warmup: float = 0.25) -> np.ndarray:
-    recipe = {"lr": 0.5, "schedule": schedule, "warmup": warmup}
+    recipe = Training(lr=0.5, schedule=schedule, warmup=warmup, epochs=1, batch_size=1)
     return np.array([learning_rate(recipe, step, steps, 10) for step in range(steps)])
 
 
@@ -74,15 +74,15 @@ def test_class_weights_are_one_over_the_percentage():
 
 def test_steps_count_batches_and_epochs_count_passes():
     assert total_steps(RECIPE, 7) == 14
-    assert total_steps({**RECIPE, "epochs": None, "steps": 5}, 7) == 5
+    assert total_steps(RECIPE.model_copy(update={"epochs": None, "steps": 5}), 7) == 5
 
 
 def test_the_loss_weights_classes_only_where_the_recipe_says_so():
     labels, logits = torch.tensor([0, 0, 0, 1]), torch.tensor([[1.0, 0.0], [0.5, 0.0], [0.0, 2.0], [1.0, 0.0]])
-    plain = loss_function({**RECIPE, "label_smoothing": 0.1}, labels, 3)
+    plain = loss_function(RECIPE.model_copy(update={"label_smoothing": 0.1}), labels, 3)
     assert plain.weight is None
     assert plain.label_smoothing == 0.1
-    weighted = loss_function({**RECIPE, "class_weights": True}, labels, 2)
+    weighted = loss_function(RECIPE.model_copy(update={"class_weights": True}), labels, 2)
     each = -torch.log_softmax(logits, 1)[torch.arange(4), labels]
     # 75 % and 25 %: the one example of class 1 weighs as much as the three of class 0.
     assert weighted(logits, labels) == pytest.approx(float((each[:3].mean() + each[3]) / 2))

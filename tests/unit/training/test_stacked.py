@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.stacked import STACK, StackingError, _batch_norm, train_stacked
 from unlearning_metric.training.train import train_models
@@ -14,12 +14,12 @@ from unlearning_metric.training.train import train_models
 DRAW = np.random.default_rng(0)
 LABELS = np.arange(75) % 3
 IMAGES = (DRAW.integers(60, size=(75, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
-CNN = {"name": "digits_cnn", "width": 4}
-MLP = {"name": "mlp", "hidden": [16]}
+CNN = Model(name="digits_cnn", width=4)
+MLP = Model(name="mlp", hidden=[16])
 
 
 def train(indices, model=CNN, **recipe):
-    recipe = Training(**{"lr": 0.1, "epochs": 2, "batch_size": 16, "engine": "stacked", **recipe}).model_dump()
+    recipe = Training(**{"lr": 0.1, "epochs": 2, "batch_size": 16, "engine": "stacked", **recipe})
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
     return train_models(dataset, model, 3, recipe, 0, "retain", indices)
 
@@ -70,7 +70,7 @@ def test_models_trained_at_once_share_their_time():
 
 def own(tmp_path, build):
     (tmp_path / "net.py").write_text(f"import torch\nfrom torch import nn\n{build}")
-    return {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    return Model(file=str(tmp_path / "net.py"))
 
 
 DROPOUT = """
@@ -134,7 +134,7 @@ def test_nets_of_unequal_sizes_are_refused_with_a_reason():
         hidden = 4 + streams.index
         return nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.Linear(hidden, num_classes))
 
-    recipe = Training(lr=0.1, epochs=2, batch_size=16, engine="stacked").model_dump()
+    recipe = Training(lr=0.1, epochs=2, batch_size=16, engine="stacked")
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
     streams = [Streams(0, "retain", index) for index in (0, 1)]
     with pytest.raises(StackingError, match=r"its tensor 1\.weight has another size in another model.*engine: loop"):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.forget.split import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.nets.by_name import build_model
@@ -23,8 +23,8 @@ from unlearning_metric.training.precision import _cpu_has_bf16
 from unlearning_metric.training.train import make_dataset, train_models
 from unlearning_metric.user_code.contract import EditedError
 
-MODEL = {"name": "digits_cnn", "width": 4}
-RECIPE = Training(lr=0.1, epochs=2, batch_size=16).model_dump()
+MODEL = Model(name="digits_cnn", width=4)
+RECIPE = Training(lr=0.1, epochs=2, batch_size=16)
 CRITERION = torch.nn.CrossEntropyLoss()
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
@@ -34,7 +34,7 @@ STATISTICS = (np.array([130.0], np.float32), np.array([75.0], np.float32))
 
 def train(indices, role="retain", seed=0, **recipe):
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
-    return train_models(dataset, MODEL, 3, {**RECIPE, **recipe}, seed, role, indices)[0]
+    return train_models(dataset, MODEL, 3, RECIPE.model_copy(update=recipe), seed, role, indices)[0]
 
 
 def equal(one: dict, two: dict) -> bool:
@@ -67,7 +67,7 @@ def build(num_classes):
 
 def test_what_a_net_draws_in_training_is_its_own_too(tmp_path):
     (tmp_path / "net.py").write_text(DROPOUT)
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
     train = lambda role, indices: train_models(dataset, settings, 3, RECIPE, 0, role, indices)[0]  # noqa: E731
     together = train("retain", [0, 1, 2])
@@ -85,7 +85,7 @@ def test_models_of_two_jobs_drop_out_other_units(tmp_path):
     )
     text += "def build(num_classes):\n    net = nn.Sequential(nn.Flatten(), Seen(0.5), nn.Linear(64, num_classes))\n"
     (tmp_path / "net.py").write_text(f"{text}    net.seen = SEEN\n    return net\n")
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES[:32] // 2 + 100, LABELS[:32], *STATISTICS)
     masks = []
     for role, index in (("retain", 0), ("retain", 1), ("full", 0)):
@@ -128,20 +128,20 @@ def test_a_net_without_a_gradient_is_refused_by_a_recipe_and_left_to_a_training_
     text += f"        return super().forward(x.flatten(1)).detach()\ndef build(num_classes):\n    return {build}\n"
     (tmp_path / "net.py").write_text(text)
     (tmp_path / "mine.py").write_text("def train(model):\n    for one in model.parameters(): one.data += 1\n")
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
     with pytest.raises(ModelError, match=said):
         train_models(dataset, settings, 3, RECIPE, 0, "retain", [0])
-    own = Training(file=str(tmp_path / "mine.py"), batch_size=16).model_dump()
+    own = Training(file=str(tmp_path / "mine.py"), batch_size=16)
     assert list(train_models(dataset, settings, 3, own, 0, "retain", [0])[0]) == [0]
 
 
 @pytest.mark.parametrize("recipe", [{}, {"momentum": 0.0}, {"optimizer": "adam", "lr": 0.01}], ids=str)
 def test_a_net_may_skip_layers_at_random(tmp_path, recipe):
     (tmp_path / "net.py").write_text(SKIPPING)
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
-    states = train_models(dataset, settings, 3, {**RECIPE, **recipe}, 0, "retain", range(4))[0]
+    states = train_models(dataset, settings, 3, RECIPE.model_copy(update=recipe), 0, "retain", range(4))[0]
     assert all(torch.isfinite(tensor).all() for state in states.values() for tensor in state.values())
 
 
@@ -152,7 +152,7 @@ def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused_af
         "        return super().forward(x - self.mean)\n\ndef build(num_classes):\n    return Net(64, num_classes)\n"
     )
     (tmp_path / "net.py").write_text(text)
-    settings = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    settings = Model(file=str(tmp_path / "net.py"))
     done, dataset = [], ImageDataset(IMAGES, LABELS, *STATISTICS)
     with pytest.raises(ModelError, match="uses values that change in training and are not in its state dict"):
         train_models(dataset, settings, 3, RECIPE, 0, "retain", range(4), lambda: done.append(1))
@@ -161,7 +161,7 @@ def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused_af
 
 def test_a_file_edited_since_the_run_began_is_not_trained_with(tmp_path):
     (tmp_path / "net.py").write_text("from torch import nn\ndef build(num_classes):\n    return nn.Linear(64, 3)\n")
-    model = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    model = Model(file=str(tmp_path / "net.py"))
     made = {"key": "k", "origin": {"settings": {"model": {"file": "another fingerprint"}}}}
     settings = {"experiment_seed": 0, "model": model, "training": RECIPE}
     with pytest.raises(EditedError, match="was edited since this run began"):
@@ -216,8 +216,8 @@ def test_a_compiler_that_is_missing_is_told_with_what_to_set(tmp_path):
     text += "from unlearning_metric.batches.datasets import ImageDataset\n"
     text += "from unlearning_metric.training.train import train_models\n"
     text += "data = ImageDataset(np.zeros((8, 4), np.uint8), np.arange(8) % 2, np.zeros(4), np.ones(4))\n"
-    text += "recipe = Training(lr=0.1, epochs=1, batch_size=4, compile=True).model_dump()\n"
-    text += "train_models(data, Model(name='mlp').model_dump(), 2, recipe, 0, 'retain', [0])\n"
+    text += "recipe = Training(lr=0.1, epochs=1, batch_size=4, compile=True)\n"
+    text += "train_models(data, Model(name='mlp'), 2, recipe, 0, 'retain', [0])\n"
     environment = {**os.environ, "CXX": "/no/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     answer = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment)
     last = answer.stderr.splitlines()[-1]
@@ -258,13 +258,13 @@ def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
     with pytest.raises(
         ModelError, match=r"batch of one example, on which model resnet18 cannot .* training.batch_size"
     ):
-        train_models(dataset, {"name": "resnet18"}, 3, {**RECIPE, **recipe}, 0, "full", [0])
+        train_models(dataset, Model(name="resnet18"), 3, RECIPE.model_copy(update=recipe), 0, "full", [0])
     train([0], **recipe)
     train_models(
         dataset,
-        {"name": "resnet18"},
+        Model(name="resnet18"),
         3,
-        {**RECIPE, **recipe, "epochs": None, "steps": 1, "batch_size": 59},
+        RECIPE.model_copy(update={**recipe, "epochs": None, "steps": 1, "batch_size": 59}),
         0,
         "full",
         [0],
@@ -274,7 +274,7 @@ def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
 def test_a_single_training_example_is_refused_too():
     dataset = ImageDataset(IMAGES[:1], LABELS[:1], *STATISTICS)
     with pytest.raises(ModelError, match=r"an epoch of 1 examples .* larger number, and train on more examples\."):
-        train_models(dataset, {"name": "resnet18"}, 3, RECIPE, 0, "full", [0])
+        train_models(dataset, Model(name="resnet18"), 3, RECIPE, 0, "full", [0])
 
 
 def test_augmentation_has_draws_of_its_own():
@@ -310,13 +310,14 @@ from unlearning_metric.training.train import train_models
 torch.set_num_threads(1)
 pixels = np.random.default_rng(0).integers(256, size=(64, 8, 8, 1), dtype=np.uint8)
 dataset = ImageDataset(pixels, np.arange(64) % 3, np.array([127.0]), np.array([74.0]))
-model, recipe = json.loads(sys.argv[1])
+from unlearning_metric.config import Model, Training
+model, recipe = (kind.model_validate(part) for kind, part in zip((Model, Training), json.loads(sys.argv[1])))
 print(json.dumps(list(train_models(dataset, model, 3, recipe, 0, "full", range(5))[1].values())))
 """
 
 
 def test_no_models_time_holds_the_warming_up_of_its_process():
-    arguments = json.dumps([MODEL, RECIPE])
+    arguments = json.dumps([MODEL.model_dump(), RECIPE.model_dump()])
     ran = subprocess.run([sys.executable, "-c", FRESH_PROCESS, arguments], capture_output=True, text=True, check=True)
     first, *others = json.loads(ran.stdout)
     # Loading the optimizers takes a second; a model takes hundredths of one.
@@ -344,7 +345,7 @@ def shard(tmp_path, role: str, changed: np.ndarray | None = None, **recipe) -> d
     arrays = {"x_train": images, "y_train": labels, "mean": STATISTICS[0], "std": STATISTICS[1]}
     write_npz(tmp_path / "dataset.npz", arrays, {"key": "d", "num_classes": 3})
     write_npz(tmp_path / "split.npz", SPLIT.arrays(), {"key": "s", "order": SPLIT.order_hash()})
-    settings = {"experiment_seed": 0, "model": MODEL, "training": {**RECIPE, **recipe}}
+    settings = {"experiment_seed": 0, "model": MODEL, "training": RECIPE.model_copy(update=recipe)}
     out = tmp_path / "models.safetensors"
     train_shard(
         tmp_path / "dataset.npz", "d", tmp_path / "split.npz", "s", out, role, [0, 1], settings, "cpu", {"key": "k"}

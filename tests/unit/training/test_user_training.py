@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import predict
@@ -17,13 +17,13 @@ from unlearning_metric.training.train import train_models
 DRAW = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
 IMAGES = (DRAW.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
-MODEL = {"name": "digits_cnn", "width": 4}
+MODEL = Model(name="digits_cnn", width=4)
 
 
 def train(tmp_path, body, indices=(0,), validation=None, model=MODEL, **recipe):
     file = tmp_path / "mine.py"
     file.write_text(f"import random\nimport numpy as np\nimport torch\nfrom torch import nn\n{body}")
-    recipe = Training(**{"batch_size": 16, "file": str(file), **recipe}).model_dump()
+    recipe = Training(**{"batch_size": 16, "file": str(file), **recipe})
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
     return train_models(dataset, model, 3, recipe, 0, "retain", indices, validation=validation)[0]
 
@@ -53,7 +53,7 @@ def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused(tm
     net = "from torch import nn\nclass Net(nn.Linear):\n    shift = 0\n    def forward(self, x):\n"
     net += "        return super().forward(x.flatten(1)) + self.shift\ndef build(num_classes):\n    return Net(64, 3)\n"
     (tmp_path / "net.py").write_text(net)
-    model = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    model = Model(file=str(tmp_path / "net.py"))
     body = "def train(model, train_loader):\n    model.weight.data += 1\n"
     assert list(train(tmp_path, body, model=model)) == [0]
     (tmp_path / "more").mkdir()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.train import initial_model, train_models
@@ -26,8 +26,8 @@ from unlearning_metric.unlearning.offer import Offer, Start
 from unlearning_metric.user_code.binding import bind
 
 METHODS = Path(__file__).resolve().parents[3] / "methods"
-MODEL = {"name": "digits_cnn", "width": 4}
-RECIPE = Training(lr=0.1, epochs=1, batch_size=16).model_dump()
+MODEL = Model(name="digits_cnn", width=4)
+RECIPE = Training(lr=0.1, epochs=1, batch_size=16)
 RNG = np.random.default_rng(0)
 
 
@@ -96,7 +96,7 @@ def test_every_argument_is_filled_with_what_it_says(originals):
     assert isinstance(given["generator"], torch.Generator)
     assert given["device"] == torch.device("cpu")
     assert given["num_classes"] == 3
-    assert given["train_config"] == RECIPE
+    assert given["train_config"] == RECIPE.model_dump()
     np.testing.assert_allclose(given["class_weights"].numpy(), [0.1, 0.2, 0.3])
 
 
@@ -151,7 +151,7 @@ def test_the_configuration_a_method_changes_is_its_own_copy(originals):
         train_config["epochs"] = 99
 
     run(unlearn, originals)
-    assert RECIPE["epochs"] == 1
+    assert RECIPE.epochs == 1
 
 
 def test_kept_states_do_not_change_with_a_model_the_method_holds_on_to(originals):
@@ -270,7 +270,7 @@ def test_the_initial_model_is_what_the_copys_original_was_trained_from(originals
         return initial_model
 
     states = run(unlearn, originals, [0, 1, 2])
-    still = {**RECIPE, "lr": 0.0, "weight_decay": 0.0}
+    still = RECIPE.model_copy(update={"lr": 0.0, "weight_decay": 0.0})
     trained, _ = train_models(SETS["retain"], MODEL, 3, still, 0, "full", [0, 1])
     for copy in (0, 1, 2):
         for name, tensor in trained[copy % 2].items():
@@ -316,7 +316,7 @@ def test_loaders_crop_and_flip_as_the_recipe_does_but_for_validation(originals, 
             images = torch.cat([images for images, _ in loader])
             found[part] = all((stored[part] == image).flatten(1).all(1).any() for image in images)
 
-    start = Start(originals, SETS, 3, MODEL, {**RECIPE, **recipe}, WEIGHTS, 0)
+    start = Start(originals, SETS, 3, MODEL, RECIPE.model_copy(update=recipe), WEIGHTS, 0)
     run_copies(Method("mine", lambda: unlearn), start, [0])
     assert found == {"retain": not recipe, "forget": not recipe, "validation": True}
 
@@ -364,7 +364,7 @@ def test_a_result_that_is_no_model_is_refused(originals, value):
 
 @pytest.mark.parametrize("classes", [3, 4])
 def test_a_model_of_another_form_is_refused(originals, classes):
-    other = build_model({"name": "digits_cnn", "width": 4 if classes == 4 else 5}, (8, 8, 1), classes, 0)
+    other = build_model(Model(name="digits_cnn", width=4 if classes == 4 else 5), (8, 8, 1), classes, 0)
     with pytest.raises(MethodError, match="another form"):
         run(lambda model: other, originals)
 

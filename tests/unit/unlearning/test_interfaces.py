@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
-from unlearning_metric.config import Training
+from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.unlearning.copies import MethodError, method_of_file, run_copies
 from unlearning_metric.unlearning.offer import Start
 from unlearning_metric.user_code.interface import Interface
 
-MODEL = {"name": "digits_cnn", "width": 4}
-RECIPE = Training(lr=0.1, epochs=1, batch_size=16).model_dump()
+MODEL = Model(name="digits_cnn", width=4)
+RECIPE = Training(lr=0.1, epochs=1, batch_size=16)
 STEP = """
     import torch
     def step(model, batches, lr=0.01):

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.unlearning.copies import method_of_file
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
 
-MODEL, SHAPE, CLASSES = {"name": "digits_cnn", "width": 4}, (8, 8, 1), 3
+MODEL, SHAPE, CLASSES = Model(name="digits_cnn", width=4), (8, 8, 1), 3
 
 
 def equal(one: dict, two: dict) -> bool:
@@ -128,7 +129,7 @@ def test_training_from_scratch_counts_as_passes_over_the_retain_set(small):
     def unlearn(train_from_scratch, seed):
         return train_from_scratch(seed)
 
-    assert passes(small.run(unlearn)) == {"retain": small.recipe["epochs"], "forget": 0, "validation": 0}
+    assert passes(small.run(unlearn)) == {"retain": small.recipe.epochs, "forget": 0, "validation": 0}
 
 
 def test_an_empty_set_has_no_passes(small):
@@ -356,7 +357,7 @@ def test_training_from_scratch_knows_nothing_of_what_a_copy_did_to_its_examples(
         spoil([retain_loader.dataset, val_loader.dataset, train_config], {})
         return train_from_scratch(5)
 
-    recipe = {**small.recipe, "file": str(file)}
+    recipe = small.recipe.model_copy(update={"file": str(file)})
     wanted = small.run(plain, recipe=recipe)
     for batches in ("tuple", "kaggle"):
         found = small.run(spoiling, recipe=recipe, batches=batches)
@@ -410,7 +411,7 @@ def test_a_class_that_the_net_and_the_method_import_stays_one_class(small, tmp_p
     )
     text = "from net import Net\n\n\ndef unlearn(model):\n    assert isinstance(model, Net)\n"
     (tmp_path / "mine.py").write_text(text)
-    model = {"name": None, "file": str(tmp_path / "net.py"), "function": "build", "options": {}}
+    model = Model(file=str(tmp_path / "net.py"))
     small.originals[:] = [build_model(model, SHAPE, CLASSES, 0)]
     assert len(small.run(method_of_file("mine", tmp_path / "mine.py", "unlearn", {}), (0, 1)).states) == 2
 

@@ -5,15 +5,16 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.user_code.contract import MethodError
 from unlearning_metric.user_code.returned_values import returned_state
 
-MODEL = {"name": "digits_cnn", "width": 4}
+MODEL = Model(name="digits_cnn", width=4)
 
 
 def build(seed=0, width=4, classes=3):
-    return build_model({**MODEL, "width": width}, (8, 8, 1), classes, seed)
+    return build_model(MODEL.model_copy(update={"width": width}), (8, 8, 1), classes, seed)
 
 
 ORIGINAL = build(0).eval()

@@ -66,5 +66,4 @@ def test_edited_data_are_refused_and_a_file_that_is_gone(tmp_path):
 
 def test_what_an_artifact_is_not_made_from_is_not_asked_for(net):
     refuse_edited(provenance(), {"model.file": net, "training.file": "nowhere.py"})
-    settings = {"model": {"file": "a.py"}, "training": {"file": None}}
-    assert user_files(settings) == {"model.file": "a.py", "training.file": None}
+    assert user_files("a.py", None) == {"model.file": "a.py", "training.file": None}
