@@ -32,7 +32,7 @@ EXPERIMENT = {
     "data": {"source": "digits", "train_size": 500, "validation_size": 200},
     "model": {"name": "digits_cnn"},
     "training": {"lr": 0.1, "epochs": 20, "batch_size": 32},
-    "skip": ["oracle_matching"],
+    "skip": ["mixture", "oracle_matching"],
 }
 FORGET_SETS = (
     {"strategy": "random", "count": 72},

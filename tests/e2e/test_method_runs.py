@@ -241,3 +241,22 @@ def test_a_copy_that_does_not_end_fails_its_job_and_no_other(variants):
         assert "<strong>endless</strong>: method endless did not end on copy 0 (seed " in page
     finally:
         variants.path("methods/endless.py").unlink()
+
+
+def test_hyper_parameters_are_chosen_on_other_examples_and_the_copies_run_with_them(workflow):
+    workflow.only("finetune")
+    # Of two rates one does nothing.
+    grid = {"epochs": 1, "tune": {"lr": [1.0e-9, 0.1]}}
+    workflow.configure(methods={"finetune": grid}, tuning={"copies": 4})
+    run(workflow)
+
+    chosen = read_document(workflow.path("results/tuned/finetune.json"))
+    assert chosen["options"] == score(workflow, "finetune")["tuned"]["options"]
+    best = max(chosen["points"], key=lambda point: point["final_score"])
+    assert chosen["options"] == best["options"]
+    scored, second = (dict(np.load(workflow.path(f"results/{folder}data/split.npz"))) for folder in ("", "tuning/"))
+    assert not set(scored["forget"]) & ({*second["forget"]} | {*second["retain"]})
+    assert f"lr = {chosen['options']['lr']}" in workflow.path("results/leaderboard.md").read_text()
+    assert "chosen hyper-parameters: lr" in workflow.path("results/logs/unlearn/finetune/0000-0003.log").read_text()
+    # Nothing is left to do.
+    assert "Nothing to be done" in run(workflow)

@@ -32,22 +32,18 @@ class Break(NamedTuple):
 
 BREAKS = (
     # Training
-    Break('momentum=recipe["momentum"], **common', 'momentum=recipe["momentum"] + 1e-3, **common', "train"),
-    Break('"weight_decay": recipe["weight_decay"]', '"weight_decay": 1.1 * recipe["weight_decay"]', "train"),
-    Break('"fused": True}', '"fused": True, **({} if recipe["optimizer"] == "sgd" else {"eps": 1e-7})}', "train"),
+    Break("momentum=recipe.momentum, **common", "momentum=recipe.momentum + 1e-3, **common", "train"),
+    Break('"weight_decay": recipe.weight_decay', '"weight_decay": 1.1 * recipe.weight_decay', "train"),
+    Break('"fused": True}', '"fused": True, **({} if recipe.optimizer == "sgd" else {"eps": 1e-7})}', "train"),
     Break('"adamw": torch.optim.AdamW}', '"adamw": torch.optim.Adam}', "train"),
     Break("low = peak / 25", "low = peak / 24", "train"),
     Break("math.cos(math.pi * step / steps)", "math.cos(math.pi * (step + 1) / steps)", "train"),
     Break("(step // batches) / math.ceil(steps / batches)", "(step // batches) / (steps / batches)", "train"),
     Break("counts.sum() / (100.0 * counts)", "counts.sum() / (99.9 * counts)", "train unlearn"),
-    Break('label_smoothing=recipe["label_smoothing"])', 'label_smoothing=0.99 * recipe["label_smoothing"])', "train"),
-    Break(
-        'recipe["batch_size"], shuffle=True, generator=order',
-        'recipe["batch_size"], shuffle=False, generator=order',
-        "train",
-    ),
+    Break("label_smoothing=recipe.label_smoothing)", "label_smoothing=0.99 * recipe.label_smoothing)", "train"),
+    Break("torch.randperm(self.examples, generator=self.order)", "torch.arange(self.examples)", "train"),
     Break("each.sum(dim=1) / criterion.weight[labels].sum(dim=1)", "each.mean(dim=1)", "train"),
-    Break('torch.bfloat16, enabled=recipe["precision"] == "bf16"', "torch.bfloat16, enabled=False", "train"),
+    Break('torch.bfloat16, enabled=recipe.precision == "bf16"', "torch.bfloat16, enabled=False", "train"),
     Break('["momentum_buffer"] = torch.zeros_like', '["momentum_buffer"] = 1e-2 * torch.ones_like', "train"),
     # Data, normalisation, augmentation
     Break("(digits.images * 15)", "(digits.images * 15.5)", "prepare_data"),
@@ -72,7 +68,7 @@ BREAKS = (
     # Strategies
     Break("(-candidates.difficulty).argsort", "(candidates.difficulty).argsort", "split_data"),
     Break("quota[np.argsort(-(exact - quota)", "quota[np.argsort((exact - quota)", "split_data"),
-    Break('present[:count] if settings["order"]', 'present[-count:] if settings["order"]', "split_data"),
+    Break("present[:count] if settings.order", "present[-count:] if settings.order", "split_data"),
     # Outputs
     Break("others[rows, labels] = -np.inf", "others[rows, labels] = -10.0", "dump_losses"),
     Break("return np.logaddexp(0.0, -confidence)", "return np.logaddexp(1e-4, -confidence)", "dump_losses"),
@@ -84,10 +80,14 @@ BREAKS = (
     Break("_BUFFER = 2.0", "_BUFFER = 1.9", "score", "metrics/test_challenge.py"),
     Break("FLOOR = 1e-5", "FLOOR = 1.1e-5", "score"),
     Break("CONFIDENCE = 0.95", "CONFIDENCE = 0.951", "score"),
-    Break("values.std(axis=0, ddof=1), _LEAST_SD", "values.std(axis=0), _LEAST_SD", "score"),
+    Break("values.std(axis=0, ddof=1), LEAST_SD", "values.std(axis=0), LEAST_SD", "score"),
     Break("(n + m - 2)", "(n + m - 1)", "score"),
     Break("SPLITS = 10\n", "SPLITS = 9\n", "score"),
     Break("np.minimum(epsilons, threshold) / 0.5", "np.minimum(epsilons, threshold) / 0.45", "score"),
+    Break("(2, models, examples)) * spreads", "(2, models, examples)) * 1.02 * spreads", "score"),
+    Break("positive**2 / 2 + positive * float(-ndtri(delta)) + 1.0", "positive**2 / 2", "score", "metrics/test_gdp.py"),
+    Break("- m * (m + 1) / 2) / (n * m) - 1", "- m * m / 2) / (n * m) - 1", "score"),
+    Break("(original > mean) & (sd > 0)", "(original < mean) & (sd > 0)", "score"),
     Break("* 3 // len(difficulty)", "* 3 // (len(difficulty) + 1)", "score"),
 )
 

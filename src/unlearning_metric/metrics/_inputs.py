@@ -5,6 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+#: Least standard deviation of a fitted normal law: a side without spread would be told apart from itself by rounding.
+LEAST_SD = 1e-6
+
+
+def normal_law(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each example over the models of [models, examples], for a normal law."""
+    return values.mean(axis=0), np.maximum(values.std(axis=0, ddof=1), LEAST_SD)
+
 
 def model_values(values: ArrayLike, side: str, least: int = 2) -> NDArray[np.float64]:
     """`values` as a checked float64 array [models, examples]; the input itself is never written to.

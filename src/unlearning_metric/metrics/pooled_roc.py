@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics._inputs import LEAST_SD, both_sides, normal_law
 from unlearning_metric.metrics.record import Columns, Given, Metric, Number, Shown
 
 LEAST_MODELS = 4
 #: False-positive rates at which the curve is kept.
 RATES = np.logspace(-4, 0, 41)
-# A side without spread would be told apart from itself by rounding.
-_LEAST_SD = 1e-6
 
 
 def log_ratios(retrained: ArrayLike, unlearned: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -46,13 +44,9 @@ def log_ratios(retrained: ArrayLike, unlearned: ArrayLike) -> tuple[NDArray[np.f
     # From a common origin a constant side has no rounding error, which the attack would read as a difference.
     reference, other = reference - reference[0], other - reference[0]
     return (
-        _log_density(reference, *_normal(other)) - _log_density(reference, *_normal_without(reference)),
-        _log_density(other, *_normal_without(other)) - _log_density(other, *_normal(reference)),
+        _log_density(reference, *normal_law(other)) - _log_density(reference, *_normal_without(reference)),
+        _log_density(other, *_normal_without(other)) - _log_density(other, *normal_law(reference)),
     )
-
-
-def _normal(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return values.mean(axis=0), np.maximum(values.std(axis=0, ddof=1), _LEAST_SD)
 
 
 def _normal_without(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -61,7 +55,7 @@ def _normal_without(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     deviation = values - values.mean(axis=0)
     square = (deviation**2).sum(axis=0) - deviation**2 * n / (n - 1)
     sd = np.sqrt(np.maximum(square, 0.0) / (n - 2))
-    return values - deviation * n / (n - 1), np.maximum(sd, _LEAST_SD)
+    return values - deviation * n / (n - 1), np.maximum(sd, LEAST_SD)
 
 
 def _log_density(

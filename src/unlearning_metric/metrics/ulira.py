@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics._inputs import both_sides, normal_law
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 FALSE_POSITIVE_RATE = 0.01
 LEAST_MODELS = 4
-# A side without spread would be told apart from itself by rounding.
-_LEAST_SD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,9 @@ def ulira(retrained: ArrayLike, unlearned: ArrayLike) -> UliraResult:
     reference, other = reference - reference[0], other - reference[0]
     found = np.zeros((3, reference.shape[1]))
     for fit, held_out in ((0, 1), (1, 0)):
-        normals = _normal(other[fit::2]), _normal(reference[fit::2])
+        normals = normal_law(other[fit::2]), normal_law(reference[fit::2])
         found += _success(_log_ratio(reference[held_out::2], *normals), _log_ratio(other[held_out::2], *normals))
     return UliraResult(*(found / 2))
-
-
-def _normal(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return values.mean(axis=0), np.maximum(values.std(axis=0, ddof=1), _LEAST_SD)
 
 
 def _log_ratio(

@@ -23,18 +23,13 @@ from matplotlib.figure import Figure
 from unlearning_metric.metrics.challenge import BUCKET_WIDTH, challenge_points
 from unlearning_metric.report.gather import Example, Findings, Method, epsilon_matrix, rank_agreement
 from unlearning_metric.report.names import FORMATS, figure_names
+from unlearning_metric.report.palette import ACCENT, MARKERS, NAMED, RETRAINED, SERIES, UNLEARNED, WIDTH
+from unlearning_metric.report.roc import pooled_curves
 from unlearning_metric.store.files import write_atomically
 
-#: Told apart by the colour-blind.
-SERIES = ("#0173b2", "#d55e00", "#029e73", "#cc78bc", "#949494")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-RETRAINED, UNLEARNED, ACCENT = SERIES[0], SERIES[1], "#8a8a8a"
 #: Above this epsilon a picture tells nothing more: an example is then told apart almost without error.
 SHOWN_EPSILON = 8.0
 EPSILON_STEP = 0.25
-#: How many methods, the first of the ranking, a figure of all of them names; more names than this are read by nobody.
-NAMED = 40
-WIDTH = 3.4  # inches, a paper's column
 
 
 @contextmanager
@@ -260,6 +255,7 @@ _OF_ALL: dict[str, Callable[[Findings], Figure]] = {
     "pairs": pairs_told_apart,
     "models": score_by_models,
     "examples": badly_forgotten,
+    "roc": pooled_curves,
     "agreement": metric_agreement,
 }
 _OF_METHOD: dict[str, Callable[[Method], Figure]] = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 FORMATS = ("png", "pdf")
 #: Figure of the whole run -> how many methods it needs at least.
-OF_ALL = {"utility": 1, "pairs": 2, "models": 1, "examples": 1, "agreement": 3}
+OF_ALL = {"utility": 1, "pairs": 2, "models": 1, "examples": 1, "roc": 1, "agreement": 3}
 OF_METHOD = ("epsilon", "confidence", "models")
 
 

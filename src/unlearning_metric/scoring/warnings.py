@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from unlearning_metric.outputs.ensemble import Ensemble
@@ -71,6 +72,18 @@ def _no_final_score(retrained: Ensemble, unlearned: Ensemble) -> str | None:
         if name not in sides[side].accuracy
     ]
     return f"no final score: there is no {' and no '.join(lacking)}"
+
+
+def settings_warnings(settings: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know of how models were made."""
+    found = []
+    if weights := settings["model"].get("weights"):
+        found.append(
+            f"every model starts from the weights {Path(weights).name}, so models differ by head, order and "
+            "augmentation alone and spread less than from scratch. If the weights were trained on forget examples, "
+            "no model here has forgotten them, and the score does not tell"
+        )
+    return found + [f"tuning: {warning}" for warning in (settings.get("tuned") or {}).get("warnings", ())]
 
 
 def score_warnings(

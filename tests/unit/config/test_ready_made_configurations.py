@@ -24,8 +24,9 @@ def read(name):
 def test_a_configuration_is_valid_and_sets_only_what_its_methods_take(path):
     settings = config.parse(config.read_yaml(path), FILES)
     for name, options in settings.methods.items():
-        parameters = inspect.signature(load_method(FILES[name])).parameters
-        assert all(parameters[option].default is not inspect.Parameter.empty for option in options), name
+        parameters = inspect.signature(load_method(FILES[options.get("file", name)])).parameters
+        tuned = options.keys() - {"file"}
+        assert all(parameters[option].default is not inspect.Parameter.empty for option in tuned), name
 
 
 def test_digits_all_is_the_default_experiment_with_every_method():
@@ -43,3 +44,13 @@ def test_the_default_run_scores_at_least_eight_methods_and_tunes_none_that_it_sk
     default = read("config.yaml")
     assert len(set(FILES) - set(default["skip"])) >= 8
     assert not set(default["methods"]) & set(default["skip"])
+
+
+def test_the_ladder_is_the_default_experiment_with_mixtures_alone():
+    default, ladder = read("config.yaml"), read("ladder.yaml")
+    apart = ("methods", "skip", "results")
+    assert {k: v for k, v in ladder.items() if k not in apart} == {k: v for k, v in default.items() if k not in apart}
+    assert set(ladder["skip"]) == set(FILES)
+    assert {options["file"] for options in ladder["methods"].values()} == {"mixture"}
+    assert [options["rho"] for options in ladder["methods"].values()] == [0.0, 0.1, 0.25, 0.5, 1.0]
+    assert ladder["results"] != default["results"]
