@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from unlearning_metric.__main__ import command_parser, main
@@ -137,6 +138,9 @@ def test_what_a_page_tells_snakemake_to_do_can_be_planned(untouched, command):
     block = README.split("say `methods/mine.py`:\n\n")[1].split("\n\nand run")[0]
     untouched.write("methods/mine.py", re.sub(r"^    ", "", block, flags=re.MULTILINE))
     untouched.path("run").mkdir()
+    untouched.path("data").mkdir()
+    images, labels = np.zeros((3000, 32, 32, 3), np.uint8), np.arange(3000) % 10
+    np.savez(untouched.path("data/cifar10.npz"), x_train=images, y_train=labels, x_test=images, y_test=labels)
     untouched.write("other.yaml", untouched.path("config/config.yaml").read_text())
     arguments = [str(untouched.path(PLACES[part])) if part in PLACES else part for part in shlex.split(command)[1:]]
     if "profiles/slurm" in command:
@@ -149,6 +153,9 @@ def test_an_opened_bank_plans_what_its_page_says(untouched, monkeypatch, capsys)
     monkeypatch.chdir(untouched.folder)
     assert main(["bank", "open", str(REPOSITORY / "tests" / "banks" / "digits-64.zip"), "mine"]) == 0
     untouched.write("mine/methods/mine.py", "def unlearn(model):\n    return model\n")
+    # A control of this version that asks for retrained models: the bank is older and does not skip it.
+    config = untouched.path("mine/config.yaml")
+    config.write_text(re.sub(r"^skip:\n", "skip:\n- mixture\n", config.read_text(), flags=re.MULTILINE))
     said = [command.text for command in ALL if command.text.startswith("snakemake --snakefile ../Snakefile")]
     assert len(said) == 3
     for text in said:
