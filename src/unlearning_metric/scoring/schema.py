@@ -80,7 +80,8 @@ class OfOriginals(_Part):
         description="Of the mean: other originals, other models. Null where challenge.interval says why."
     )
     interval_of_another: Interval | None = Field(
-        description="Of the score from one more original. Null where challenge.interval says why."
+        description="Of the score from one more original. Null for two originals, which do not say how far others are, "
+        "and where challenge.interval says why."
     )
 
 

@@ -135,10 +135,13 @@ def score_warnings(
     if no_final := _no_final_score(retrained, unlearned):
         found.append(no_final)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
+        of_halves = (
+            "" if correction is None else "; a ceiling from half-splits may be off by a tenth where tails are heavy"
+        )
         found.append(
             f"the retrained models' confidences spread little (median sd "
             f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "
-            "coarse for them, and scores, ceiling included, come out lower than elsewhere"
+            f"coarse for them, and scores, ceiling included, come out lower than elsewhere{of_halves}"
         )
     if challenge_section["n_undefined"]:
         shown = challenge_section["undefined_examples"][:SHOWN]

@@ -166,6 +166,10 @@ def test_retrained_models_that_spread_little_are_warned_of():
     corrected, warning = score(ensemble(1, spread=0.3), narrow)[0]["warnings"]
     assert "ceiling: retrain needs no correction" in corrected
     assert "spread little" in warning
+    assert "half-splits may be off" in warning
+    (warning,) = score(ensemble(1, spread=0.3), narrow, ceiling=ensemble(5, spread=0.3))[0]["warnings"]
+    assert "spread little" in warning
+    assert "half-splits" not in warning
 
 
 def test_an_original_that_was_not_trained_as_the_retrained_models_were_is_warned_of():
