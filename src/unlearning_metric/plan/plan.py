@@ -145,6 +145,7 @@ class Plan:
                     "file": Path(entry["file"]),
                     "arguments": frozenset(entry["arguments"]),
                     "interface": Interface.of(entry["interface"]),
+                    "unfilled": tuple(entry["unfilled"]),
                 }
             )
             for entry in record["methods"]

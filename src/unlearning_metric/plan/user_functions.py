@@ -26,7 +26,7 @@ from unlearning_metric.user_code.contract import (
     unfillable,
     unknown_option,
 )
-from unlearning_metric.user_code.spellings import SPELLINGS
+from unlearning_metric.user_code.spellings import SPELLINGS, meaning
 
 
 def checked_options(
@@ -93,6 +93,19 @@ def checked_arguments(signature: Signature | None, arguments: Mapping[str, Any],
         for name in arguments
         if name not in signature.defaults
     ]
+
+
+def unfilled_parameters(signature: Signature | None, given: Collection[str]) -> tuple[str, ...]:
+    """Parameters of a method's function that neither its entry fills nor the harness.
+
+    Parameters
+    ----------
+    given : parameters that the entry fills
+    """
+    if signature is None or not signature.certain:
+        return ()
+    required = (name for name, default in signature.defaults.items() if default is REQUIRED)
+    return tuple(name for name in required if name not in given and meaning(name, ARGUMENTS) is None)
 
 
 def with_own_functions(config: Config) -> Config:
