@@ -26,6 +26,11 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/report.smk"
 
 
+if PLAN.tuning is not None:
+
+    include: "workflow/rules/tune.smk"
+
+
 gc.freeze()
 gc.enable()
 

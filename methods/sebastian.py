@@ -4,6 +4,8 @@ Source: Kaggle discussion 459148; "PRMQ" in xcadet/deepunlearn. Weights and bias
     pruned together by absolute value; pruned weights are drawn from U(-1, 1)/sqrt(fan in), pruned biases are 0, batch
     norms stay. 3.2 epochs on the retain set of class-weighted cross-entropy plus the squared difference of the
     predictions' entropies (in nats) to the original's. At the end the weights are rounded to half precision.
+    Two things differ from that port: it takes one step more than its 3.2 epochs hold, and weighs classes by the retain
+    set, where here they are counted over retain and forget set; both differ little where the forget set is small.
 Needs: retain set, original model, class weights.
 Cost: 3.2 R fb, 3.2 R fw.
 Stochastic: strong; nearly all weights and the order of the examples.

@@ -167,12 +167,6 @@ NO_METHODS = {
         "method file nameless.py has no function 'unlearn'. It defines: forget. Name the function 'unlearn', or say in "
         "the configuration, under methods, what it is called: function: ...",
     ),
-    "greedy": (
-        "def unlearn(model, zebra):\n    return model\n",
-        "method greedy: nobody can fill its parameter 'zebra'. Give it a default, set methods.greedy.zebra in the "
-        "configuration if it is a hyper-parameter, or say what it gets: methods.greedy.arguments: {zebra: ...}. It may "
-        "be one of: model, net, original_model, initial_model, oracle_model, retain_loader, ",
-    ),
     "wordy": (
         "def unlearn(model):\n    return 'done'\n",
         "method wordy returned str, which is no model, and left model as it was. It must change model in place, or "
@@ -241,3 +235,19 @@ def test_a_copy_that_does_not_end_fails_its_job_and_no_other(variants):
         assert "<strong>endless</strong>: method endless did not end on copy 0 (seed " in page
     finally:
         variants.path("methods/endless.py").unlink()
+
+
+def test_hyper_parameters_are_chosen_on_other_examples_and_the_copies_run_with_them(workflow):
+    workflow.only("finetune")
+    # Of two rates one does nothing.
+    grid = {"epochs": 1, "tune": {"lr": [1.0e-9, 0.1]}}
+    workflow.configure(methods={"finetune": grid}, tuning={"copies": 4}, shard_size=8)
+    run(workflow, "results/score_finetune.json")
+
+    chosen = read_document(workflow.path("results/tuned/finetune.json"))
+    best = max(chosen["points"], key=lambda point: point["final_score"])
+    assert score(workflow, "finetune")["tuned"]["options"] == chosen["options"] == best["options"]
+    scored, second = (dict(np.load(workflow.path(f"results/{folder}data/split.npz"))) for folder in ("", "tuning/"))
+    assert not set(scored["forget"]) & ({*second["forget"]} | {*second["retain"]})
+    log = workflow.path("results/logs/unlearn/finetune/0000-0007.log").read_text()
+    assert f"chosen hyper-parameters: lr = {chosen['options']['lr']}" in log

@@ -109,6 +109,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "augmented": {"function": "finetune", **IMAGES, "training.crop": 1, "training.flip": True},
         "noise in the shape of weights": {"function": "noisy", **IMAGES},
     },
+    "tune": {"three points": {}},
     "check": {"finetune": {"function": "finetune"}},
     "dump_losses": {
         "sound": {},
@@ -127,7 +128,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 #: Step -> the one whose results its inputs are, where they are no fixed files.
-FOLLOWS = {"leaderboard": "score", "report": "score"}
+FOLLOWS = {"tune": "score", "leaderboard": "score", "report": "score"}
 
 #: Key, or key and value, of the configuration that no case needs -> why.
 EXEMPT = {
@@ -141,6 +142,7 @@ EXEMPT = {
     "keep_checkpoints": "what is deleted",
     "max_seconds_per_copy": "whether a copy is stopped",
     "methods": "files of the user's, each in its own key",
+    "tuning": "the configuration of another experiment, of the same steps",
     "skip": "which methods are run",
 }
 #: Of torchvision's nets one stands for all: they differ in torchvision's code, not in this package's.

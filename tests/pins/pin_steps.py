@@ -27,6 +27,7 @@ from unlearning_metric.jobs.prepare_data import prepare_data
 from unlearning_metric.jobs.score import score_dumps
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.jobs.train import train_shard
+from unlearning_metric.jobs.tune import choose
 from unlearning_metric.jobs.unlearn import unlearn_shard
 from unlearning_metric.leaderboard.board import write_leaderboard
 from unlearning_metric.plan.plan import Plan
@@ -257,6 +258,14 @@ def _board(case: Mapping[str, Any], folder: Path) -> None:
     )  # fmt: skip
 
 
+def _tune(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    shutil.copytree(_scores().name, folder, dirs_exist_ok=True)
+    scores, points = [folder / f"score_{name}.json" for name in BOARD], [{"number": one} for one in range(len(BOARD))]
+    choose(scores, [KEY] * len(BOARD), points, folder / "tuned.json", "mine", PROVENANCE)
+    document = read_document(folder / "tuned.json")
+    return {"options": document["options"], "points": document["points"]}
+
+
 def _leaderboard(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     _board(case, folder)
     return {"rows": read_document(folder / "leaderboard.json")["rows"]}
@@ -285,6 +294,7 @@ def _report(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 RUNS: dict[str, Callable[[Mapping[str, Any], Path], dict[str, Any]]] = {
     "prepare_data": _prepare_data, "difficulty": _difficulty, "split_data": _split_data, "train": _train,
-    "import_original": _import_original, "unlearn": _unlearn, "check": _check, "dump_losses": _dump_losses,
-    "import_dump": _import_dump, "score": _score, "leaderboard": _leaderboard, "report": _report,
+    "import_original": _import_original, "unlearn": _unlearn, "tune": _tune, "check": _check,
+    "dump_losses": _dump_losses, "import_dump": _import_dump, "score": _score, "leaderboard": _leaderboard,
+    "report": _report,
 }  # fmt: skip

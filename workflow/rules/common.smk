@@ -19,6 +19,7 @@ from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.workflow_files import (
     absent_packages,
     default_config,
+    lacks_timm,
     method_folders,
     methods_of,
     other_workflow,
@@ -102,6 +103,11 @@ def make_plan():
         refuse_other_shard_sizes(plan, plan.config.results)
     except (configuration.ConfigError, RefusalError) as error:
         raise WorkflowError(str(error)) from None
+    if not workflow.deployment_settings.deployment_method and lacks_timm(plan.config):
+        raise WorkflowError(
+            f"model.name: {plan.config.model.name} is a net of timm, which is not installed for this Python "
+            f"({sys.executable}): pip install 'unlearning-metric[timm]'. Or set model.name to another net."
+        )
     return plan
 
 

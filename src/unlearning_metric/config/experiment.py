@@ -20,6 +20,8 @@ from unlearning_metric.config.originals import Originals, originals_from_short_f
 from unlearning_metric.config.text import shown
 from unlearning_metric.config.training import RULES as TRAINING_RULES
 from unlearning_metric.config.training import Training
+from unlearning_metric.config.tuning import RULES as TUNING_RULES
+from unlearning_metric.config.tuning import Tuning
 from unlearning_metric.config.values import (
     Number,
     PathText,
@@ -94,6 +96,9 @@ class Config(Section):
         description="Methods by name: hyper-parameters, what is left out keeps the default in the method's file; and "
         "file, function, batches, which say where the function is and what its loaders give; or dump alone, outputs of "
         "models made elsewhere.",
+    )
+    tuning: Tuning = Field(
+        default_factory=Tuning, description="The experiment in which hyper-parameters under tune are chosen."
     )
     skip: Annotated[list[str], BeforeValidator(empty_list_for_none, json_schema_input_type=list[str] | None)] = Field(
         default_factory=list, description="Methods which are not run unless asked for by name."
@@ -180,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     *FORGET_RULES,
     *MODEL_RULES,
     *TRAINING_RULES,
+    *TUNING_RULES,
     (("original", "originals"), _original_is_single),
 )
 

@@ -32,11 +32,14 @@ def _named(config: Config, bad_keys: Set[str], methods: Mapping[str, Path]) -> I
     """Key, path, ``file`` or ``folder``, and what to do, of every path that the configuration reads."""
 
     def value(key: str) -> Any:
-        return None if any(overlap(key, bad) for bad in bad_keys) else attrgetter(key)(config)
+        if any(overlap(key, bad) for bad in bad_keys) or (key == "tuning.forget.path" and config.tuning.forget is None):
+            return None
+        return attrgetter(key)(config)
 
     record = SOURCES.get(value("data.source"))
     for key, kind, wanted in (
         ("forget.path", "file", "Give the path of a file with the indices of the training examples to forget."),
+        ("tuning.forget.path", "file", "Give the path of a file with the indices of the examples to choose by."),
         ("model.file", "file", "Give its path."),
         ("training.file", "file", "Give its path."),
         ("original", "file", "Give its path."),

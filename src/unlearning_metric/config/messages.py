@@ -19,6 +19,7 @@ _TYPE_WORDS = {
 _PATTERN_WORDS = {
     r"\.py$": "the path of a Python file, which ends in .py",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a function",
+    r"^timm/[A-Za-z0-9_.]+$": "timm/ and the name of a net of the package timm",
     r"\.safetensors$": (
         "a path that ends in .safetensors (written by safetensors.torch.save_file(model.state_dict(), path))"
     ),

@@ -1,5 +1,6 @@
 """The section ``methods``, and ``skip``: which entries there may be, and what is wrong with one."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -116,12 +117,29 @@ def _batch_size_problem(value: Any, files: Iterable[str]) -> str | None:
     return f"{shown(value)} is not allowed. Expected a number of examples above 0."
 
 
+def _tune_problem(value: Any, files: Iterable[str]) -> str | None:
+    sound = isinstance(value, dict) and value and all(isinstance(values, list) and values for values in value.values())
+    if not sound:
+        return (
+            f"{shown(value)} is not allowed. Expected a grid: hyper-parameters, each with a list of values, such as "
+            "{lr: [0.01, 0.1]}."
+        )
+    if twice := next((name for name, values in value.items() if any(values.count(one) > 1 for one in values)), None):
+        return f"names a value of {twice} twice. Keep one of the two."
+    points = math.prod(map(len, value.values()))
+    if not 2 <= points <= MOST_POINTS:
+        return f"is a grid of {points} points. Expected 2 to {MOST_POINTS}; what is not searched stands in the entry."
+    return None
+
+
 def _dump_problem(value: Any, files: Iterable[str]) -> str | None:
     if isinstance(value, str) and value.endswith(".npz"):
         return None
     return f"{shown(value)} is not allowed. Expected the path of a npz file with outputs of models made elsewhere."
 
 
+#: A grid of more points is no search but a mistake; each takes `tuning.copies` copies.
+MOST_POINTS = 256
 #: Texts that nobody sets as a hyper-parameter: they are arguments.
 CONFUSED = frozenset(name for name in NAMES if name.endswith(("_loader", "_dataset", "_model", "_dl")))
 #: Key of an entry under ``methods`` that is no hyper-parameter -> what is wrong with its value, if anything.
@@ -138,6 +156,7 @@ RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
     "load": _one_of(*LOADS),
     "cuda": _one_of("pretend"),
     "loader_batch_size": _batch_size_problem,
+    "tune": _tune_problem,
     "without": lambda value, files: _run_problem(value if isinstance(value, list) else None, files),
 }
 
@@ -152,6 +171,9 @@ def _interface_problems(entry: dict[str, Any], where: str) -> list[str]:
     arguments = entry.get("arguments")
     both = entry.keys() & arguments.keys() - RESERVED.keys() if isinstance(arguments, dict) else ()
     problems += [f"{where}.{name}: is set in the entry and in its arguments. Keep one of the two." for name in both]
+    tune = entry.get("tune")
+    for name in tune if isinstance(tune, dict) else ():
+        problems += _tuned_problems(name, entry, where)
     for option, value in entry.items():
         if option not in RESERVED and isinstance(value, str) and value in CONFUSED:
             problems.append(
@@ -159,6 +181,25 @@ def _interface_problems(entry: dict[str, Any], where: str) -> list[str]:
                 f"{{{option}: {value}}}; for the text, arguments: {{{option}: {{literal: {value}}}}}."
             )
     return problems
+
+
+def _tuned_problems(name: str, entry: dict[str, Any], where: str) -> list[str]:
+    """What is wrong with a name in a grid, beside the other keys of its entry."""
+    first, *parts = name.split(".")
+    if not parts:
+        if name in RESERVED:
+            return [f"{where}.tune.{name}: says how the function is called and cannot be searched."]
+        both = name in entry or (isinstance(entry.get("arguments"), dict) and name in entry["arguments"])
+        return [f"{where}.tune.{name}: is set in the entry as well. Keep one of the two."] if both else []
+    holder: Any = entry if first == "arguments" else None
+    for part in [first, *parts[:-1]]:
+        holder = holder.get(part) if isinstance(holder, dict) else None
+    if isinstance(holder, dict):
+        return []
+    return [
+        f"{where}.tune.{name}: there is no such place in the entry. A name with dots is one within its arguments, such "
+        "as arguments.args.lr, of which all but the last must stand there."
+    ]
 
 
 def method_problems(raw: dict, files: list[str]) -> list[str]:

@@ -1,8 +1,10 @@
 """The section ``model``: the classifier."""
 
-from typing import Literal, get_args
+import re
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from unlearning_metric.config.text import shown
 from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
@@ -16,8 +18,21 @@ from unlearning_metric.config.values import (
     function_needs_file,
 )
 
-ModelName = Literal[("digits_cnn", "cnn_small", "airbench", "resnet18_cifar", "mlp", *TORCHVISION_NETS)]
-MODELS: tuple[str, ...] = get_args(ModelName)
+MODELS: tuple[str, ...] = ("digits_cnn", "cnn_small", "airbench", "resnet18_cifar", "mlp", *TORCHVISION_NETS)
+#: Any net of the package timm; which there are, only that package tells.
+TIMM_NAME = r"^timm/[A-Za-z0-9_.]+$"
+
+
+def _known_name(name: str) -> str:
+    if name in MODELS or re.fullmatch(TIMM_NAME, name):
+        return name
+    raise PydanticCustomError("model_name", "no net")
+
+
+_NAME_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"enum": list(MODELS), "type": "string"}, {"pattern": TIMM_NAME, "type": "string"}]
+}
+ModelName = Annotated[str, AfterValidator(_known_name), WithJsonSchema(_NAME_SCHEMA)]
 DEFAULT_WIDTH = 32
 #: What the function is called unless the configuration says otherwise.
 BUILD = "build"
@@ -27,7 +42,9 @@ class Model(Section):
     """The classifier."""
 
     name: ModelName | None = Field(
-        None, description="Architecture; exactly where no file is given. Names of torchvision's classifiers included."
+        None,
+        description="Architecture; exactly where no file is given. Classifiers of torchvision go by their names, nets "
+        "of timm by theirs after timm/.",
     )
     hidden: list[PositiveInt] = Field(
         default_factory=list,
@@ -47,7 +64,7 @@ def _model_is_named_once(name: str | None, file: str | None) -> str | None:
     if name is None and file is None:
         return (
             "model: names no model. Set model.name (digits_cnn, cnn_small, airbench, resnet18_cifar, mlp, or a "
-            "classifier of torchvision), or model.file to a Python file with a function that builds one."
+            "classifier of torchvision or timm), or model.file to a Python file with a function that builds one."
         )
     if name is not None and file is not None:
         return f"model.name: {name} and model.file: {file} are both given. Keep one of the two."

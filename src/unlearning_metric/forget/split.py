@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from unlearning_metric.config import DifficultySettings, SplitSettings
+from unlearning_metric.config import DifficultySettings, Forget, SplitSettings
 from unlearning_metric.data.images import DataError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.strategies import STRATEGIES
@@ -164,10 +164,70 @@ def make_split(
         raise DataError(f"data.test_size is {test_size}; the test pool has {len(y_test)} images.")
     test = stratified(y_test, test_size, streams.numpy("test"))
 
+    known = _names(classes, y_train, y_test), groups, difficulty, listed
+    forget = _to_forget(y_train, train, wanted, streams, *known)
+    return _with_probe(forget, train, validation, test, settings, streams)
+
+
+def make_second_split(
+    first: Split,
+    y_train: np.ndarray,
+    settings: SplitSettings,
+    experiment_seed: int,
+    *,
+    classes: Sequence[str] | None = None,
+    groups: np.ndarray | None = None,
+    difficulty: np.ndarray | None = None,
+    warn: Warn = log_warning,
+) -> Split:
+    """Choose other examples to forget, all of them from the retain set of a first split, whose forget set is left out.
+
+    Validation and test examples are those of the first. Parameters as for `make_split`.
+
+    Raises
+    ------
+    DataError
+        If the retain set has not what is asked.
+    """
+    streams = Streams(experiment_seed, "split")
+    wanted = settings.forget
+    train = first.retain
+    listed = None if wanted.path is None else read_indices(wanted.path, len(y_train), warn)
+    outside = np.empty(0) if listed is None else np.setdiff1d(listed, train)
+    if len(outside):
+        raise DataError(
+            f"tuning.forget.path names {len(outside)} examples outside the retain set of the scored split, the first "
+            f"is {outside[0]}. Hyper-parameters are chosen on other examples than the score is about."
+        )
+    if difficulty is not None:
+        difficulty = difficulty[np.isin(np.union1d(first.retain, first.forget), train)]
+    known = _names(classes, y_train), groups, difficulty, listed
+    try:
+        forget = _to_forget(y_train, train, wanted, streams, *known)
+    except DataError as error:
+        raise DataError(f"the forget set by which hyper-parameters are chosen (tuning.forget): {error}") from error
+    return _with_probe(forget, train, first.validation, first.test, settings, streams)
+
+
+def _names(classes: Sequence[str] | None, *labels: np.ndarray) -> Sequence[str]:
+    return classes or [str(number) for number in range(int(max(part.max() for part in labels)) + 1)]
+
+
+def _to_forget(
+    y_train: np.ndarray,
+    train: np.ndarray,
+    wanted: Forget,
+    streams: Streams,
+    classes: Sequence[str],
+    groups: np.ndarray | None,
+    difficulty: np.ndarray | None,
+    listed: np.ndarray | None,
+) -> np.ndarray:
+    """Indices into the training pool of the examples that a strategy chooses of the training set."""
     candidates = Candidates(
         labels=y_train[train],
         indices=train,
-        classes=classes or [str(number) for number in range(int(max(y_train.max(), y_test.max())) + 1)],
+        classes=classes,
         groups=None if groups is None else groups[train],
         difficulty=difficulty,
         listed=listed,
@@ -178,7 +238,17 @@ def make_split(
             f"the forget set would hold {len(positions)} of {len(train)} training examples: it must leave at least one "
             "to retain. Forget fewer, or train on more (data.train_size)."
         )
-    forget = train[positions]
+    return train[positions]
+
+
+def _with_probe(
+    forget: np.ndarray,
+    train: np.ndarray,
+    validation: np.ndarray,
+    test: np.ndarray,
+    settings: SplitSettings,
+    streams: Streams,
+) -> Split:
     retain = np.setdiff1d(train, forget)
     probe_size = min(settings.probe_size, len(retain))
     probe = streams.numpy("probe").choice(retain, size=probe_size, replace=False)

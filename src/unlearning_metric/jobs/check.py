@@ -139,6 +139,8 @@ def check_document(
         "changes_parameters": not _equal(first, before.state_dict()),
         "differs_between_seeds": not _equal(first, other),
         "same_with_same_seed": _equal(first, again),
+        # Of the copies that ran after another one.
+        "reads_of_other_copies": sorted(alone.shared | after_another.shared),
         "passes": {name: of_copy[0] for name, of_copy in alone.passes.items()},
         **_evaluation(bench, {"before": before, "after": after}, settings.experiment_seed),
         "efficiency": {
@@ -199,6 +201,11 @@ def _warnings(document: dict[str, Any]) -> list[str]:
             "the same seed gave two different copies; its scores will not repeat. Draw randomness from torch, numpy, "
             "random or the argument generator, never from the clock, and read nothing back that another copy may have "
             "written"
+        )
+    if shared := document["reads_of_other_copies"]:
+        found.append(
+            f"a copy read what an earlier copy wrote ({', '.join(shared[:5])}), so copies are not independent. Have it "
+            "write by a relative path, which goes into a folder of the copy's own, or put the seed into the name"
         )
     if efficiency["within_limit"] is False:
         found.append(

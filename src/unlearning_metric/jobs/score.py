@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import number_of_originals
+from unlearning_metric.jobs.tune import tuning_record
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble, refuse_diverged
 from unlearning_metric.outputs.independence import refuse_mixed
@@ -27,6 +28,7 @@ def score_dumps(
     settings: dict[str, Any],
     on_diverged: str,
     provenance: dict[str, Any],
+    tuned_key: str | None = None,
 ) -> None:
     """Score a method and write all three files.
 
@@ -38,7 +40,11 @@ def score_dumps(
     settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
     on_diverged : "keep" or "fail"
     provenance : ``key`` and ``origin`` of the files
+    tuned_key : key of ``tuned`` among the dumps: no dump, but what hyper-parameters were chosen
     """
+    dumps = dict(dumps)
+    tuned = None if tuned_key is None else tuning_record(str(dumps.pop("tuned")), tuned_key)
+    settings = {**settings, "tuned": tuned}
     groups = {"retrained": "retain", "originals": "full", "ceiling": "unlearn/retrain"}
     of_method = [name for name in dumps if name not in groups]
     copies = settings["copies"]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.config import SplitSettings
-from unlearning_metric.forget.split import count_duplicates, make_split
+from unlearning_metric.forget.split import count_duplicates, make_second_split, make_split
+from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.user_code.unchanged_files import refuse_edited
@@ -24,6 +25,8 @@ def split_data(
     provenance: dict[str, Any],
     difficulty: Path | str | None = None,
     difficulty_key: str | None = None,
+    apart_from: Path | str | None = None,
+    apart_from_key: str | None = None,
 ) -> None:
     """Choose the index sets of the experiment and store them with the hash of their order.
 
@@ -33,22 +36,24 @@ def split_data(
     Parameters
     ----------
     difficulty : file of `jobs.difficulty`, for a strategy that needs it
+    apart_from : file of another split, whose forget set this one leaves out
     """
     settings = SplitSettings.model_validate(settings)
     refuse_edited(provenance, {"forget.path": settings.forget.path})
     data, header = read_npz(dataset, dataset_key)
     warnings: list[str] = []
-    split = make_split(
-        data["y_train"],
-        data["y_test"],
-        settings,
-        experiment_seed,
-        classes=header["classes"],
-        groups=data.get("groups_train"),
-        set_aside=data.get("validation"),
-        difficulty=None if difficulty is None else read_npz(difficulty, difficulty_key)[0]["loss"],
-        warn=warnings.append,
-    )
+    known = {
+        "classes": header["classes"],
+        "groups": data.get("groups_train"),
+        "difficulty": None if difficulty is None else read_npz(difficulty, difficulty_key)[0]["loss"],
+        "warn": warnings.append,
+    }
+    if apart_from is None:
+        labels, set_aside = (data["y_train"], data["y_test"]), data.get("validation")
+        split = make_split(*labels, settings, experiment_seed, set_aside=set_aside, **known)
+    else:
+        first = read_split(apart_from, apart_from_key)[0]
+        split = make_second_split(first, data["y_train"], settings, experiment_seed, **known)
     duplicates = count_duplicates(data["x_train"], split)
     write_npz(
         out,

@@ -12,8 +12,10 @@ import torch
 
 from unlearning_metric.config import UnlearningSettings
 from unlearning_metric.forget.split_file import read_split
+from unlearning_metric.jobs.tune import chosen_options
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.progress import Progress, run_record
+from unlearning_metric.plan.grid import with_point
+from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.store.files import read_models, read_npz, write_models
 from unlearning_metric.store.shards import original_folder
 from unlearning_metric.training.recipe import class_weights, one_by_one
@@ -86,6 +88,13 @@ def _states(paths: Sequence[str], key: str | None) -> dict[int, dict[str, torch.
     return states
 
 
+def with_choice(settings: UnlearningSettings, point: dict[str, Any]) -> UnlearningSettings:
+    """Settings of a method with the hyper-parameters that were chosen."""
+    options, interface = with_point(settings.options, settings.interface, point)
+    LOGGER.info("chosen hyper-parameters: %s", ", ".join(f"{name} = {value}" for name, value in point.items()))
+    return settings.model_copy(update={"options": options, "interface": interface})
+
+
 def _load_libraries(device: str) -> None:
     """Take one step of an optimizer, so that no copy's time holds what PyTorch loads for the first one of a process.
 
@@ -116,6 +125,8 @@ def unlearn_shard(
     *,
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
+    tuned: Path | str | None = None,
+    tuned_key: str | None = None,
     original: int | None = 0,
     max_seconds: float | None = None,
 ) -> None:
@@ -129,6 +140,7 @@ def unlearn_shard(
         (hyper-parameters of the method); ``interface`` where its entry says how it is called
     provenance : ``key`` and ``origin`` for the header
     oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
+    tuned : file that says which hyper-parameters were chosen, for a method with a grid
     original : number of the original that all these copies start from; None where copy i starts from original i
     max_seconds : time limit of a copy; None for none
     """
@@ -139,6 +151,8 @@ def unlearn_shard(
         dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key,
         original,
     )  # fmt: skip
+    if tuned is not None:
+        settings = with_choice(settings, chosen_options(tuned, tuned_key))
     given = method_of_file(
         method, method_file, settings.function, settings.options, settings.batches, settings.interface
     )

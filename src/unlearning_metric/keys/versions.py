@@ -26,6 +26,7 @@ VERSIONS: dict[str, Version] = {
     "train": Version(2, "a one_cycle without warmup begins at the peak"),
     "import_original": Version(1, "the first"),
     "unlearn": Version(2, "weights are contiguous: noise that a method draws in their shape falls on others of them"),
+    "tune": Version(1, "the first"),
     "check": Version(2, "as that of unlearn"),
     "dump_losses": Version(1, "the first"),
     "import_dump": Version(1, "the first"),

@@ -171,8 +171,25 @@ def cautions() -> list[str]:
     ]
 
 
+def _notes(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How methods were run that were not run as their files say: hyper-parameters that were chosen, CUDA on the CPU."""
+    found = []
+    for document in documents:
+        # Documents of earlier versions have neither.
+        if (tuned := document.get("tuned")) is not None:
+            chosen = ", ".join(f"{name} = {value}" for name, value in tuned["options"].items())
+            found.append(
+                f"Tuned ({document['method']}): {chosen}, the best of {len(tuned['points'])} by "
+                f"{tuned['by'].replace('_', ' ')} where {tuned['forget']['size']} other examples were to be forgotten "
+                f"(N = {tuned['copies']})."
+            )
+        if document.get("cuda") == "pretend":
+            found.append(f"CUDA ({document['method']}): its code asks for it by name, which meant the CPU without one.")
+    return found
+
+
 def warning_texts(documents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The warnings of score documents, each once, with the methods it is of where it is not of all."""
+    """The warnings of score documents, each once, with the methods it is of where it is not of all; and notes."""
     methods: dict[str, list[str]] = {}
     for document in documents:
         for warning in document["warnings"]:
@@ -180,7 +197,7 @@ def warning_texts(documents: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"Warning{'' if len(named) == len(documents) else ' (' + ', '.join(named) + ')'}: {warning}."
         for warning, named in methods.items()
-    ]
+    ] + _notes(documents)
 
 
 def markdown(

@@ -229,17 +229,25 @@ def _select(pooled, places, label, values, first, second):
 @compiled
 def _median(values, counts):
     """As numpy's, of the side that `counts` counts: the mean of the two in the middle of an even number."""
-    n = counts[-1]
-    upper = values[np.searchsorted(counts, n // 2 + 1) - 1]
-    if n % 2:
-        return upper
-    return (values[np.searchsorted(counts, n // 2) - 1] + upper) / 2.0
+    half = counts[-1] // 2
+    upper = np.searchsorted(counts, half + 1) - 1
+    if counts[-1] % 2:
+        return values[upper]
+    lower = upper - 1
+    while counts[lower] == half:
+        lower -= 1
+    return (values[lower] + values[upper]) / 2.0
 
 
 @compiled
 def _ends(values, counts):
     """Smallest and largest value of the side that `counts` counts."""
-    return values[np.searchsorted(counts, 1) - 1], values[np.searchsorted(counts, counts[-1]) - 1]
+    first, last = 0, counts.size - 2
+    while counts[first + 1] == 0:
+        first += 1
+    while counts[last] == counts[-1]:
+        last -= 1
+    return values[first], values[last]
 
 
 @compiled

@@ -13,6 +13,7 @@ from unlearning_metric.config import Model
 from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.airbench import airbench
 from unlearning_metric.nets.pretrained import start_from_weights
+from unlearning_metric.nets.timm_nets import PREFIX, timm_net
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
 from unlearning_metric.nets.user_nets import ModelError, does_not_take, look_at, own_net, try_out
 from unlearning_metric.runtime.guards import seeded
@@ -109,6 +110,8 @@ def build_model(settings: Model, image_shape: tuple[int, ...], num_classes: int,
             model = own_net(settings, image_shape, num_classes)
         elif settings.name in MODELS:
             model = MODELS[settings.name](settings, image_shape, num_classes)
+        elif settings.name.startswith(PREFIX):
+            model = timm_net(settings.name, image_shape, num_classes)
         else:
             model = _torchvision(settings.name, image_shape, num_classes)
         try_out(model, settings, image_shape, num_classes)

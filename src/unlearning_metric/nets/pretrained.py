@@ -1,4 +1,4 @@
-"""Weights that every model starts from: torchvision's by name, or a file's."""
+"""Weights that every model starts from: torchvision's or timm's by name, or a file's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 
 from unlearning_metric.config import Model
 from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
+from unlearning_metric.nets.timm_nets import PREFIX, timm_weights
 from unlearning_metric.nets.user_nets import ModelError, model_title
 from unlearning_metric.runtime.working_folder import project_path
 from unlearning_metric.user_code.failures import first_line
@@ -49,15 +50,20 @@ def start_from_weights(model: nn.Module, settings: Model) -> None:
 
 
 def _head(model: nn.Module) -> set[str]:
-    """Names of the tensors of the last layer that has weights."""
-    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    return {f"{layers[-1]}.{name}" for name in ("weight", "bias")} if layers else set()
+    """Names of the tensors of the last layer that has weights, or of what the net itself calls its classifier."""
+    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1:]
+    if callable(named := getattr(model, "get_classifier", None)):
+        found = named()
+        heads = found if isinstance(found, tuple | list) else (found,)
+        layers = [name for name, module in model.named_modules() if any(module is head for head in heads)]
+    return {f"{layer}.{name}" for layer in layers for name in ("weight", "bias")}
 
 
 @cache
 def _read(net: str | None, weights: str) -> dict[str, torch.Tensor]:
     if not weights.endswith(FILES):
-        return _of_torchvision(net, weights)
+        is_timm = net is not None and net.startswith(PREFIX)
+        return timm_weights(net, weights) if is_timm else _of_torchvision(net, weights)
     path = project_path(weights)
     try:
         if path.suffix == ".safetensors":

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.config import RESERVED, Config, listed
-from unlearning_metric.plan.user_functions import checked_arguments, checked_options
+from unlearning_metric.plan.grid import points_of
+from unlearning_metric.plan.user_functions import checked_arguments, checked_grid, checked_options, unfilled_parameters
 from unlearning_metric.user_code.contract import ARGUMENTS, ORACLE_METHOD, read_signature
 from unlearning_metric.user_code.interface import Interface, sources_asked
 
@@ -30,6 +31,8 @@ class MethodEntry:
     is_dump : whether there is nothing to run, since the file holds the outputs already
     interface : how its function or class is called
     arguments : what its function asks the harness for, as far as the source of the file and the entry tell
+    tune : hyper-parameter -> the values of which one is chosen, see `plan.tuning`
+    unfilled : parameters that nobody can fill, as far as the source of the file tells
     """
 
     name: str
@@ -40,6 +43,13 @@ class MethodEntry:
     is_dump: bool = False
     interface: Interface = field(default_factory=Interface)
     arguments: frozenset[str] = field(default=frozenset(), compare=False)
+    tune: Mapping[str, list[Any]] = field(default_factory=dict)
+    unfilled: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Every combination of the values under ``tune``."""
+        return points_of(self.tune)
 
     @property
     def needs_oracle(self) -> bool:
@@ -86,10 +96,14 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
             signature = read_signature(path, contract.get("function", MethodEntry.function), interface.root)
         where = f"methods.{name}"
         options, wrong = checked_options(signature, options, where, taken=interface.arguments)
-        problems += [*wrong, *checked_arguments(signature, interface.arguments, where)]
+        tune, amiss = checked_grid(signature, given.get("tune", {}), f"{where}.tune", interface.arguments)
+        problems += [*wrong, *amiss, *checked_arguments(signature, interface.arguments, where)]
         arguments = frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
         arguments = arguments - interface.arguments.keys() | sources_asked(interface.arguments)
-        entries[name] = MethodEntry(name, path, **contract, options=options, interface=interface, arguments=arguments)
+        entries[name] = MethodEntry(
+            name, path, **contract, options=options, interface=interface, arguments=arguments, tune=tune,
+            unfilled=unfilled_parameters(signature, {*options, *tune, *interface.arguments}),
+        )  # fmt: skip
     problems += _oracle_problems(entries)
     if problems:
         raise listed("the methods have", problems)

@@ -10,18 +10,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unlearning_metric.config import BY_DIFFICULTY, NEUTRAL, Config, unknown_method_message
 from unlearning_metric.data import SOURCES
 from unlearning_metric.keys.folder_content import folder_fingerprint
 from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint, weights_fingerprint
+from unlearning_metric.plan.grid import point_name, with_point
 from unlearning_metric.plan.methods import MethodEntry, method_entries
-from unlearning_metric.plan.steps import STEPS, Step, maker
+from unlearning_metric.plan.steps import STEPS, TUNING, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 from unlearning_metric.user_code.interface import Interface, own_modules_called
+
+if TYPE_CHECKING:
+    from unlearning_metric.plan.tuning import TuningPlan
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:
@@ -141,6 +145,7 @@ class Plan:
                     "file": Path(entry["file"]),
                     "arguments": frozenset(entry["arguments"]),
                     "interface": Interface.of(entry["interface"]),
+                    "unfilled": tuple(entry["unfilled"]),
                 }
             )
             for entry in record["methods"]
@@ -295,12 +300,34 @@ class Plan:
         """What a copy of a method depends on, besides its file and the originals."""
         return {**self.training_settings, "trained_here": self.config.original is None, **self._contract(method)}
 
-    def _contract(self, method: str) -> dict[str, Any]:
+    def check_settings(self, method: str) -> dict[str, Any]:
+        """The same of a check, which does not wait for a choice: the first point of a grid."""
+        return {**self.unlearning_settings(method), **self._contract(method, at_first=True)}
+
+    def _contract(self, method: str, at_first: bool = False) -> dict[str, Any]:
         entry = self.method(method)
-        told = {"function": entry.function, "batches": entry.batches, "options": dict(entry.options)}
+        options, interface = dict(entry.options), entry.interface.settings()
+        if at_first and entry.points:
+            options, interface = with_point(options, interface, entry.points[0])
+        told = {"function": entry.function, "batches": entry.batches, "options": options}
         # Absent where it says nothing: entries that need none have the keys that they had.
-        interface = entry.interface.settings()
         return {**told, "interface": interface} if interface else told
+
+    @cached_property
+    def tuning(self) -> TuningPlan | None:
+        """The experiment in which hyper-parameters are chosen; None where no method has a grid."""
+        if not any(entry.tune for entry in self.methods.values()):
+            return None
+        from unlearning_metric.plan.tuning import TuningPlan
+
+        return TuningPlan(self)
+
+    def tuned_origin(self, method: str) -> Origin:
+        """Origin of the choice of a method's hyper-parameters."""
+        points = self.method(method).points
+        assert self.tuning is not None
+        keys = {name: self.tuning.score_origin(name).key for name in (point_name(method, one) for one in points)}
+        return Origin("tune", {"method": method, "points": points}, keys)
 
     def unlearning_origin(self, method: str, original: int = 0) -> Origin:
         """Origin of the copies of a method that start from an original."""
@@ -313,9 +340,9 @@ class Plan:
 
     def _method_origin(self, method: str, step: str, original: int = 0, **more: Any) -> Origin:
         entry = self.method(method)
+        contract = self._contract(method, at_first=step == "check")
         modules = own_modules_called(entry.interface.arguments)
         start = (entry.interface.root, modules) if entry.interface.root or modules else ()
-        contract = self._contract(method)
         if "interface" in contract:
             # Where a folder lies changes nothing; what is in it does, and enters by the files that are imported.
             contract["interface"] = {name: value for name, value in contract["interface"].items() if name != "root"}
@@ -333,6 +360,8 @@ class Plan:
         inputs = {"split": self.split_origin.key, "original": self.training_origin("full").key}
         if self.method(method).needs_oracle:
             inputs["oracle"] = self.unlearning_origin(ORACLE_METHOD, original).key
+        if entry.tune and step == "unlearn":
+            inputs["tuned"] = self.tuned_origin(method).key
         return Origin(step, settings, inputs)
 
     def models_origin(self, group: str) -> Origin:
@@ -395,7 +424,10 @@ class Plan:
         settings = {name: whole[name] for name in names if name in whole}
         settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
         if method is not None:
-            settings["options"] = dict(self.method(method).options)
+            entry = self.method(method)
+            settings["options"] = dict(entry.options)
+            if entry.interface.cuda is not None:
+                settings["cuda"] = entry.interface.cuda
         # Where a user's file lies changes no number; what it holds enters through the keys.
         for section in ("model", "training"):
             settings[section] = {
@@ -416,7 +448,8 @@ class Plan:
         if self.config.on_diverged == "fail":
             # Documents made under "keep" must be looked at again.
             settings["on_diverged"] = "fail"
-        return Origin("score", settings, self.score_keys(method))
+        chosen = {"tuned": self.tuned_origin(method).key} if self.method(method).tune else {}
+        return Origin("score", settings, {**self.score_keys(method), **chosen})
 
     def score_files(self, method: str) -> list[str]:
         """What scoring a method makes: document, per-example table, and replicates for comparing it with others."""
@@ -441,6 +474,8 @@ class Plan:
 
     def step(self, rule: str, **wildcards: str) -> Step:
         """The record of one job. Raises as `method` does."""
+        if rule.startswith(f"{TUNING}_") and self.tuning is not None:
+            return self.tuning.step(rule.removeprefix(f"{TUNING}_"), **wildcards)
         return replace(STEPS[rule](self, **wildcards), wildcards=wildcards)
 
     def maker(self, path: str) -> Step | None:
@@ -453,6 +488,9 @@ class Plan:
         if self.needs_difficulty:
             yield self.step("difficulty")
         yield self.step("split_data")
+        if self.tuning is not None:
+            yield from self.tuning.steps()
+            yield from (self.step("tune", method=name) for name, entry in self.methods.items() if entry.tune)
         for group in ("full", "retain", *(group for name in self.scored_methods for group in self.copy_groups(name))):
             models = () if self.is_imported(group) else self.model_files(group)
             for path in (*models, *self.dump_files(group)):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearning_metric.keys.origin import Origin
+from unlearning_metric.plan.grid import point_name
 from unlearning_metric.store.shards import original_number
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     from unlearning_metric.plan.plan import Plan
 
 DATASET, DIFFICULTY, SPLIT = "data/dataset.npz", "data/difficulty.npz", "data/split.npz"
+#: Folders of the experiment in which hyper-parameters are chosen, and of what was chosen.
+TUNING, TUNED = "tuning", "tuned"
+#: Of the inputs of that experiment's split: the scored one.
+APART_FROM = "apart_from"
 
 #: Rules whose files are computed in no time from others of the same folder: they may always be made anew.
-DERIVED = frozenset({"check", "score", "leaderboard", "report"})
+DERIVED = frozenset({"check", "score", "leaderboard", "report", "tune", f"{TUNING}_score"})
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,24 @@ def _oracles(plan: Plan, method: str, shard: str, original: str = "") -> tuple[d
     return {"oracles": [f"models/unlearn/{ORACLE_METHOD}{original}/{shard}.safetensors"]}, {"oracles_key": key}
 
 
+def _tuned(plan: Plan, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The file that says which hyper-parameters were chosen, and its key, for a method with a grid."""
+    if not plan.method(method).tune:
+        return {}, {}
+    return {"tuned": f"{TUNED}/{method}.json"}, {"tuned_key": plan.tuned_origin(method).key}
+
+
+def tune(plan: Plan, method: str) -> Step:
+    """Score documents of every point of a grid -> the point to take. Raises ValueError where there is no grid."""
+    points = plan.method(method).points
+    if plan.tuning is None or not points:
+        raise ValueError(f"methods.{method} has no tune, so there is nothing to choose.")
+    names = [point_name(method, point) for point in points]
+    inputs: dict[str, str | list[str]] = {"scores": [f"{TUNING}/score_{name}.json" for name in names]}
+    told = {"points": points, "keys": [plan.tuning.score_origin(name).key for name in names]}
+    return Step("tune", (f"{TUNED}/{method}.json",), plan.tuned_origin(method), inputs, told)
+
+
 def unlearn(plan: Plan, method: str, shard: str, original: str = "") -> Step:
     """Originals and a method's file -> unlearned models.
 
@@ -125,9 +148,11 @@ def unlearn(plan: Plan, method: str, shard: str, original: str = "") -> Step:
     inputs, keys = _of_split(plan)
     number, per_copy = original_number(original), plan.config.originals.per_copy
     oracles, oracles_key = _oracles(plan, method, shard, original)
+    tuned, tuned_key = _tuned(plan, method)
     told = {
         **keys,
         **oracles_key,
+        **tuned_key,
         "originals_key": plan.training_origin("full").key,
         "original": None if per_copy else number,
         "settings": plan.unlearning_settings(method),
@@ -135,7 +160,7 @@ def unlearn(plan: Plan, method: str, shard: str, original: str = "") -> Step:
     }
     # With an original a copy, their shards are cut as those of the copies.
     needed = plan.shards.index(shard) if per_copy else number
-    inputs |= {"originals": [plan.model_files("full")[needed]], **oracles}
+    inputs |= {"originals": [plan.model_files("full")[needed]], **oracles, **tuned}
     output = (f"models/unlearn/{method}{original}/{shard}.safetensors",)
     files = {"method_file": plan.method_file(method)}
     return Step("unlearn", output, plan.unlearning_origin(method, number), inputs, told, files)
@@ -160,7 +185,7 @@ def check(plan: Plan, method: str) -> Step:
             **{f"{results}/{path}": plan.dump_origin("retain").key for path in plan.dump_files("retain")},
             **{f"{results}/{path}": plan.training_origin("retain").key for path in plan.model_files("retain")},
         },
-        "settings": plan.unlearning_settings(method),
+        "settings": plan.check_settings(method),
         "max_seconds": plan.config.max_seconds_per_copy,
         "copies": plan.config.copies,
         "limit": plan.config.efficiency.limit,
@@ -199,8 +224,13 @@ def import_dump(plan: Plan, method: str, shard: str, original: str = "") -> Step
 
 def score(plan: Plan, method: str) -> Step:
     """Outputs of every side -> score document, per-example table, replicates."""
-    inputs = {name: plan.dump_files(group) for name, group in plan.score_groups(method).items()}
+    inputs: dict[str, str | list[str]] = {
+        name: plan.dump_files(group) for name, group in plan.score_groups(method).items()
+    }
+    tuned, tuned_key = _tuned(plan, method)
+    inputs |= tuned
     told = {
+        **tuned_key,
         "keys": plan.score_keys(method),
         "settings": plan.score_settings(method),
         "on_diverged": plan.config.on_diverged,
@@ -248,6 +278,7 @@ STEPS: dict[str, Callable[..., Step]] = {
     "train_retain": lambda plan, shard: train(plan, "retain", shard),
     "import_original": import_original,
     "unlearn": unlearn,
+    "tune": tune,
     "check": check,
     "dump_losses": dump_losses,
     "import_dump": import_dump,
@@ -269,6 +300,7 @@ _PLACES: tuple[tuple[str, str], ...] = (
     (rf"models/unlearn/{_METHOD}{_ORIGINAL}/{_SHARD}\.safetensors", "unlearn"),
     (rf"losses/unlearn/{_METHOD}{_ORIGINAL}/{_SHARD}\.parquet", "import_dump"),
     (rf"losses/(?P<group>full|retain)/{_SHARD}\.parquet", "dump_losses"),
+    (rf"{TUNED}/{_METHOD}\.json", "tune"),
     (rf"check_{_METHOD}\.json", "check"),
     (rf"(score_{_METHOD}\.json|samples_(?P<table>[A-Za-z0-9_]+)\.parquet|replicates_(?P<paired>[A-Za-z0-9_]+)\.npz)",
      "score"),
@@ -284,6 +316,8 @@ def maker(plan: Plan, path: str) -> Step | None:
     ----------
     path : within the results folder
     """
+    if path.startswith(f"{TUNING}/"):
+        return None if plan.tuning is None else plan.tuning.maker(path.removeprefix(f"{TUNING}/"))
     for pattern, rule in _PLACES:
         found = re.fullmatch(pattern, path)
         if found is None:
@@ -292,6 +326,8 @@ def maker(plan: Plan, path: str) -> Step | None:
         if rule == "score":
             given = {"method": next(iter(given.values()))}
         if given.get("method", "") not in {"", *plan.methods}:
+            return None
+        if rule == "tune" and not plan.methods[given["method"]].tune:
             return None
         if rule == "train_full" and plan.config.original is not None:
             rule = "import_original"

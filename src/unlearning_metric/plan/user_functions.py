@@ -26,7 +26,7 @@ from unlearning_metric.user_code.contract import (
     unfillable,
     unknown_option,
 )
-from unlearning_metric.user_code.spellings import SPELLINGS
+from unlearning_metric.user_code.spellings import SPELLINGS, meaning
 
 
 def checked_options(
@@ -67,6 +67,23 @@ def checked_options(
     return kept, problems
 
 
+def checked_grid(
+    signature: Signature | None, grid: Mapping[str, list[Any]], where: str, taken: Collection[str]
+) -> tuple[dict[str, list[Any]], list[str]]:
+    """A grid of hyper-parameters in the types of their defaults, and what is wrong with it; see `checked_options`."""
+    kept: dict[str, list[Any]] = {}
+    problems: list[str] = []
+    for name, values in grid.items():
+        if "." in name:
+            # A place within arguments: no default tells its type.
+            kept[name] = values
+            continue
+        checked = [checked_options(signature, {name: value}, where, taken=taken) for value in values]
+        kept[name] = [options[name] for options, wrong in checked if not wrong]
+        problems += dict.fromkeys(text for _, wrong in checked for text in wrong)
+    return kept, problems
+
+
 def checked_arguments(signature: Signature | None, arguments: Mapping[str, Any], where: str) -> list[str]:
     """What is wrong with the parameters that ``arguments`` of an entry names, where the source tells."""
     if signature is None or not signature.certain or signature.open_ended:
@@ -76,6 +93,19 @@ def checked_arguments(signature: Signature | None, arguments: Mapping[str, Any],
         for name in arguments
         if name not in signature.defaults
     ]
+
+
+def unfilled_parameters(signature: Signature | None, given: Collection[str]) -> tuple[str, ...]:
+    """Parameters of a method's function that neither its entry fills nor the harness.
+
+    Parameters
+    ----------
+    given : parameters that the entry fills
+    """
+    if signature is None or not signature.certain:
+        return ()
+    required = (name for name, default in signature.defaults.items() if default is REQUIRED)
+    return tuple(name for name in required if name not in given and meaning(name, ARGUMENTS) is None)
 
 
 def with_own_functions(config: Config) -> Config:

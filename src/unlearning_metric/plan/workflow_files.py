@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from unlearning_metric.config import listed, load
+from unlearning_metric.config import Config, listed, load
 from unlearning_metric.keys.origin import PACKAGE_ROOT
 from unlearning_metric.plan.plan import Plan, find_methods
 
@@ -28,6 +28,11 @@ COPY = "workflow_files"
 def absent_packages() -> list[str]:
     """Packages of ``JOBS_NEED`` that are not installed; nothing is imported."""
     return [name for name in JOBS_NEED if find_spec(name) is None]
+
+
+def lacks_timm(config: Config) -> bool:
+    """Whether the net is one of timm, and that package is not installed."""
+    return (config.model.name or "").startswith("timm/") and find_spec("timm") is None
 
 
 def workflow_folder() -> Path:

@@ -27,6 +27,8 @@ from unlearning_metric.store.files import read_npz, write_npz
 LEVEL = 0.95
 #: Below this many examples the variance between them, on which an interval rests, is not known well enough.
 LEAST_EXAMPLES = 8
+#: Below this many originals the spread between them, on which the interval of another rests, is not known well enough.
+LEAST_ORIGINALS = 3
 #: Below this many models a side the challenge's buckets are too few for a score.
 LEAST_SUBSET = 4
 #: Below this many models their halves are too small for the challenge's first bucket: a ceiling from them would be 0.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.metrics.intervals import Replicates, another_original_interval, mean_replicates, score_interval
-from unlearning_metric.scoring.intervals import LEVEL, ScoreReplicates, intervals_section
+from unlearning_metric.scoring.intervals import LEAST_ORIGINALS, LEVEL, ScoreReplicates, intervals_section
 from unlearning_metric.scoring.schema import ScoreDocument
 from unlearning_metric.scoring.score import Score
 
@@ -103,12 +103,15 @@ def _by_original(documents: Sequence[Mapping[str, Any]], found: ScoreReplicates 
         values = [document["challenge"][name] for document in documents]
         if any(value is None for value in values):
             return None
+        another = None
+        if replicates is not None and len(values) >= LEAST_ORIGINALS:
+            another = list(another_original_interval(replicates))
         return {
             "each": values,
             "mean": float(np.mean(values)),
             "sd": float(np.std(values, ddof=1)),
             "interval_of_mean": None if replicates is None else list(score_interval(replicates)),
-            "interval_of_another": None if replicates is None else list(another_original_interval(replicates)),
+            "interval_of_another": another,
         }
 
     return {

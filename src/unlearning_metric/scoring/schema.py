@@ -80,7 +80,8 @@ class OfOriginals(_Part):
         description="Of the mean: other originals, other models. Null where challenge.interval says why."
     )
     interval_of_another: Interval | None = Field(
-        description="Of the score from one more original. Null where challenge.interval says why."
+        description="Of the score from one more original. Null for two originals, which do not say how far others are, "
+        "and where challenge.interval says why."
     )
 
 
@@ -203,9 +204,30 @@ class Utility(_Part):
     forget: Accuracy
 
 
+class Point(_Part):
+    """A point of a grid of hyper-parameters, and how it scored where hyper-parameters are chosen."""
+
+    options: dict[str, Any]
+    final_score: float | None
+    forgetting_score: float
+    diverged: int = Field(description="Copies that diverged.")
+
+
 class ForgetSet(_Part):
     strategy: str
     size: int
+
+
+class Tuned(_Part):
+    """What hyper-parameters were chosen, in an experiment of its own: other examples to forget, other models."""
+
+    options: dict[str, Any] = Field(description="What was chosen; this method was run with it.")
+    by: Literal["final_score", "forgetting_score"] = Field(description="The figure that was largest.")
+    points: list[Point] = Field(description="All that was tried, in the order of the grid.")
+    copies: int = Field(description="Models a side of that experiment.")
+    forget: ForgetSet = Field(description="What was to be forgotten there; none of it is forgotten here.")
+    experiment_seed: int = Field(description="Seed of that experiment.")
+    warnings: list[str] = Field(description="What a reader has to know of the choice.")
 
 
 class _Document(_Part):
@@ -229,6 +251,13 @@ class _Document(_Part):
     strata: Strata
     utility: Utility
     efficiency: dict[str, Any] = Field(description="Seconds a copy, a retrained model, their ratio, the limit.")
+    tuned: Tuned | None = Field(
+        None, description="How hyper-parameters were chosen; null for a method without a grid (`tune`)."
+    )
+    cuda: Literal["pretend"] | None = Field(
+        None,
+        description="pretend: where there is no CUDA, the method's code that asks for it by name ran on the CPU.",
+    )
     diverged: list[int] = Field(
         description="Copies with non-finite parameters or outputs, counted as wrong; copy i from original k is k N + i."
     )

@@ -28,7 +28,7 @@ from unlearning_metric.scoring.intervals import (
 from unlearning_metric.scoring.schema import SCHEMA_VERSION, ScoreDocument
 from unlearning_metric.scoring.sections import measured
 from unlearning_metric.scoring.sides import Sides
-from unlearning_metric.scoring.warnings import score_warnings
+from unlearning_metric.scoring.warnings import score_warnings, settings_warnings
 from unlearning_metric.seeds import Streams
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -154,7 +154,7 @@ def score_method(
     retrained, unlearned : N models each, N at least 4
     originals : at least 1 model, or None: there is no floor then
     ceiling_models : a second, disjoint set of N retrained models, or None for half-splits of the first
-    settings : the parts of the configuration that can change the document
+    settings : the parts of the configuration that can change the document, and how hyper-parameters were ``tuned``
     made : ``engine`` and ``precision`` of the models
     keys : keys of the inputs, for the provenance
     run : where it was made; never part of the canonical form
@@ -207,12 +207,17 @@ def score_method(
         **{name: of_metric.section for name, of_metric in found.items()},
         "utility": utility,
         "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
+        "tuned": settings.get("tuned"),
+        "cuda": settings.get("cuda"),
         "diverged": unlearned.diverged,
-        "warnings": score_warnings(
-            {**section, "ceiling_correction": correction}, retrained, unlearned, originals, ceiling_models
-        ),
+        "warnings": [
+            *score_warnings(
+                {**section, "ceiling_correction": correction}, retrained, unlearned, originals, ceiling_models
+            ),
+            *settings_warnings(settings),
+        ],
         "provenance": {
-            "configuration": dict(settings),
+            "configuration": {name: value for name, value in settings.items() if name != "tuned"},
             "keys": dict(keys),
             **made,
             "run": dict(run),

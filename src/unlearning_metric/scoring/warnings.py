@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from unlearning_metric.outputs.ensemble import Ensemble
@@ -73,6 +74,18 @@ def _no_final_score(retrained: Ensemble, unlearned: Ensemble) -> str | None:
     return f"no final score: there is no {' and no '.join(lacking)}"
 
 
+def settings_warnings(settings: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know of how models were made."""
+    found = []
+    if weights := settings["model"].get("weights"):
+        found.append(
+            f"every model starts from the weights {Path(weights).name}, so models differ by head, order and "
+            "augmentation alone and spread less than from scratch. If the weights were trained on forget examples, "
+            "no model here has forgotten them, and the score does not tell"
+        )
+    return found + [f"tuning: {warning}" for warning in (settings.get("tuned") or {}).get("warnings", ())]
+
+
 def score_warnings(
     challenge_section: Mapping[str, Any],
     retrained: Ensemble,
@@ -122,10 +135,13 @@ def score_warnings(
     if no_final := _no_final_score(retrained, unlearned):
         found.append(no_final)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
+        of_halves = (
+            "" if correction is None else "; a ceiling from half-splits may be off by a tenth where tails are heavy"
+        )
         found.append(
             f"the retrained models' confidences spread little (median sd "
             f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "
-            "coarse for them, and scores, ceiling included, come out lower than elsewhere"
+            f"coarse for them, and scores, ceiling included, come out lower than elsewhere{of_halves}"
         )
     if challenge_section["n_undefined"]:
         shown = challenge_section["undefined_examples"][:SHOWN]

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 
 import torch
 
+from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.compiler_import import clock
 from unlearning_metric.runtime.gradients import contiguous_gradients
 from unlearning_metric.runtime.guards import as_if_alone, process_state, seed_everything
 from unlearning_metric.runtime.limits import OutOfTime, time_limit
 from unlearning_metric.runtime.pretend_cuda import asks_for_cuda, pretend_cuda
+from unlearning_metric.runtime.shared_files import files_of_earlier_copies
 from unlearning_metric.training.train import synchronize
 from unlearning_metric.unlearning.offer import Offer, Start
 from unlearning_metric.unlearning.parameters import Parameters
@@ -113,12 +115,14 @@ class Copies(NamedTuple):
     seconds : wall-clock seconds of the method alone, by copy
     passes : ``retain``, ``forget`` and ``validation`` -> examples read / size of the set, by copy
     bound : parameter -> what it got, as text, of the last copy
+    shared : files that a copy read and an earlier one of this job wrote
     """
 
     states: dict[int, dict[str, torch.Tensor]]
     seconds: dict[int, float]
     passes: dict[str, dict[int, float]]
     bound: dict[str, str]
+    shared: set[str]
 
 
 def run_copies(
@@ -144,11 +148,17 @@ def run_copies(
         Names the copy, its seed and the line of the method's own file; the method's own exception is its cause.
     """
     title = f"method {method.name}"
-    copies = Copies({}, {}, {part: {} for part in start.datasets}, {})
+    copies = Copies({}, {}, {part: {} for part in start.datasets}, {}, set())
     for index in indices:
         offer = Offer(start, method.name, index, method.batches, method.interface.loader_batch_size)
-        with as_if_alone(title), contiguous_gradients(), _cuda(method.interface):
+        # In this order: the folder that a copy works in is its own.
+        with files_of_earlier_copies() as shared, as_if_alone(title), contiguous_gradients(), _cuda(method.interface):
             result, copies.seconds[index] = _run(method, offer, copies.bound, max_seconds)
+        if new := sorted(shared - copies.shared):
+            LOGGER.warning(
+                "warning: copy %d of %s read what an earlier copy wrote: %s", index, title, ", ".join(new[:5])
+            )
+        copies.shared.update(shared)
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
         told = told_result(result, offer.original, title, method.interface.returns)
         if told is None:

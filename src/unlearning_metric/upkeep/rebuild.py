@@ -13,7 +13,7 @@ from unlearning_metric.plan.steps import DATASET, DIFFICULTY, SPLIT, Step
 from unlearning_metric.upkeep.current import PARTIAL, Folder, State
 from unlearning_metric.upkeep.of_bank import refuse_outside_bank, retraining_cost
 from unlearning_metric.upkeep.refusal import RefusalError
-from unlearning_metric.user_code.contract import ORACLE_METHOD
+from unlearning_metric.user_code.contract import ORACLE_METHOD, unfillable
 
 
 class Rebuild:
@@ -104,6 +104,9 @@ class Rebuild:
         current, older = [], []
         steps = list(steps)
         for step in steps:
+            if step.rule in ("unlearn", "check"):
+                self._refuse_unfilled(step.wildcards["method"])
+        for step in steps:
             for path in step.outputs if not self.forced(step) else ():
                 state = self.folder.state(path, step.origin)
                 if self.bank is not None:
@@ -122,6 +125,13 @@ class Rebuild:
         for step in steps:
             if step.rule in ("score", "check"):
                 self._refuse_lost_oracles(step.wildcards["method"])
+
+    def _refuse_unfilled(self, method: str) -> None:
+        """Stop before the first job where a method that is asked for could not be called."""
+        missing = self.plan.method(method).unfilled
+        if missing:
+            told = unfillable(missing, f"method {method}", f"methods.{method}")
+            raise RefusalError(f"{told} To run the others without it, put {method} under skip.")
 
     def is_foreign(self, path: str, step: Step) -> bool:
         """Whether nobody here made a stale file, or it lies in the place of another.

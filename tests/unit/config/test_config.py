@@ -122,7 +122,8 @@ def test_wrong_value_is_named_with_what_is_allowed(raw, key, value, expected):
             "model.name",
             "digits_cn",
             "Expected one of digits_cnn, cnn_small, airbench, resnet18_cifar, mlp, or a classifier of torchvision "
-            "(resnet18, vit_b_16, ...), or null. Did you mean 'digits_cnn'?",
+            "(resnet18, vit_b_16, ...) or timm/ and the name of a net of the package timm, or null. Did you mean "
+            "'digits_cnn'?",
         ),
         ("forget.strategy", "subclas", "Did you mean 'subclass'?"),
         ("forget.strategy", "Random", "Did you mean 'random'?"),

@@ -5,7 +5,7 @@ import pytest
 
 from unlearning_metric.config import SplitSettings
 from unlearning_metric.data.images import DataError
-from unlearning_metric.forget.split import Split, make_split
+from unlearning_metric.forget.split import Split, make_second_split, make_split
 
 RNG = np.random.default_rng(0)
 Y_TRAIN = RNG.permutation(np.repeat(np.arange(4), [200, 100, 60, 40]))
@@ -131,3 +131,45 @@ def test_the_order_hash_sees_order_membership_and_which_set_an_example_is_in():
     moved = {"forget": parts["forget"][:-1], "retain": np.concatenate([parts["forget"][-1:], parts["retain"]])}
     variants.append({**parts, **moved})
     assert len({Split(**variant).order_hash() for variant in variants}) == 5
+
+
+def second(first: Split, **forget) -> Split:
+    wanted = {"strategy": "random", "count": 25, **forget}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    return make_second_split(first, Y_TRAIN, SplitSettings.model_validate({**SETTINGS, "forget": wanted}), 7)
+
+
+def test_a_second_split_forgets_retained_examples_alone_and_leaves_the_first_forget_set_out():
+    first = split()
+    other = second(first).check()
+    assert len(other.forget) == 25
+    assert set(other.forget) <= set(first.retain)
+    assert set(other.forget) | set(other.retain) == set(first.retain)
+    assert (other.test == first.test).all()
+    assert (other.validation == first.validation).all()
+
+
+def test_a_second_split_of_a_class_that_is_forgotten_already_is_refused():
+    first = split(forget={"strategy": "class", "label": 3})
+    with pytest.raises(DataError, match=r"\(tuning\.forget\): forget\.label 3 has 0 of"):
+        second(first, strategy="class", label=3)
+
+
+def test_a_second_split_takes_no_listed_example_that_the_first_forgets(tmp_path):
+    first = split()
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(map(str, [first.forget[0], first.retain[0]])) + "\n")
+    with pytest.raises(DataError, match=f"names 1 examples outside the retain set.*is {first.forget[0]}"):
+        second(first, strategy="indices", path=str(path))
+
+
+def test_a_second_split_by_difficulty_takes_the_hardest_of_those_that_are_left():
+    # As measured: of the whole training set, in ascending order of the examples.
+    first = split()
+    trained = np.union1d(first.forget, first.retain)
+    difficulty = np.random.default_rng(1).random(len(trained))
+    settings = SplitSettings.model_validate({**SETTINGS, "forget": {"strategy": "hardest", "count": 25}})
+    other = make_second_split(first, Y_TRAIN, settings, 7, difficulty=difficulty)
+    left = np.setdiff1d(trained, first.forget)
+    of_left = difficulty[np.isin(trained, left)]
+    assert set(other.forget) == set(left[np.argsort(of_left)[-25:]])

@@ -1,5 +1,7 @@
 """What a check says of a method, and of its original and its time."""
 
+import os
+
 import pytest
 
 from unlearning_metric.config import Data, Model, Training
@@ -175,6 +177,17 @@ def test_what_a_copy_leaves_to_the_next_one_where_the_harness_cannot_see_it_is_w
     found = checked(text)
     assert not found["same_with_same_seed"]
     assert any("read nothing back that another copy may have written" in line for line in found["warnings"])
-    alone = checked(text.replace("1 + last", "1 + seed"))
-    assert alone["same_with_same_seed"]
-    assert alone["warnings"] == []
+    # Read and of no consequence, and of each copy's own.
+    read = checked(text.replace("1 + last", "1 + seed"))
+    assert read["same_with_same_seed"]
+    assert read["reads_of_other_copies"] == [str(tmp_path / "last.txt")]
+    assert [line.partition(" (")[0] for line in read["warnings"]] == ["a copy read what an earlier copy wrote"]
+    own = checked(text.replace("1 + last", "1 + seed").replace(repr(str(tmp_path / "last.txt")), "'last.txt'"))
+    assert (own["reads_of_other_copies"], own["warnings"]) == ([], [])
+
+
+def test_a_file_that_was_there_before_any_copy_may_be_read(checked, tmp_path):
+    (tmp_path / "table.txt").write_text("3")
+    os.utime(tmp_path / "table.txt", (1, 1))
+    text = f"def unlearn(model):\n    model[-1].bias.data += float(open({str(tmp_path / 'table.txt')!r}).read())\n"
+    assert checked(text)["reads_of_other_copies"] == []

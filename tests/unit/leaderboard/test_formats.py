@@ -96,6 +96,27 @@ def test_warnings_stand_below_the_ranking_each_once_with_its_methods():
     assert "Warning" not in markdown(rows_of(none), none)
 
 
+def test_how_a_method_was_run_stands_below_the_ranking():
+    tuned = {
+        "options": {"lr": 0.1, "steps": 5},
+        "by": "final_score",
+        "points": [{}] * 6,
+        "copies": 16,
+        "forget": {"strategy": "random", "size": 20},
+        "warnings": [],
+    }
+    first, *others = DOCUMENTS
+    text = markdown(rows_of(DOCUMENTS), [{**first, "tuned": tuned, "cuda": "pretend"}, *others])
+    assert (
+        f"- Tuned ({first['method']}): lr = 0.1, steps = 5, the best of 6 by final score where 20 other examples were "
+        "to be forgotten (N = 16)."
+    ) in text
+    assert f"- CUDA ({first['method']}): its code asks for it by name" in text
+    # Documents of earlier versions say neither.
+    earlier = [{name: value for name, value in one.items() if name not in ("tuned", "cuda")} for one in DOCUMENTS]
+    assert "Tuned" not in markdown(rows_of(earlier), earlier)
+
+
 def test_without_intervals_it_says_why():
     few = score(ensemble(1, models=8), ensemble(0, models=8))[0]
     found = {**document("one", 0.1), "challenge": few["challenge"]}

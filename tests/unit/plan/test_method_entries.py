@@ -122,3 +122,24 @@ def test_files_of_editors_and_systems_beside_methods_are_none(tmp_path):
     (tmp_path / "mine.py~").write_text("def unlearn(")
     (tmp_path / "_helpers.py").write_text("")
     assert list(find_methods(tmp_path)) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "entry", "unfilled"),
+    [
+        ("model, zebra, lion", {}, ("zebra", "lion")),
+        ("model, zebra=1", {}, ()),
+        ("net, retain_dl, teacher, criterion", {}, ()),
+        ("model, zebra", {"zebra": 3}, ()),
+        ("model, zebra", {"arguments": {"zebra": "retain_loader"}}, ()),
+    ],
+    ids=str,
+)
+def test_parameters_that_nobody_fills_are_known_before_any_job(files, tmp_path, signature, entry, unfilled):
+    (tmp_path / "mine.py").write_text(f"def unlearn({signature}): ...\n")
+    assert entries({**files, "mine": tmp_path / "mine.py"}, mine=entry)["mine"].unfilled == unfilled
+
+
+def test_where_the_source_does_not_tell_the_parameters_nothing_is_said_of_them(files, tmp_path):
+    (tmp_path / "mine.py").write_text("import wrap\n\n\n@wrap.it\ndef unlearn(model, zebra): ...\n")
+    assert entries({**files, "mine": tmp_path / "mine.py"})["mine"].unfilled == ()

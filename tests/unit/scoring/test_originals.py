@@ -47,6 +47,13 @@ def test_the_document_has_the_score_from_each_original_their_mean_and_their_spre
     ScoreDocument.model_validate(FOUND.document)
 
 
+def test_two_originals_do_not_say_how_far_another_is():
+    for name in ("forgetting_score", "final_score"):
+        section = over_originals(EACH[:2]).document["by_original"][name]
+        assert section["interval_of_another"] is None
+        assert section["interval_of_mean"][0] < section["mean"] < section["interval_of_mean"][1]
+
+
 def test_every_other_number_is_the_mean_over_the_originals_and_counts_add_up():
     documents = [score.document for score in EACH]
     for read in (

@@ -14,6 +14,7 @@ from unlearning_metric.outputs.ensemble import ACCURACIES
 from unlearning_metric.scoring.examples import COLUMNS
 from unlearning_metric.scoring.schema import ScoreDocument
 from unlearning_metric.scoring.score import canonical, repeat_originals
+from unlearning_metric.scoring.warnings import settings_warnings
 from unlearning_metric.seeds import Streams
 
 
@@ -165,6 +166,10 @@ def test_retrained_models_that_spread_little_are_warned_of():
     corrected, warning = score(ensemble(1, spread=0.3), narrow)[0]["warnings"]
     assert "ceiling: retrain needs no correction" in corrected
     assert "spread little" in warning
+    assert "half-splits may be off" in warning
+    (warning,) = score(ensemble(1, spread=0.3), narrow, ceiling=ensemble(5, spread=0.3))[0]["warnings"]
+    assert "spread little" in warning
+    assert "half-splits" not in warning
 
 
 def test_an_original_that_was_not_trained_as_the_retrained_models_were_is_warned_of():
@@ -321,3 +326,11 @@ def test_accuracies_that_are_there_in_part_and_doubts_are_warned_of():
     assert score(ensemble(1, accuracy={}), ensemble(0, accuracy={}))[0]["warnings"] == []
     found = score(ensemble(1, doubts=["confidence: odd"]))[0]
     assert found["warnings"] == ["outputs of the unlearned models: confidence: odd"]
+
+
+def test_given_weights_and_a_doubtful_choice_are_warned_of():
+    tuned = {"warnings": ["the lr that was chosen, 1.0, is the largest of the grid"]}
+    said = settings_warnings({"model": {"weights": "/home/me/net.pth"}, "tuned": tuned})
+    assert "every model starts from the weights net.pth" in said[0]
+    assert said[1] == "tuning: the lr that was chosen, 1.0, is the largest of the grid"
+    assert settings_warnings({"model": {"weights": None}, "tuned": None}) == []

@@ -242,3 +242,16 @@ def test_an_original_that_copies_were_made_from_is_not_made_by_the_way(make_plan
     (finished / FULL.replace("models", "losses").replace("safetensors", "parquet")).unlink()
     with pytest.raises(RefusalError, match=r"is missing, and .*models/unlearn/mine"):
         rebuild(plan, finished).look_through(plan.steps())
+
+
+def test_a_method_with_a_parameter_that_nobody_fills_stops_the_run_that_asks_for_it_and_no_other(make_plan, tmp_path):
+    make_plan()
+    (tmp_path / "methods" / "greedy.py").write_text("def unlearn(model, zebra):\n    return model\n")
+    plan = make_plan()
+    found = rebuild(plan, tmp_path / "results")
+    with pytest.raises(
+        RefusalError, match=r"method greedy: nobody can fill its parameter 'zebra'\..*greedy under skip"
+    ):
+        found.look_through(found.asked([str(tmp_path / "results" / "check_greedy.json")]))
+    found.look_through(found.asked([str(tmp_path / "results" / "score_mine.json")]))
+    found.look_through(make_plan(skip=["greedy"]).steps())
