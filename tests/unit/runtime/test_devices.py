@@ -161,7 +161,7 @@ def test_80_jobs_four_at_once_never_share_one_of_four_gpus(tmp_path, jobs_per_gp
 
     server.run(80, 4, jobs_per_gpu, until=4)
 
-    assert len(server.taken()) == 400
+    assert len(server.taken()) == 160
     assert server.most_at_once() == dict.fromkeys("0123", 1)
 
 
@@ -218,7 +218,7 @@ def test_80_jobs_of_three_on_a_gpu_never_are_four(tmp_path):
 
     server.run(80, at_once=12, jobs_per_gpu=3)
 
-    assert len(server.taken()) == 400
+    assert len(server.taken()) == 160
     assert max(server.most_at_once().values()) <= 3
 
 
@@ -293,5 +293,5 @@ def test_snakemake_told_of_four_gpus_never_puts_two_of_80_jobs_on_one(tmp_path):
     answer = subprocess.run(command, cwd=tmp_path, env=server.environment, capture_output=True, text=True)
 
     assert answer.returncode == 0, answer.stderr
-    assert len(server.taken()) == 400
+    assert len(server.taken()) == 160
     assert server.most_at_once() == dict.fromkeys("0123", 1)
