@@ -12,7 +12,7 @@ import pandas as pd
 
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble
-from unlearning_metric.report.summaries import ROOM, shown_places, time_interval, utility_interval
+from unlearning_metric.report.summaries import ROOM, shown_places, utility_interval
 from unlearning_metric.store.files import is_there, read_document, read_npz, read_parquet
 
 
@@ -48,7 +48,7 @@ class Method:
     utility : product of retain and test accuracy ratio, and its 95 % interval (None, None without outputs); None
         where not recorded
     seconds : what all copies took together; None where not recorded
-    time : of the leaderboard's ratio of times, an interval of at least 90 %; None where too few times are known
+    time : what the leaderboard's ratio of times may be on this machine; None where the document does not tell
     """
 
     name: str
@@ -200,7 +200,8 @@ def _method(
     if retrained is None:
         ratios = [document["utility"][name]["ratio"] for name in ("retain", "test")]
         utility = None if None in ratios else (ratios[0] * ratios[1], None, None)
-        return Method(row["method"], row, document, samples, [], utility, None)
+        time = _pair(document["efficiency"].get("ratio_interval"))
+        return Method(row["method"], row, document, samples, [], utility, None, time)
     everything = _together(sides)
     return Method(
         name=row["method"],
@@ -210,7 +211,7 @@ def _method(
         examples=_examples(samples, retrained, sides[0]),
         utility=utility_interval(retrained, everything),
         seconds=float(everything.seconds.sum()) if everything.seconds.size else None,
-        time=time_interval(retrained.seconds, everything.seconds),
+        time=_pair(document["efficiency"].get("ratio_interval")),
     )
 
 
@@ -274,3 +275,7 @@ def _examples(samples: pd.DataFrame, retrained: Ensemble, copies: Ensemble) -> l
         )
         for kind, place in places.items()
     ]
+
+
+def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if values is None else (values[0], values[1])

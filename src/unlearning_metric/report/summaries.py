@@ -1,4 +1,4 @@
-"""Numbers that figures and page show and no document holds: of utility and time, which examples, agreement."""
+"""Numbers that figures and page show and no document holds: of utility, which examples, agreement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import Ensemble
@@ -41,24 +40,6 @@ def utility_interval(retrained: Ensemble, unlearned: Ensemble) -> tuple[float, f
             variance += float(relative.var(ddof=1)) / len(side)
     half = 1.96 * value * variance**0.5
     return value, value - half, value + half
-
-
-def time_interval(retrained: np.ndarray, unlearned: np.ndarray) -> tuple[float, float] | None:
-    """Interval of the ratio of median seconds, unlearned over retrained, of at least 90 %; None for too few times.
-
-    From the order statistics that enclose each median with 95 %, which ask nothing of how times are distributed.
-    """
-    if min(len(retrained), len(unlearned)) < 6:
-        return None
-    (full_low, full_high), (low, high) = (_median_interval(side) for side in (retrained, unlearned))
-    return (low / full_high, high / full_low) if full_low > 0 else None
-
-
-def _median_interval(seconds: np.ndarray) -> tuple[float, float]:
-    """Order statistics that enclose the median with at least 95 %; seconds [models], at least 6."""
-    below = int(binom.ppf(0.025, len(seconds), 0.5))
-    ordered = np.sort(seconds)
-    return float(ordered[below - 1]), float(ordered[len(seconds) - below])
 
 
 def shown_places(tables: Sequence[pd.DataFrame], models: int, room: int = ROOM) -> np.ndarray:
