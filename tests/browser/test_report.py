@@ -179,6 +179,7 @@ def test_a_moved_threshold_reads_what_the_metric_computes(page, finished, confid
 
 def test_arrow_keys_move_the_threshold_and_the_mouse_does(page):
     page.check("#kind-threshold")
+    page.fill("#left-number", repr(sum(float(page.get_attribute("#left", end)) for end in ("min", "max")) / 2))
     before = float(page.input_value("#left-number"))
     page.focus("#left")
     page.keyboard.press("ArrowRight")
