@@ -6,6 +6,7 @@
 # make test-package   build the package, install it into an empty environment without PyTorch, use it there
 # make dist    build the package into dist/
 # make docs    build the pages of docs/ into docs/_build/html; a warning is an error
+# make gallery   the reports of docs/gallery/ anew: minutes, with data/cifar10.npz many more
 # make doctor  say what in results/ is stale, damaged, unreadable, missing or foreign
 # make pin   store the numbers of the steps anew, after raising a version (CONTRIBUTING.md)
 # make bench   print the speed figures of benchmarks/README.md
@@ -17,7 +18,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-cluster test-browser test-package dist docs lint doctor pin bench install clean
+.PHONY: run test test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -25,16 +26,22 @@ run: install
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+
+.venv/created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
 	    f"Python 3.11 to 3.14 is needed, {sys.executable} is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
-.venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+.venv/installed: pyproject.toml constraints.txt | .venv/created
+	$(PIP_INSTALL) --editable '.[all]'
 	@touch $@
+
+# What runs, tests and documents it, in one installation.
+.venv/installed-test: pyproject.toml constraints.txt | .venv/created
+	$(PIP_INSTALL) --editable '.[test]'
+	@touch .venv/installed $@
 
 # Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
 test-browser: .venv/installed-test
@@ -51,12 +58,11 @@ test-package: .venv/installed-test
 dist: .venv/installed-test
 	$(BIN)/python -m build --outdir dist .
 
-docs: .venv/installed-docs
+docs: .venv/installed-test
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
-.venv/installed-docs: .venv/installed
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,docs]'
-	@touch $@
+gallery: install
+	$(BIN)/python docs/make_gallery.py
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RHO = (0.0, 0.1, 0.25, 0.5, 1.0)
 BEGIN = "<!-- ladder: written by `python benchmarks/ladder.py results_ladder` -->\n"
 END = "<!-- end of the ladder -->\n"
-#: Where the copies are original and retrained models, the log ratio of the retrained models to the copies among them.
+#: The bound of ln((1 - delta - FPR) / FNR), of which the truth is finite below rho = 1.
 ONE_SIDED = "epsilon of retrained"
 
 

@@ -90,8 +90,9 @@ def test_a_run_in_another_folder_leaves_a_read_only_checkout_alone(project):
     assert {path for path in project.folder.rglob("*") if "__pycache__" not in path.parts} == before
 
 
-def test_a_workflow_that_is_fetched_from_a_repository_takes_the_installed_packages_methods(project, tmp_path):
-    """As `snakedeploy deploy-workflow` writes it: the tag of a repository, here one on this disk."""
+def test_what_snakedeploy_writes_for_a_tag_runs_with_the_installed_packages_methods(project, tmp_path, monkeypatch):
+    """The tag of a repository, here one on this disk."""
+    deploy = pytest.importorskip("snakedeploy.deploy")
     for command in (
         ["init", "--quiet", str(project.folder)],
         ["-C", str(project.folder), "add", "--all"],
@@ -100,10 +101,14 @@ def test_a_workflow_that_is_fetched_from_a_repository_takes_the_installed_packag
         ["clone", "--quiet", "--bare", str(project.folder), str(tmp_path / "hub" / "org" / "um.git")],
     ):
         subprocess.run(["git", *command], check=True)
-    skipped = sorted({path.stem for path in (REPOSITORY / "methods").glob("[!_]*.py")} - {"identity"})
-    own = yaml.safe_dump({"unlearning": {**project.small, "methods": {}, "skip": skipped}})
-    (project.project / "own.yaml").write_text(own)
     git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/hub/.insteadOf",
            "GIT_CONFIG_VALUE_0": "https://github.com/", "XDG_CACHE_HOME": str(tmp_path / "cache")}  # fmt: skip
-    jobs = planned(project, MODULE.format(snakefile='github("org/um", path="Snakefile", tag="v1")'), **git)
-    assert methods_of(jobs, "um_score") == {"identity", "mine"}
+    for name, value in git.items():
+        monkeypatch.setenv(name, value)
+    with deploy.WorkflowDeployer("https://github.com/org/um", project.project, tag="v1") as written:
+        written.deploy("")
+    skipped = sorted({path.stem for path in (REPOSITORY / "methods").glob("[!_]*.py")} - {"identity"})
+    own = yaml.safe_dump({**project.small, "methods": {}, "skip": skipped})
+    (project.project / "config" / "config.yaml").write_text(own)
+    jobs = project.jobs("--cores", "1", cwd=project.project, **git)
+    assert methods_of(jobs, "score") == {"identity", "mine"}

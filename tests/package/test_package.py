@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 import unlearning_metric
 
@@ -28,7 +31,7 @@ def run(*command, folder, **environment):
 def built(tmp_path_factory):
     """Folder with a source distribution and the wheel that was built from it."""
     out = tmp_path_factory.mktemp("built")
-    run(sys.executable, "-m", "build", "--outdir", out, REPOSITORY, folder=out)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, REPOSITORY, folder=out)
     return out
 
 
@@ -37,13 +40,34 @@ def wheel(built):
     return next(built.glob("*.whl"))
 
 
+def required(requirements):
+    """Distributions of this environment that fulfil requirements without extras, and what those require."""
+    found, wanted = {}, list(requirements)
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        if requirement.name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found[requirement.name] = metadata.distribution(requirement.name)
+            wanted += found[requirement.name].requires or []
+    return found.values()
+
+
 @pytest.fixture(scope="session")
 def light(wheel, tmp_path_factory):
-    """bin/ of an environment that holds what a plain installation brings, and nothing else."""
+    """bin/ of an environment that holds what a plain installation brings, and nothing else.
+
+    What the wheel requires is not fetched again: links to the packages of this environment stand for it, which pip
+    holds against every requirement.
+    """
     folder = tmp_path_factory.mktemp("light")
-    run(sys.executable, "-m", "venv", folder, folder=folder)
-    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
-    run(*pip, "--constraint", REPOSITORY / "constraints.txt", wheel, folder=folder)
+    venv.create(folder, with_pip=False, symlinks=True)
+    pip = (sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", "--no-deps", "--no-compile", wheel, folder=folder)
+    site = next(folder.glob("lib/python*/site-packages"))
+    plain = next(metadata.distributions(name="unlearning-metric", path=[str(site)]))
+    for found in required(plain.requires):
+        for top in {file.parts[0] for file in found.files} - {"..", "__pycache__"}:
+            (site / top).symlink_to(found.locate_file(top))
+    run(*pip, "check", folder=folder)
     return folder / "bin"
 
 

@@ -116,7 +116,7 @@ def test_a_method_that_starts_from_retrained_models_is_told_that_a_bank_has_none
     Path("methods", "with_oracle.py").write_text("def unlearn(model, oracle_model):\n    return oracle_model\n")
     with pytest.raises(RefusalError, match=r"with_oracle asks for oracle_model.* a bank has none"):
         look_through(plan_of(), "score_with_oracle.json")
-    assert {"oracle_matching", "retrain"} <= set(plan_of().config.skip)
+    assert {"mixture", "oracle_matching", "retrain"} <= set(plan_of().config.skip)
 
 
 def test_the_doctor_has_no_complaint(mine):

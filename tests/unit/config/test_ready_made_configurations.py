@@ -46,9 +46,9 @@ def test_the_default_run_scores_at_least_eight_methods_and_tunes_none_that_it_sk
     assert not set(default["methods"]) & set(default["skip"])
 
 
-def test_the_ladder_is_the_default_experiment_with_mixtures_alone():
+def test_the_ladder_is_the_default_experiment_with_more_models_and_mixtures_alone():
     default, ladder = read("config.yaml"), read("ladder.yaml")
-    apart = ("methods", "skip", "results")
+    apart = ("methods", "skip", "results", "copies")
     assert {k: v for k, v in ladder.items() if k not in apart} == {k: v for k, v in default.items() if k not in apart}
     assert set(ladder["skip"]) == set(FILES)
     assert {options["file"] for options in ladder["methods"].values()} == {"mixture"}
