@@ -15,8 +15,8 @@ which its quantile allows for. All of it was chosen by measured coverage.
 
 Below 32 models a block is a single model, and both partitions delete nearly the same ones. The variance is then known
 as well as from about N / 2 degrees of freedom (measured), not 20, and comes out too small by a tenth to a quarter for
-methods that shift confidences. Many examples do not help: they leave what is common to them. The quantile of N / 4 + 1
-degrees of freedom allows for both.
+methods that shift confidences. Many examples do not help: they leave what is common to them. The quantile of N / 2 - 4
+degrees of freedom allows for both; from 48 models on it is that of 20.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def deletions(models: int, seed: int) -> tuple[NDArray[np.int64], float]:
 
 def most_freedom(models: int) -> float:
     """Degrees of freedom of a score's variance between this many models where none of them stands out."""
-    return FREEDOM if models >= 2 * BLOCKS else models / 4 + 1
+    return min(FREEDOM, models / 2 - 4)
 
 
 def freedom(*sides: NDArray[np.float64]) -> float:

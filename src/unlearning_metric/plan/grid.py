@@ -30,11 +30,11 @@ def with_point(
     interface : as `Interface.settings` gives it
     point : name -> value; a name with dots is a place within ``arguments``
     """
-    options, interface = copy.deepcopy(dict(options)), copy.deepcopy(dict(interface))
+    chosen, called = copy.deepcopy(dict(options)), copy.deepcopy(dict(interface))
     for name, value in point.items():
         *holders, last = name.split(".")
-        place: Any = interface if holders else options
+        place: Any = called if holders else chosen
         for holder in holders:
             place = place[holder]
         place[last] = value
-    return options, interface
+    return chosen, called

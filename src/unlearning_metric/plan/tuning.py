@@ -64,12 +64,12 @@ class TuningPlan(Plan):
         self._set(config, entries, scored._fingerprints)
 
     @property
-    def data_origin(self) -> Origin:  # type: ignore[override]
+    def data_origin(self) -> Origin:
         """Origin of the data set, which is that of the scored experiment."""
         return self.scored.data_origin
 
     @property
-    def difficulty_origin(self) -> Origin:  # type: ignore[override]
+    def difficulty_origin(self) -> Origin:
         """Origin of the measure of difficulty, which is that of the scored experiment."""
         return self.scored.difficulty_origin
 

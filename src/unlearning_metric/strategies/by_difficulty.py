@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import ForgetSettings, by_difficulty
+from unlearning_metric.strategies.record import by_difficulty
+from unlearning_metric.strategies.settings import ForgetSettings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unlearning_metric.strategies.index_file import read_indices
-from unlearning_metric.strategies.record import ForgetSettings, Strategy
+from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.settings import ForgetSettings
 
 if TYPE_CHECKING:
     import numpy as np

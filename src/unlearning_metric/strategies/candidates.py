@@ -11,7 +11,7 @@ import yaml
 
 from unlearning_metric.data.images import DataError
 from unlearning_metric.spelling import composed, looks_of
-from unlearning_metric.strategies.record import ForgetSettings
+from unlearning_metric.strategies.settings import ForgetSettings
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unlearning_metric.strategies.record import ForgetSettings, Strategy
+from unlearning_metric.strategies.record import Strategy
+from unlearning_metric.strategies.settings import ForgetSettings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,35 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
     from unlearning_metric.strategies.candidates import Candidates
+    from unlearning_metric.strategies.settings import ForgetSettings
 
-    Choose = Callable[[Candidates, "ForgetSettings", np.random.Generator], np.ndarray]
-
-
-class ForgetSettings(Protocol):
-    """The ``forget`` part of the configuration, as far as strategies read it."""
-
-    @property
-    def strategy(self) -> str: ...
-    @property
-    def count(self) -> int | None: ...
-    @property
-    def fraction(self) -> float | None: ...
-    @property
-    def stratified(self) -> bool: ...
-    @property
-    def label(self) -> Any: ...
-    @property
-    def labels(self) -> list[Any] | None: ...
-    @property
-    def groups(self) -> list[int] | None: ...
-    @property
-    def order(self) -> Literal["random", "sorted"]: ...
+    Choose = Callable[[Candidates, ForgetSettings, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -97,15 +97,15 @@ def test_models_that_stand_out_cost_degrees_of_freedom():
     assert freedom(np.zeros((64, 20)), np.repeat(plain[:1], 64, axis=0)) == FREEDOM
 
 
-def test_below_thirty_two_models_what_is_common_to_the_examples_counts_as_less_known():
-    # Intervals covered 88 % at 16 and 20 models and 300 examples, and 91 % with this: benchmarks/interval_coverage.py.
-    together = np.repeat(np.random.default_rng(9).uniform(-1, 1, (32, 1)), 300, axis=1)
-    assert [freedom(together[:models]) for models in (16, 28, 32)] == [5.0, 8.0, FREEDOM]
-    assert of_means(together[:28]).freedom == 8.0
+def test_of_few_models_what_is_common_to_the_examples_counts_as_less_known():
+    # Of 16 to 24 models and 300 examples they covered 88 to 90 %, and 92 to 95 % so: benchmarks/interval_coverage.py.
+    together = np.repeat(np.random.default_rng(9).uniform(-1, 1, (48, 1)), 300, axis=1)
+    assert [freedom(together[:models]) for models in (16, 28, 47, 48)] == [4.0, 10.0, 19.5, FREEDOM]
+    assert of_means(together[:28]).freedom == 10.0
     few = of_means(10 + together[:16])
     as_before = dataclasses.replace(few, freedom=FREEDOM)
     wider = half_width(score_interval(few)) / half_width(score_interval(as_before))
-    assert wider == pytest.approx(t.ppf(0.975, 5) / t.ppf(0.975, 20), rel=0.01)
+    assert wider == pytest.approx(t.ppf(0.975, 4) / t.ppf(0.975, 20), rel=0.01)
 
 
 def test_fewer_degrees_of_freedom_widen_what_is_common_to_the_examples():

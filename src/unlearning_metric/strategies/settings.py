@@ -1,0 +1,26 @@
+"""What strategies read of the configuration."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+
+class ForgetSettings(Protocol):
+    """The ``forget`` part of the configuration, as far as strategies read it."""
+
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def count(self) -> int | None: ...
+    @property
+    def fraction(self) -> float | None: ...
+    @property
+    def stratified(self) -> bool: ...
+    @property
+    def label(self) -> Any: ...
+    @property
+    def labels(self) -> list[Any] | None: ...
+    @property
+    def groups(self) -> list[int] | None: ...
+    @property
+    def order(self) -> Literal["random", "sorted"]: ...
