@@ -211,6 +211,19 @@ def test_imports_start_from_the_root_of_a_repository(call, tmp_path):
     assert changed(call(text, {"root": root}, file=file))
 
 
+def test_a_mapping_of_an_entry_stands_for_the_settings_of_a_package_that_is_not_installed(call):
+    text = """
+        from not_installed_anywhere import DictConfig, Table
+        def unlearn(model, retain_loader, cfg, table):
+            assert isinstance(cfg.optimizer, DictConfig)
+            assert not isinstance(table, (Table, DictConfig))
+            assert not isinstance(cfg, Table)
+            step(model, retain_loader, cfg.optimizer.lr)
+    """
+    settings = {"cfg": {"optimizer": {"lr": 0.1}}, "table": 3}
+    assert changed(call(text, {"load": "definitions", "arguments": settings}))
+
+
 def test_definitions_of_a_script_and_of_a_notebook_run_without_the_rest(call):
     text = """
         import not_installed_anywhere
