@@ -21,6 +21,7 @@ from unlearning_metric.runtime.cost import spent
 from unlearning_metric.runtime.gradients import contiguous_gradients
 from unlearning_metric.runtime.guards import as_if_alone, process_state, seed_everything
 from unlearning_metric.runtime.limits import OutOfTime, time_limit
+from unlearning_metric.runtime.older_torch import older_torch
 from unlearning_metric.runtime.pretend_cuda import asks_for_cuda, pretend_cuda
 from unlearning_metric.runtime.shared_files import files_of_earlier_copies
 from unlearning_metric.training.pace import Pace
@@ -202,6 +203,7 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
     begin = spent(device)
     try:
         with (
+            older_torch(),
             user_code_runs(f"{title} failed on {place}", function, MethodError, _advice),
             time_limit(max_seconds, f"{late}."),
         ):
