@@ -100,7 +100,7 @@ def plain(dataset, net, settings, recorded: bool, steps: int) -> float:
 
 
 def _seconds(step, steps: int, device: str) -> float:
-    from unlearning_metric.training.train import synchronize
+    from unlearning_metric.runtime.cost import synchronize
 
     for _ in range(3):
         step()

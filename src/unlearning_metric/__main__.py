@@ -23,6 +23,7 @@ from unlearning_metric.plan.shard_size import (
 )
 from unlearning_metric.plan.workflow_files import absent_packages, plan_in
 from unlearning_metric.progress import print_anyway
+from unlearning_metric.runtime.devices import resolve
 from unlearning_metric.store.files import StoreError
 from unlearning_metric.upkeep.doctor import by_other_code, examine
 from unlearning_metric.upkeep.new_folder import FolderError, write_folder
@@ -85,7 +86,10 @@ def shard_size(arguments: argparse.Namespace) -> int:
         plan = plan_in(root, arguments.configfile)
         settings = plan.config
         results = arguments.results or settings.results
-        keys = {group: plan.training_origin(group).key for group in ("full", "retain")}
+        device = resolve(settings.device)
+        # On a GPU an original trains alone, and the retrained models side by side.
+        groups = ("retain", "full") if device == "cuda" else ("full", "retain")
+        keys = {group: plan.training_origin(group).key for group in groups}
         each = arguments.model_seconds or measured_model_seconds(results, keys)
     except (config.ConfigError, StoreError) as error:
         print(error, file=sys.stderr)
@@ -101,14 +105,16 @@ def shard_size(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    start = arguments.start_seconds or measured_start_seconds()
-    advice = advise(settings.copies, each, start, arguments.runtime)
+    start = arguments.start_seconds or measured_start_seconds(device)
+    advice = advise(settings.copies, each, start, arguments.runtime, side_by_side=device == "cuda")
     print(
         f"shard_size: {advice.size}\n"
         f"A model takes {each:.2f} s, a job's start {start:.1f} s: a job of {advice.size} of the {settings.copies} "
         f"models takes {advice.minutes:.1f} min, {100 * advice.share:.1f} % of it for starting. From {advice.least} "
         "models on that is under 5 %."
     )
+    if device == "cuda":
+        print("On a GPU the models of a job train side by side: this is the largest job within half of --runtime.")
     if not advice.fits and advice.least > settings.copies:
         print(
             f"All {settings.copies} models in one job would not keep starting under 5 %: models this quick are done "

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from unlearning_metric import __version__
 from unlearning_metric.errors import UserCodeError, UserError, plain
+from unlearning_metric.host.mps import mps_runs
 from unlearning_metric.keys.origin import code_fingerprint
 
 LOGGER = logging.getLogger("unlearning_metric")
@@ -223,6 +224,7 @@ def run_record(device: str, recipe: Recipe | None = None) -> dict[str, Any]:
 
         record["gpu"] = torch.cuda.get_device_name(0)
         record["gpu_id"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        record["mps"] = mps_runs()
     return record
 
 

@@ -37,12 +37,11 @@ def test_bare_dry_run_plans_the_default_experiment(untouched):
     default = yaml.safe_load(untouched.path("config/config.yaml").read_text())
     methods = [path.stem for path in untouched.path("methods").glob("[!_]*.py")]
     scored = set(methods) - set(default.get("skip") or [])
-    shards = default["copies"] // default["shard_size"]
 
     jobs = untouched.jobs()
 
     counts = {rule: sum(job.rule == rule for job in jobs) for rule in {job.rule for job in jobs}}
-    assert {rule: counts.get(rule) for rule in expected_counts(0, 0)} == expected_counts(len(scored), shards, 1)
+    assert {rule: counts.get(rule) for rule in expected_counts(0, 0)} == expected_counts(len(scored), 1, 1)
     assert wildcard_values(jobs, "score", "method") == scored
     assert not untouched.path("results").exists()
 

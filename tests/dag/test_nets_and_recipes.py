@@ -4,6 +4,7 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 
 NET = """
@@ -107,7 +108,7 @@ def test_a_net_by_name_is_planned(workflow, name):
 
 
 def checkpoint(path, width=8, seed=0):
-    state = build_model({"name": "digits_cnn", "width": width}, (8, 8, 1), 10, seed).state_dict()
+    state = build_model(Model(name="digits_cnn", width=width), (8, 8, 1), 10, seed).state_dict()
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
 
 

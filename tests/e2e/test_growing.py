@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from unlearning_metric.config import Model
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.scoring.score import canonical
 from unlearning_metric.seeds import Streams
@@ -111,7 +112,7 @@ def test_diverged_copies_are_counted_shown_or_refused(workflow):
 def test_the_disk_need_is_what_the_page_says(workflow):
     workflow.only("identity").configure(methods={}, model={"name": "digits_cnn", "width": 32})
     run(workflow)
-    state = build_model({"name": "digits_cnn", "width": 32}, (8, 8, 1), 10, 0).state_dict().values()
+    state = build_model(Model(name="digits_cnn", width=32), (8, 8, 1), 10, 0).state_dict().values()
     model = 4 * sum(tensor.numel() for tensor in state)
     rows = 40 + 20 + 50 + 360
     methods, copies, originals, shards = 1, 8, 1, 2

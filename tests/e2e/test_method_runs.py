@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from unlearning_metric.store.files import read_document, read_header, read_models
+from unlearning_metric.store.files import read_document, read_models
 
 pytestmark = pytest.mark.slow
 
@@ -109,7 +109,8 @@ def test_passes_over_each_set_stand_in_the_score_document(variants):
 def test_methods_over_the_time_limit_have_no_rank(variants):
     rows = {row["method"]: row for row in json.loads(variants.path("results/leaderboard.json").read_text())["rows"]}
     assert (rows["retrain"]["rank"], rows["retrain"]["status"]) == (None, "excluded")
-    ranks = {name: row["rank"] for name, row in rows.items() if row["within_limit"]}
+    assert rows["retrain"]["passes_ratio"] == 1.0
+    ranks = {name: row["rank"] for name, row in rows.items() if row["verdict"] in ("within", "unclear")}
     assert sorted(ranks.values()) == list(range(1, len(ranks) + 1))
     assert "oracle" in ranks
 
@@ -151,13 +152,9 @@ def test_a_check_says_what_a_method_does(variants):
 
     assert "theirs: fits the contract; changes parameters: yes; differs between seeds: yes" in text
     assert found["passes"] == {"retain": 1.0, "forget": 0.0, "validation": 0.0}
-    assert found["efficiency"]["retraining_measured_on"] == "retrained models"
-    seconds = [
-        value
-        for path in variants.path("results/losses/retain").glob("*.parquet")
-        for value in read_header(path)["run"]["seconds"]
-    ]
-    assert found["efficiency"]["seconds_per_retraining"] == float(np.median(seconds))
+    assert found["efficiency"]["retraining_measured_on"] == "beside the copies"
+    # One of two epochs.
+    assert found["efficiency"]["passes_ratio"] == 0.5
     assert found["efficiency"]["copies"] == 8
 
 

@@ -140,6 +140,7 @@ EXEMPT = {
     "jobs_per_gpu": "how jobs share a GPU",
     "on_diverged": "whether a run stops",
     "keep_checkpoints": "what is deleted",
+    "efficiency.measure": "which of two costs the verdict is on; both stand in every document",
     "max_seconds_per_copy": "whether a copy is stopped",
     "methods": "files of the user's, each in its own key",
     "tuning": "the configuration of another experiment, of the same steps",

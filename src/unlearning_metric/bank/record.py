@@ -172,7 +172,8 @@ class Opened:
         if self.record.seconds is None:
             return ""
         return (
-            f"Times are shares of the {self.record.seconds:.3g} s that a retraining took on the machine that made the "
+            f"Where no retraining was measured beside the copies, times are shares of the {self.record.seconds:.3g} s "
+            "that a retraining took on the machine that made the "
             f"bank ({self.record.machine.get('system', 'unknown')}), which may not be this one."
         )
 

@@ -8,7 +8,7 @@ imported here but NumPy, which is there already. `python -m unlearning_metric.co
 from unlearning_metric.config.command_line import configfile_option, from_command_line, refuse_unreadable
 from unlearning_metric.config.data import Data
 from unlearning_metric.config.efficiency import Efficiency
-from unlearning_metric.config.experiment import Config
+from unlearning_metric.config.experiment import MOST_ON_CPU, Config
 from unlearning_metric.config.forget import BY_DIFFICULTY, FORGET_STRATEGIES, INDEX_FILES, Forget
 from unlearning_metric.config.load import load, load_given, parse
 from unlearning_metric.config.methods import METHOD_NAME, RESERVED, unknown_method_message
@@ -23,10 +23,9 @@ from unlearning_metric.config.values import expanded_path
 from unlearning_metric.config.yaml_file import merge, read_yaml
 
 __all__ = [
-    "BUILD", "BY_DIFFICULTY", "DEFAULT_WIDTH", "FORGET_STRATEGIES", "INDEX_FILES", "METHOD_NAME", "MODELS", "NEUTRAL",
-    "PER_COPY", "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "DifficultySettings", "Efficiency", "Forget",
-    "Model", "SplitSettings", "Training", "TrainingSettings", "UnlearningSettings",
+    "BUILD", "BY_DIFFICULTY", "DEFAULT_WIDTH", "FORGET_STRATEGIES", "INDEX_FILES", "METHOD_NAME", "MODELS",
+    "MOST_ON_CPU", "NEUTRAL", "PER_COPY", "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "DifficultySettings",
+    "Efficiency", "Forget", "Model", "SplitSettings", "Training", "TrainingSettings", "UnlearningSettings",
     "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load",
-    "load_given", "merge", "number_of_originals",
-    "parse", "read_yaml", "refuse_unreadable", "unknown_method_message",
+    "load_given", "merge", "number_of_originals", "parse", "read_yaml", "refuse_unreadable", "unknown_method_message",
 ]  # fmt: skip

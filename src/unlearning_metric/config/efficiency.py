@@ -1,4 +1,6 @@
-"""The section ``efficiency``: how long a method may take."""
+"""The section ``efficiency``: what a method may cost."""
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -6,9 +8,11 @@ from unlearning_metric.config.values import Number, Section, Truth
 
 
 class Efficiency(Section):
-    """How long a method may take."""
+    """What a method may cost."""
 
-    limit: Number = Field(
-        0.2, gt=0, description="Largest accepted time of a method, as a share of the time of retraining."
+    limit: Number = Field(0.2, gt=0, description="Largest accepted cost of a method, as a share of that of retraining.")
+    measure: Literal["seconds", "passes"] = Field(
+        "seconds",
+        description="What the limit is on: seconds of the CPU or GPU, or passes, which are examples read.",
     )
     exclude: Truth = Field(False, description="Whether methods over the limit lose their rank on the leaderboard.")

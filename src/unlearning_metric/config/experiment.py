@@ -4,7 +4,7 @@ import math
 from collections.abc import Set
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -37,9 +37,16 @@ from unlearning_metric.config.values import (
 MOST_COPIES = 1_000_000
 #: More jobs than that of one method are planned for minutes, in silence.
 MOST_SHARDS = 10_000
+#: Models of a job on a CPU at most, where `shard_size` is open. Of nets as small as those that a CPU trains, starting a
+#: job takes as long as many models; methods, of which there are several, keep the cores busy.
+MOST_ON_CPU = 64
 #: Folders of a checkout, which a results folder is not, and those in which nobody looks for one.
 _OF_THE_PROJECT = ("benchmarks", "config", "docs", "envs", "methods", "profiles", "src", "tests", "workflow")
 _HIDDEN = (".git", ".snakemake", ".venv")
+
+
+def _none_for_auto(value: Any) -> Any:
+    return None if value == "auto" else value
 
 
 class Config(Section):
@@ -47,7 +54,16 @@ class Config(Section):
 
     experiment_seed: int = Field(0, ge=0, description="Seed from which every random stream is derived.")
     copies: int = Field(64, ge=4, description="Retrained models, and unlearned copies per method.")
-    shard_size: int = Field(32, ge=1, description="Models handled by one job; divides copies.")
+    shard_size: Annotated[
+        int | None,
+        Field(ge=1),
+        BeforeValidator(_none_for_auto, json_schema_input_type=Annotated[int, Field(ge=1)] | Literal["auto"]),
+    ] = Field(
+        None,
+        json_schema_extra={"default": "auto"},
+        description="Models handled by one job; divides copies. auto: as the files in results have it; without any all "
+        "models of a group on a GPU, at most 64 on a CPU.",
+    )
     originals: Annotated[
         Originals,
         BeforeValidator(originals_from_short_form, json_schema_input_type=Originals | Literal[1] | Literal["per_copy"]),
@@ -112,8 +128,8 @@ class Config(Section):
         return self
 
 
-def _shards_divide_copies(copies: int, shard_size: int) -> str | None:
-    if copies % shard_size == 0:
+def _shards_divide_copies(copies: int, shard_size: int | None) -> str | None:
+    if shard_size is None or copies % shard_size == 0:
         return None
     below, above = copies // shard_size * shard_size, (copies // shard_size + 1) * shard_size
     choices = f"{below} or {above}" if below >= 4 else str(above)
@@ -123,10 +139,10 @@ def _shards_divide_copies(copies: int, shard_size: int) -> str | None:
     )
 
 
-def _jobs_can_be_planned(copies: int, shard_size: int) -> str | None:
+def _jobs_can_be_planned(copies: int, shard_size: int | None) -> str | None:
     if copies > MOST_COPIES:
         return f"copies: {shown(copies)} is more than {MOST_COPIES:,} models a side, which nobody can train. Set fewer."
-    if copies > MOST_SHARDS * shard_size:
+    if shard_size is not None and copies > MOST_SHARDS * shard_size:
         return (
             f"shard_size: {shard_size} makes {math.ceil(copies / shard_size):,} jobs of every method of {copies:,} "
             f"copies, too many to be planned. Set shard_size to {math.ceil(copies / MOST_SHARDS)} or more."
@@ -149,17 +165,17 @@ def _results_have_a_folder(results: str) -> str | None:
     return None
 
 
-def _half_splits_are_equal(copies: int, shard_size: int, ceiling: str) -> str | None:
-    if ceiling == "split" and copies % 2 and copies % shard_size == 0:
+def _half_splits_are_equal(copies: int, shard_size: int | None, ceiling: str) -> str | None:
+    if ceiling == "split" and copies % 2 and copies % (shard_size or 1) == 0:
         return (
             f"copies: {copies} is odd, and ceiling: split compares two equal halves of the retrained models. "
-            "Choose an even multiple of shard_size, or set ceiling: retrain."
+            f"Choose an even {'number' if shard_size is None else 'multiple of shard_size'}, or set ceiling: retrain."
         )
     return None
 
 
-def _originals_can_be_planned(originals: Originals, copies: int, shard_size: int) -> str | None:
-    jobs = originals.count * math.ceil(copies / shard_size)
+def _originals_can_be_planned(originals: Originals, copies: int, shard_size: int | None) -> str | None:
+    jobs = originals.count * math.ceil(copies / (shard_size or min(copies, MOST_ON_CPU)))
     if originals.count == 1 or jobs <= MOST_SHARDS:
         return None
     return (

@@ -57,7 +57,7 @@ def field_problem(error: Any, schema: dict) -> str:
     suggestion = closest(value, choices) if isinstance(value, str) else None
     if suggestion is not None:
         return f"{message} Did you mean {suggestion!r}?"
-    types = {choice.get("type") for choice in choices_of(node)}
+    types = {choice.get("type") for choice in choices_of(node) if "const" not in choice}
     if isinstance(value, str) and types == {"integer"}:
         return f"{message} Write digits only, without quotes{' and with no 0 before them' if value[:1] == '0' else ''}."
     if "string" in types and not choices and (kind_read := _READ_AS.get(type(value))):
@@ -88,6 +88,8 @@ def _expected(node: dict, schema: dict) -> str:
     node = without_null(node, schema)
     if len(choices) > 1:
         words = " or ".join(_expected(choice, schema) for choice in choices)
+    elif "const" in node:
+        words = str(node["const"])
     elif "enum" in node:
         words = f"one of {', '.join(_short(node['enum']))}"
     elif node["type"] == "array":

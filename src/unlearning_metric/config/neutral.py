@@ -7,6 +7,7 @@ from typing import Any
 #: belongs here, and its value stays as it is even if its default changes. A tuple: any of these values.
 NEUTRAL: dict[str, Any] = {
     "efficiency.exclude": False,
+    "efficiency.measure": "seconds",
     "data.image_size": None,
     "data.normalize": "pool",
     "data.mean": None,

@@ -12,11 +12,13 @@ from torch import nn
 
 from unlearning_metric.bank import Opened, opened_bank
 from unlearning_metric.config import UnlearningSettings
-from unlearning_metric.jobs.unlearn import Bench, prepare_bench
+from unlearning_metric.jobs.unlearn import Bench, prepare_bench, retraining_record
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, run_record
+from unlearning_metric.runtime.cost import CLOCKS
+from unlearning_metric.scoring.efficiency import BESIDE, MODELS, examples_ratio, limited, seconds_ratio
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_header, stored_key, write_document
 from unlearning_metric.training.recipe import one_by_one
@@ -46,6 +48,7 @@ def check_method(
     device: str,
     provenance: dict[str, Any],
     *,
+    measure: str = "seconds",
     oracles: Sequence[str] = (),
     oracles_key: str | None = None,
     max_seconds: float | None = None,
@@ -55,10 +58,10 @@ def check_method(
     Parameters
     ----------
     original : file of the first original model
-    retrained : file of retrained models or of their outputs -> its key; those that are there tell how long retraining
-        takes
+    retrained : file of retrained models or of their outputs -> its key; those that are there tell what retraining costs
+        where it cannot be measured beside the copies
     copies : number of copies that a score takes
-    limit : largest accepted time of a copy, as a share of the time of retraining
+    limit, measure : largest accepted cost of a copy, as a share of that of retraining, and of which cost
     settings, provenance, oracles, max_seconds : as for `jobs.unlearn.unlearn_shard`
 
     Raises
@@ -78,23 +81,52 @@ def check_method(
     bank = opened_bank(Path(out).parent)
     # Copy 0 again, after another one: what that leaves behind would show.
     runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
-    document = check_document(bench, runs, method, settings, _retraining(original, retrained, bank), copies, limit)
+    efficiency = _efficiency(bench, runs, _retraining(original, retrained, bank), copies, limit, measure)
+    document = check_document(bench, runs, method, settings, efficiency)
     document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings.training))}
     write_document(out, document)
     for line in summary_lines(document):
         LOGGER.info("%s", line)
 
 
-def _retraining(original: Path | str, retrained: dict[str, str], bank: Opened | None) -> dict[str, Any]:
-    """Seconds of one retraining, and from which models they are; None where nothing tells."""
+def _retraining(original: Path | str, retrained: dict[str, str], bank: Opened | None) -> tuple[list[float], str | None]:
+    """Seconds of retrained models, and of which models; none where nothing tells."""
     made = [path for path, key in retrained.items() if stored_key(path) == key]
-    paths, source = (made, "retrained models") if made else ([original], "the original model")
+    paths, source = (made, MODELS) if made else ([original], "the original model")
     if bank is not None:
         system = bank.record.machine.get("system", "unknown")
         source += f" of the bank {bank.name}, perhaps on another machine: {system}"
+    # An original trained elsewhere tells no time.
     seconds = [value for path in paths for value in read_header(path)["run"].get("seconds", ())]
-    # Median: the first model of a job also pays for warming up. An original trained elsewhere tells no time.
-    return {"seconds": float(np.median(seconds)) if seconds else None, "measured_on": source if seconds else None}
+    return seconds, source if seconds else None
+
+
+def _efficiency(
+    bench: Bench, runs: list[Copies], models: tuple[list[float], str | None], copies: int, limit: float, measure: str
+) -> dict[str, Any]:
+    """A check's ``efficiency``: what a copy costs, what a retraining does, and the verdict.
+
+    Parameters
+    ----------
+    models : seconds of retrained models, and of which, for where none was measured beside the copies
+    """
+
+    def of_runs(name: str) -> np.ndarray:
+        return np.array([value for run in runs for value in getattr(run, name).values()], dtype=np.float64)
+
+    seconds, beside, made = of_runs("seconds"), of_runs("retraining"), np.array(models[0])
+    full, source = (beside, BESIDE) if len(beside) else (made, models[1])
+    examples = np.array(retraining_record(bench.start, runs[0], [0]).get("examples", ()))
+    each = float(np.median(seconds))
+    return {
+        "seconds_per_copy": each,
+        "seconds_per_retraining": float(np.median(full)) if len(full) else None,
+        "clock": CLOCKS[bench.start.device.type],
+        "retraining_measured_on": source,
+        **limited(seconds_ratio(seconds, beside, made), examples_ratio(of_runs("examples"), examples), limit, measure),
+        "copies": copies,
+        "seconds_all_copies": each * copies,
+    }
 
 
 def check_document(
@@ -102,9 +134,7 @@ def check_document(
     runs: list[Copies],
     method: str,
     settings: UnlearningSettings,
-    retraining: dict[str, Any],
-    copies: int,
-    limit: float,
+    efficiency: dict[str, Any],
 ) -> dict[str, Any]:
     """What three copies of a method show.
 
@@ -112,9 +142,7 @@ def check_document(
     ----------
     bench : what the runs started from
     runs : copy 0; copies 1 and 0
-    retraining : ``seconds`` of one retraining, and on what they were ``measured_on``
-    copies : number of copies that a score takes
-    limit : largest accepted time of a copy, as a share of the time of retraining
+    efficiency : what a copy costs
 
     Returns
     -------
@@ -126,9 +154,6 @@ def check_document(
     after = build_model(settings.model, bench.start.image_shape, bench.start.num_classes, seed=0)
     after.load_state_dict(first)
     after.to(next(before.parameters()).device)
-    # Median: the first run also pays for warming up.
-    seconds = float(np.median([value for run in runs for value in run.seconds.values()]))
-    ratio = None if retraining["seconds"] is None else seconds / retraining["seconds"]
     document = {
         "schema_version": SCHEMA_VERSION,
         "method": method,
@@ -143,16 +168,7 @@ def check_document(
         "reads_of_other_copies": sorted(alone.shared | after_another.shared),
         "passes": {name: of_copy[0] for name, of_copy in alone.passes.items()},
         **_evaluation(bench, {"before": before, "after": after}, settings.experiment_seed),
-        "efficiency": {
-            "seconds_per_copy": seconds,
-            "seconds_per_retraining": retraining["seconds"],
-            "retraining_measured_on": retraining["measured_on"],
-            "ratio": ratio,
-            "limit": limit,
-            "within_limit": None if ratio is None else ratio <= limit,
-            "copies": copies,
-            "seconds_all_copies": seconds * copies,
-        },
+        "efficiency": efficiency,
     }
     return {**document, "warnings": _warnings(document)}
 
@@ -207,11 +223,12 @@ def _warnings(document: dict[str, Any]) -> list[str]:
             f"a copy read what an earlier copy wrote ({', '.join(shared[:5])}), so copies are not independent. Have it "
             "write by a relative path, which goes into a folder of the copy's own, or put the seed into the name"
         )
-    if efficiency["within_limit"] is False:
-        found.append(
-            f"a copy takes {efficiency['ratio']:.0%} of the time of a retraining; efficiency.limit is "
-            f"{efficiency['limit']:.0%}"
-        )
+    if efficiency["verdict"] in ("over", "unclear"):
+        of_seconds = efficiency["limit_on"] == "seconds"
+        costs, what = ("takes", "the seconds") if of_seconds else ("reads", "the examples")
+        share = efficiency["ratio" if of_seconds else "passes_ratio"]
+        line = f"a copy {costs} {share:.0%} of {what} of a retraining; efficiency.limit is {efficiency['limit']:.0%}"
+        found.append(line + (", too near to tell" if efficiency["verdict"] == "unclear" else ""))
     return found
 
 
@@ -238,12 +255,15 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         lines.append(f"simple MIA before -> after (ideal 0.5): {mia['before']:.3f} -> {mia['after']:.3f}")
     share = "nothing was trained here yet that would tell a retraining's time"
     if efficiency["ratio"] is not None:
+        low, high = efficiency["ratio_interval"]
         share = (
-            f"{efficiency['ratio']:.1%} of a retraining ({efficiency['seconds_per_retraining']:.3g} s, "
-            f"{efficiency['retraining_measured_on']}; limit {efficiency['limit']:.0%})"
+            f"{efficiency['ratio']:.1%} ({low:.1%} to {high:.1%}) of a retraining "
+            f"({efficiency['seconds_per_retraining']:.3g} s, {efficiency['retraining_measured_on']}; limit "
+            f"{efficiency['limit']:.0%})"
         )
+    read = "" if efficiency["passes_ratio"] is None else f", {efficiency['passes_ratio']:.1%} of its passes"
     lines.append(
-        f"{efficiency['seconds_per_copy']:.3g} s a copy, {share}; all {efficiency['copies']} copies: about "
-        f"{efficiency['seconds_all_copies']:.0f} s of one core or GPU"
+        f"{efficiency['seconds_per_copy']:.3g} {efficiency['clock']} seconds a copy, {share}{read}; all "
+        f"{efficiency['copies']} copies: about {efficiency['seconds_all_copies']:.0f} s of one core or GPU"
     )
     return lines + [f"warning: {text}" for text in document["warnings"]]

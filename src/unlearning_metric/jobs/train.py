@@ -13,7 +13,9 @@ from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.user_nets import model_title, start_is_fixed
 from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
+from unlearning_metric.runtime.cost import CLOCKS
 from unlearning_metric.store.files import read_npz, write_models
+from unlearning_metric.training.recipe import examples_read
 from unlearning_metric.training.train import make_dataset, train_models, with_engine
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
@@ -59,7 +61,7 @@ def train_shard(
         LOGGER.info(
             "every model starts from the weights %s; the seed moves head, order and augmentation", model.weights
         )
-    recipe = with_engine(examples, model, header["num_classes"], settings.training)
+    recipe, place = with_engine(examples, model, header["num_classes"], settings.training)
     progress = Progress(role, len(models))
     states, seconds = train_models(
         examples,
@@ -71,8 +73,16 @@ def train_shard(
         models,
         progress.step,
         validation,
+        place=place,
     )
-    record = {**run_record(device, recipe), "seconds": [seconds[index] for index in models]}
+    # A function of the user's reads what it likes, and is counted.
+    read = examples.reads.total() / len(models) if recipe.file else examples_read(recipe, len(examples))
+    record = {
+        **run_record(device, recipe),
+        "clock": CLOCKS[device],
+        "seconds": [seconds[index] for index in models],
+        "examples": [read] * len(models),
+    }
     diverged = [index for index, state in states.items() if not is_finite(state)]
     if diverged:
         LOGGER.warning(

@@ -16,11 +16,12 @@ from unlearning_metric.jobs.tune import chosen_options
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.plan.grid import with_point
 from unlearning_metric.progress import LOGGER, Progress, run_record
+from unlearning_metric.runtime.cost import CLOCKS, synchronize
 from unlearning_metric.store.files import read_models, read_npz, write_models
 from unlearning_metric.store.shards import original_folder
-from unlearning_metric.training.recipe import class_weights, one_by_one
-from unlearning_metric.training.train import make_dataset, synchronize
-from unlearning_metric.unlearning.copies import method_of_file, run_copies
+from unlearning_metric.training.recipe import class_weights, examples_read, one_by_one
+from unlearning_metric.training.train import make_dataset
+from unlearning_metric.unlearning.copies import Copies, method_of_file, run_copies
 from unlearning_metric.unlearning.offer import Start
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
@@ -105,7 +106,18 @@ def _load_libraries(device: str) -> None:
     optimizer = torch.optim.SGD([parameter], lr=0.1)
     parameter.sum().backward()
     optimizer.step()
-    synchronize(torch.device(device).type)
+    synchronize(device)
+
+
+def retraining_record(start: Start, copies: Copies, models: list[int]) -> dict[str, list[float]]:
+    """``seconds`` and ``examples`` of a retraining, a number a copy; what is known of it."""
+    seconds = [copies.retraining[index] for index in models if index in copies.retraining]
+    found: dict[str, list[float]] = {}
+    if len(seconds) == len(models):
+        found["seconds"] = seconds
+    if start.recipe.file is None:
+        found["examples"] = [examples_read(start.recipe, len(start.datasets["retain"]))] * len(models)
+    return found
 
 
 def unlearn_shard(
@@ -161,8 +173,11 @@ def unlearn_shard(
     copies = run_copies(given, bench.start, models, progress.step, max_seconds)
     record = {
         **run_record(device, one_by_one(settings.training)),
+        "clock": CLOCKS[device],
         "seconds": [copies.seconds[index] for index in models],
         "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
+        "examples": [copies.examples[index] for index in models],
+        "retraining": retraining_record(bench.start, copies, models),
     }
     role = f"unlearn/{method}{original_folder(original or 0)}"
     write_models(out, copies.states, {**provenance, "role": role, "models": models, "run": record})

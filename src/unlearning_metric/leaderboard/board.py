@@ -44,7 +44,10 @@ def leaderboard_row(document: Mapping[str, Any]) -> dict[str, Any]:
         "test_ratio": utility["test"]["ratio"],
         "forget_ratio": utility["forget"]["ratio"],
         "time_ratio": efficiency["ratio"],
+        # Documents of earlier versions do not say.
+        "passes_ratio": efficiency.get("passes_ratio"),
         "within_limit": efficiency["within_limit"],
+        "verdict": efficiency.get("verdict"),
         "infinite": challenge["n_infinite"],
         "peaky": challenge["n_peaky"],
         "undefined": challenge["n_undefined"],
@@ -80,7 +83,7 @@ def _pair_columns(methods: Sequence[str], pairs: Sequence[Pair]) -> list[dict[st
 
 def _without_slow(table: pd.DataFrame) -> pd.DataFrame:
     """A ranked table with methods over the time limit last, without a rank, marked as ``excluded``."""
-    # Methods whose time nobody measured are not known to be slow.
+    # Methods whose time nobody measured, or whose verdict is unclear, are not known to be slow.
     slow = table["within_limit"].eq(False)
     kept = table[~slow].astype(object).assign(rank=range(1, (~slow).sum() + 1))
     return pd.concat([kept, table[slow].astype(object).assign(rank=None, status="excluded")])

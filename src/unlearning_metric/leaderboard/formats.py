@@ -62,7 +62,8 @@ def rank_text(row: Mapping[str, Any]) -> str:
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     head = [
         "rank", "method", "final score", "forgetting score", "relative", "floor", "ceiling",
-        "retain ratio", "test ratio", "forget ratio", "time ratio", "within limit", "diverged", "status",
+        "retain ratio", "test ratio", "forget ratio", "time ratio", "passes ratio", "within limit", "diverged",
+        "status",
     ]  # fmt: skip
     cells = [
         [
@@ -71,7 +72,8 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             *(_with_interval(row, name) for name in ("final_score", "forgetting_score", "relative")),
             *(_number(row[name]) for name in ("floor", "ceiling")),
             *(_number(row[name]) for name in ("retain_ratio", "test_ratio", "forget_ratio", "time_ratio")),
-            _truth(row["within_limit"]),
+            _number(row.get("passes_ratio")),
+            "unclear" if row.get("verdict") == "unclear" else _truth(row["within_limit"]),
             _count(row["diverged"]),
             row["status"],
         ]

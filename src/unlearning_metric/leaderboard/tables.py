@@ -30,10 +30,12 @@ _WITH_INTERVAL = ("final_score", "forgetting_score", "relative")
 
 
 def status(row: Mapping[str, Any]) -> str:
-    """``scored``, ``over the time limit``, ``excluded``, ``failed`` or ``unfinished``, and how many copies diverged."""
+    """A row's status or, of one that is scored, over or near the time limit; and how many copies diverged."""
     text = row["status"]
     if text == "scored" and row.get("within_limit") is False:
         text = "over the time limit"
+    elif text == "scored" and row.get("verdict") == "unclear":
+        text = "near the time limit"
     if row.get("diverged"):
         text += f", {int(row['diverged'])} diverged"
     return text

@@ -57,6 +57,8 @@ NEEDED = {"forget": ("confidence", "loss", "correct"), "probe": ("confidence",),
 #: What the header of a dump says, and the columns that every dump has.
 HEADER_PARTS = {"models": list, "order": str, "accuracy": dict, "diverged": list, "run": dict}
 COLUMNS = ("model", "role", "example", "label")
+#: What the record of a run says of each model.
+PER_MODEL = frozenset({"seconds", "passes", "examples", "retraining"})
 
 
 def _checked_block(path: Path | str, key: str, roles: Iterable[str]) -> tuple[dict[str, Block], dict[str, Any]]:
@@ -208,9 +210,16 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
     def per_model(lists: list[Any]) -> np.ndarray:
         return np.concatenate([np.asarray(values, dtype=np.float64) for values in lists])[order]
 
-    # Only methods' copies count what they read.
-    counted = [header["run"].get("passes") for header in headers]
-    timed = all("seconds" in header["run"] for header in headers)
+    runs = [header["run"] for header in headers]
+
+    def kept(lists: list[Any]) -> np.ndarray:
+        return np.empty(0) if any(values is None for values in lists) else per_model(lists)
+
+    def by_name(part: str) -> dict[str, np.ndarray]:
+        # Only methods' copies count what they read, and what a retraining costs beside them.
+        told = [run.get(part) or {} for run in runs]
+        return {name: per_model([one[name] for one in told]) for name in told[0] if all(name in one for one in told)}
+
     return Ensemble(
         order=orders.pop(),
         models=models[order],
@@ -221,14 +230,14 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
             if all(name in header["accuracy"] for header in headers)
         },
         diverged=sorted(int(i) for header in headers for i in header["diverged"]),
-        seconds=per_model([header["run"]["seconds"] for header in headers]) if timed else np.empty(0),
-        runs=[
-            {name: v for name, v in header["run"].items() if name not in {"seconds", "passes"}} for header in headers
-        ],
+        seconds=kept([run.get("seconds") for run in runs]),
+        runs=[{name: value for name, value in run.items() if name not in PER_MODEL} for run in runs],
         groups=gathered["forget"].block.get("group"),
         duplicates=headers[0].get("duplicates"),
         doubts=headers[0].get("doubts", []),
         classes=tuple(headers[0].get("classes", ())),
         data_warnings=tuple(headers[0].get("data_warnings", ())),
-        passes={name: per_model([passes[name] for passes in counted]) for name in counted[0]} if all(counted) else {},
+        passes=by_name("passes"),
+        examples=kept([run.get("examples") for run in runs]),
+        retraining=by_name("retraining"),
     )

@@ -61,11 +61,15 @@ class Ensemble:
     roles : role -> outputs; ``forget`` is always there
     accuracy : set name -> float64 [models]; a set that was not evaluated is absent
     diverged : model indices
-    seconds : float64 [models], what making each model took; empty where unknown
+    seconds : float64 [models], what making each model took, CPU seconds on a CPU and device seconds on a GPU; empty
+        where unknown
     runs : one record a shard of where it was made
     duplicates : forget examples that equal a retain example in every value; None where it is not known
     passes : ``retain``, ``forget`` and ``validation`` -> float64 [models], examples that making the model read / size
         of the set; empty where it was not counted
+    examples : float64 [models], examples that making the model read; empty where unknown
+    retraining : ``seconds`` and ``examples`` of a retraining -> float64 [models], as measured where the model was made;
+        what is not known is absent
     groups : int64 [forget examples], such as the person each example is of; None where the data have none
     classes : what the data call class 0, 1, ...; empty where it is not known
     data_warnings : what is doubtful about data and forget set, a sentence each
@@ -80,6 +84,8 @@ class Ensemble:
     seconds: np.ndarray = field(default_factory=lambda: np.empty(0))
     runs: list[dict[str, Any]] = field(default_factory=list)
     passes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    examples: np.ndarray = field(default_factory=lambda: np.empty(0))
+    retraining: Mapping[str, np.ndarray] = field(default_factory=dict)
     groups: np.ndarray | None = None
     duplicates: int | None = None
     classes: tuple[str, ...] = ()
@@ -106,6 +112,8 @@ class Ensemble:
             diverged=[number for number in self.diverged if number == index],
             seconds=self.seconds[chosen],
             passes={name: values[chosen] for name, values in self.passes.items()},
+            examples=self.examples[chosen],
+            retraining={name: values[chosen] for name, values in self.retraining.items()},
         )
 
     def class_name(self, label: int) -> str:

@@ -18,6 +18,7 @@ from unlearning_metric.keys.folder_content import folder_fingerprint
 from unlearning_metric.keys.origin import Origin, content_fingerprint, method_fingerprint, weights_fingerprint
 from unlearning_metric.plan.grid import point_name, with_point
 from unlearning_metric.plan.methods import MethodEntry, method_entries
+from unlearning_metric.plan.shards import with_shard_size
 from unlearning_metric.plan.steps import STEPS, TUNING, Step, maker
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
@@ -44,6 +45,11 @@ def _method_of(group: str) -> str:
 def _original_of(group: str) -> int:
     """Number of the original that a group of copies starts from."""
     return original_number("/".join(group.split("/")[2:]))
+
+
+def _accepted(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``efficiency`` the verdict on a method's cost depends on."""
+    return {name: whole["efficiency"][name] for name in ("limit", "measure") if name in whole["efficiency"]}
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,12 @@ class Plan:
     ------
     ConfigError
         If an entry under ``methods`` does not fit its file (see `methods.method_entries`), or net or training theirs
-        (see `user_functions.with_own_functions`).
+        (see `user_functions.with_own_functions`), or the models do not fit files of the results folder (see
+        `shards.with_shard_size`).
     """
 
     def __init__(self, config: Config, methods: Mapping[str, Path]) -> None:
-        config = with_own_functions(config)
+        config = with_own_functions(with_shard_size(config))
         self._set(config, method_entries(config, methods), {})
 
     def _set(self, config: Config, methods: dict[str, MethodEntry], fingerprints: dict[str, str]) -> None:
@@ -335,8 +342,7 @@ class Plan:
 
     def check_origin(self, method: str) -> Origin:
         """Origin of the document that says whether a method fits the contract."""
-        limit = self._whole["efficiency"]["limit"]
-        return self._method_origin(method, "check", copies=self.config.copies, limit=limit)
+        return self._method_origin(method, "check", copies=self.config.copies, **_accepted(self._tracked))
 
     def _method_origin(self, method: str, step: str, original: int = 0, **more: Any) -> Origin:
         entry = self.method(method)
@@ -422,7 +428,7 @@ class Plan:
             "training", "delta",
         )  # fmt: skip
         settings = {name: whole[name] for name in names if name in whole}
-        settings["efficiency"] = {"limit": whole["efficiency"]["limit"]}
+        settings["efficiency"] = _accepted(whole)
         if method is not None:
             entry = self.method(method)
             settings["options"] = dict(entry.options)

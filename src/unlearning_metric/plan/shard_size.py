@@ -41,11 +41,14 @@ class Advice:
     fits: bool
 
 
-def advise(copies: int, model_seconds: float, start_seconds: float, runtime: float) -> Advice:
+def advise(
+    copies: int, model_seconds: float, start_seconds: float, runtime: float, *, side_by_side: bool = False
+) -> Advice:
     """The smallest divisor of ``copies`` whose jobs spend less than 5 % on starting and half of ``runtime`` at most.
 
     Smaller jobs lose less when one is killed and spread better. Where no divisor meets both conditions, the largest
-    one within half of ``runtime``, or 1.
+    one within half of ``runtime``, or 1; so also where the models of a job train side by side, as on a GPU: jobs of
+    few models leave it idle, and each records its steps anew.
 
     Parameters
     ----------
@@ -53,6 +56,7 @@ def advise(copies: int, model_seconds: float, start_seconds: float, runtime: flo
     model_seconds : what one model takes
     start_seconds : what a job takes before its first model
     runtime : the time limit of a job, minutes
+    side_by_side : whether a job trains many models at once
 
     Raises
     ------
@@ -71,7 +75,7 @@ def advise(copies: int, model_seconds: float, start_seconds: float, runtime: flo
     least = int(bound) + 1
     sizes = [size for size in range(1, copies + 1) if copies % size == 0]
     short = [size for size in sizes if seconds(size) <= USED * runtime * 60] or [1]
-    size = next((size for size in short if size >= least), short[-1])
+    size = short[-1] if side_by_side else next((size for size in short if size >= least), short[-1])
     fits = size >= least and seconds(size) <= USED * runtime * 60
     return Advice(size, start_seconds / seconds(size), seconds(size) / 60, least, fits)
 
@@ -101,17 +105,18 @@ def asked_minutes(models: int) -> int:
     return 30 + 10 * models
 
 
-def measured_start_seconds() -> float:
+def measured_start_seconds(device: str = "cpu") -> float:
     """Seconds that a job of training takes on this host before its first model: its imports, in a new process.
 
-    On a cluster another 3 to 5 s are added: each job starts Snakemake twice.
+    On a GPU the device's own start is among them; recordings of steps are not, which depend on the net. On a cluster
+    another 3 to 5 s are added: each job starts Snakemake twice.
     """
     begin = time.perf_counter()
     code = (
         "import snakemake.script\nfrom unlearning_metric.runtime.devices import prepare\n"
         "from unlearning_metric.runtime.imports import importing\n"
-        "with importing():\n    prepare('cpu', 1)\n    import torch, unlearning_metric.jobs.train\n"
-        "torch.optim.SGD([torch.zeros(1)], 0.1)"
+        f"with importing():\n    lock = prepare('{device}', 1)\n    import torch, unlearning_metric.jobs.train\n"
+        f"torch.optim.SGD([torch.zeros(1, device='{device}')], 0.1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     return time.perf_counter() - begin

@@ -189,6 +189,7 @@ def check(plan: Plan, method: str) -> Step:
         "max_seconds": plan.config.max_seconds_per_copy,
         "copies": plan.config.copies,
         "limit": plan.config.efficiency.limit,
+        "measure": plan.config.efficiency.measure,
     }
     inputs |= {"original": plan.model_files("full")[0], **oracles}
     files = {"method_file": plan.method_file(method)}

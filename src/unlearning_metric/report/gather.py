@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.dumps import load_ensemble
@@ -54,7 +53,7 @@ class Method:
     examples : best, median and worst forgotten
     utility : product of retain and test accuracy ratio, and its 95 % interval; None where not recorded
     seconds : what all copies took together; None where not recorded
-    time : of the leaderboard's ratio of times, an interval of at least 90 %; None where too few times are known
+    time : what the leaderboard's ratio of times may be on this machine; None where the document does not tell
     """
 
     name: str
@@ -165,17 +164,18 @@ def gather(
             if other.startswith(f"{group}/")
         ]
         everything = _together([copies, *others])
+        method_document = read_document(results / f"score_{name}.json", score_keys[name])
         unlearned[name] = copies.forget.saturated[:, places]
         methods.append(
             Method(
                 name=name,
                 row=row,
-                document=read_document(results / f"score_{name}.json", score_keys[name]),
+                document=method_document,
                 samples=tables[name],
                 examples=_examples(tables[name], retrained, copies),
                 utility=utility_interval(retrained, everything),
                 seconds=float(everything.seconds.sum()) if everything.seconds.size else None,
-                time=time_interval(retrained.seconds, everything.seconds),
+                time=_pair(method_document["efficiency"].get("ratio_interval")),
             )
         )
     if any(method.seconds is not None for method in methods):
@@ -280,22 +280,8 @@ def utility_interval(retrained: Ensemble, unlearned: Ensemble) -> tuple[float, f
     return value, value - half, value + half
 
 
-def time_interval(retrained: np.ndarray, unlearned: np.ndarray) -> tuple[float, float] | None:
-    """Interval of the ratio of median seconds, unlearned over retrained, of at least 90 %; None for too few times.
-
-    From the order statistics that enclose each median with 95 %, which ask nothing of how times are distributed.
-    """
-    if min(len(retrained), len(unlearned)) < 6:
-        return None
-    (full_low, full_high), (low, high) = (_median_interval(side) for side in (retrained, unlearned))
-    return (low / full_high, high / full_low) if full_low > 0 else None
-
-
-def _median_interval(seconds: np.ndarray) -> tuple[float, float]:
-    """Order statistics that enclose the median with at least 95 %; seconds [models], at least 6."""
-    below = int(binom.ppf(0.025, len(seconds), 0.5))
-    ordered = np.sort(seconds)
-    return float(ordered[below - 1]), float(ordered[len(seconds) - below])
+def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if values is None else (values[0], values[1])
 
 
 def shown_places(tables: Sequence[pd.DataFrame], models: int, room: int = ROOM) -> np.ndarray:

@@ -17,8 +17,8 @@ from unlearning_metric.report.palette import ACCENT, MARKERS, NAMED, SERIES, WID
 def pooled_curves(found: Findings) -> Figure:
     """The pooled attack's ROC curves of the methods (the first `NAMED`) on logarithmic axes, and the ceiling's.
 
-    All of them on as many models as the ceiling has, which has a band of 95 % over its models. A curve begins where one
-    false positive is allowed, and has no point where there is no true one.
+    All of them on as many models as the ceiling has, which has a band of 95 % over its models, those of the
+    reference kept. A curve begins where one false positive is allowed, and has no point where there is no true one.
     """
     figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH))
     shown = [method for method in found.methods[:NAMED] if _like_ceiling(method.document) is not None]

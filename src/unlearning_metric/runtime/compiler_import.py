@@ -7,12 +7,14 @@ small job takes. A compiler that is not loaded compiles nothing, so that there i
 Nothing plainer does: presetting what PyTorch keeps of it (``__dynamo_disable``) would no longer keep a compiler out
 that is loaded later, and the mark of a break imports it unasked.
 
-What does need it (``torch.compile``, ``torch.func``) loads it then, and `clock` leaves that out of a model's time.
+What does need it (``torch.compile``, ``torch.func``) loads it then, and `LOADING` says what that took, so that it can
+be left out of a model's time.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import time
@@ -34,10 +36,21 @@ _KNOWN = {
 _COMPILER = "torch._dynamo"
 
 
+def processor_seconds() -> float:
+    """Seconds that processors have worked for this process, its threads and its children that have ended."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system
+
+
+#: Clocks by name: ``wall`` goes on, ``processor`` stands still while nothing is computed here.
+READ: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": processor_seconds}
+#: Seconds of each clock that went into loading the compiler. It is loaded once a process: the first model of a job
+#: would seem slower than the others. What is compiled then counts.
+LOADING = dict.fromkeys(READ, 0.0)
+
+
 class _TimedFinder:
     """Finds the compiler as ever, and adds up what loading it takes in the main thread, where models are made."""
-
-    seconds = 0.0
 
     @classmethod
     def find_spec(cls, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -48,24 +61,16 @@ class _TimedFinder:
 
     @classmethod
     def _load(cls, load: Callable[[ModuleType], None], module: ModuleType) -> None:
-        start = time.perf_counter()
+        start = {name: read() for name, read in READ.items()}
         try:
             load(module)
         finally:
             if threading.current_thread() is threading.main_thread():
-                cls.seconds += time.perf_counter() - start
+                for name, read in READ.items():
+                    LOADING[name] += read() - start[name]
 
 
 sys.meta_path.insert(0, _TimedFinder)
-
-
-def clock() -> float:
-    """Seconds, as ``time.perf_counter``, on the main thread's clock, which stands still while the compiler is loaded.
-
-    It is loaded once a process: the first model of a job would seem slower than the others. What is compiled
-    then counts.
-    """
-    return time.perf_counter() - _TimedFinder.seconds
 
 
 def defer_compiler() -> None:

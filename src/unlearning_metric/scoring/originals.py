@@ -45,6 +45,8 @@ def over_originals(scores: Sequence[Score]) -> Score:
     undefined = {example for document in documents for example in document["challenge"]["undefined_examples"]}
     challenge["undefined_examples"] = sorted(undefined)
     challenge["interval"] = intervals_section(replicates, copies, first["forget"]["size"])
+    if len({document["efficiency"]["verdict"] for document in documents}) > 1:
+        merged["efficiency"] |= {"verdict": "unclear", "within_limit": None}
     document = {
         **merged,
         "originals": len(scores),

@@ -250,7 +250,10 @@ class _Document(_Part):
     by_models: list[Subset] = Field(description="The score at N/8, N/4, N/2 and N.")
     strata: Strata
     utility: Utility
-    efficiency: dict[str, Any] = Field(description="Seconds a copy, a retrained model, their ratio, the limit.")
+    efficiency: dict[str, Any] = Field(
+        description="Seconds a copy and a retraining, CPU seconds on a CPU and device seconds on a GPU (`clock`); "
+        "their ratio with an interval, examples read as a share of a retraining's, limit and verdict."
+    )
     tuned: Tuned | None = Field(
         None, description="How hyper-parameters were chosen; null for a method without a grid (`tune`)."
     )

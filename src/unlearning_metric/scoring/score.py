@@ -14,6 +14,7 @@ from unlearning_metric.metrics.ceiling import split_correction
 from unlearning_metric.metrics.challenge import ChallengeResult, challenge, challenge_score, split_ceiling
 from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.ensemble import Ensemble
+from unlearning_metric.scoring.efficiency import efficiency_section
 from unlearning_metric.scoring.examples import samples
 from unlearning_metric.scoring.intervals import (
     LEAST_HALVED,
@@ -122,20 +123,6 @@ def _utility_section(retrained: Ensemble, unlearned: Ensemble) -> dict[str, Any]
     return section
 
 
-def _efficiency_section(retrained: Ensemble, unlearned: Ensemble, limit: float) -> dict[str, Any]:
-    # Medians: the first model of each job also pays for warming up, and other load hits single models.
-    each, full = (float(np.median(side.seconds)) if len(side.seconds) else None for side in (unlearned, retrained))
-    ratio = None if each is None or full is None else _ratio(each, full)
-    return {
-        "seconds_per_copy": each,
-        "seconds_per_retrained": full,
-        "ratio": ratio,
-        "limit": limit,
-        "within_limit": None if ratio is None else ratio <= limit,
-        "passes": {name: float(of_copy.mean()) for name, of_copy in unlearned.passes.items()},
-    }
-
-
 def score_method(
     method: str,
     retrained: Ensemble,
@@ -206,7 +193,7 @@ def score_method(
         "strata": strata(retrained, result.points, whole),
         **{name: of_metric.section for name, of_metric in found.items()},
         "utility": utility,
-        "efficiency": _efficiency_section(retrained, unlearned, settings["efficiency"]["limit"]),
+        "efficiency": efficiency_section(retrained, unlearned, **settings["efficiency"]),
         "tuned": settings.get("tuned"),
         "cuda": settings.get("cuda"),
         "diverged": unlearned.diverged,

@@ -6,10 +6,11 @@ Replayed, they start as one; models on streams of their own fill what a single o
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -28,8 +29,12 @@ from unlearning_metric.user_code.failures import first_line
 MOST, GAIN = 32, 1.03
 #: Share of the free memory that models side by side may take.
 MEMORY = 0.8
-#: Steps of each model by which a number of models is judged.
-_TIMED = 30
+#: Share of the training that is left which looking for a better number of models may take.
+SEARCHED = 0.1
+#: Doublings in a row that may gain nothing before no more are tried.
+PATIENCE = 2
+#: Steps of each model in a round by which a number of models is judged, and seconds that the rounds take at least.
+_TIMED, _LONG_ENOUGH = 30, 0.1
 
 
 class GraphError(UserError, ValueError):
@@ -45,6 +50,14 @@ def graph_refusal(model_settings: Model, recipe: Training, device: str) -> str |
     if model_settings.name is None:
         return "what a net of your own does in Python would not be repeated"
     return None
+
+
+class Beginning(NamedTuple):
+    """What a model's training begins with: the model on the CPU, its epochs, and what the first of them drew."""
+
+    model: nn.Module
+    epochs: Epochs
+    drawn: tuple[torch.Tensor, torch.Tensor | None]
 
 
 class GraphTrainer:
@@ -114,12 +127,12 @@ class GraphTrainer:
         with self.recorder.here():
             self.cursor.zero_()
 
-    def take(self, model: nn.Module, epochs: Epochs, drawing: ThreadPoolExecutor) -> None:
+    def take(self, beginning: Beginning, drawing: ThreadPoolExecutor) -> None:
         """Begin with another model: weights, buffers and the optimizer's memory are overwritten in place."""
-        self.epochs, self.drawing = epochs, drawing
-        self.draws = drawing.submit(epochs.draw)
+        self.epochs, self.drawing = beginning.epochs, drawing
+        self.draws = drawing.submit(lambda: beginning.drawn)
         with self.recorder.here():
-            self.trainer.model.load_state_dict(model.state_dict())
+            self.trainer.model.load_state_dict(beginning.model.state_dict())
             for state in self.trainer.optimizer.state.values():
                 for value in state.values():
                     if isinstance(value, torch.Tensor):
@@ -157,6 +170,7 @@ def train_graph(
     streams: Sequence[Streams],
     initial: Callable[[Streams], nn.Module],
     recorder: Callable[[], Any] = Recorder,
+    first: GraphTrainer | None = None,
 ) -> Iterator[list[dict[str, torch.Tensor]]]:
     """Train models from fresh weights on all of ``dataset``; their last state dicts, so many at a time as fit.
 
@@ -166,6 +180,7 @@ def train_graph(
     ----------
     streams : each model's own random streams
     initial : ``function(streams)``, the model that training starts from
+    first : a place that is there already
 
     Raises
     ------
@@ -173,21 +188,37 @@ def train_graph(
         If the net cannot be recorded: it draws at random, or waits for the GPU.
     """
 
+    template = initial(Streams(0, "warm_up"))
+
     def place() -> GraphTrainer:
         try:
-            return GraphTrainer(dataset, initial(Streams(0, "warm_up")), num_classes, recipe, recorder)
+            return GraphTrainer(dataset, copy.deepcopy(template), num_classes, recipe, recorder)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             raise GraphError(first_line(error)) from error
 
-    with arithmetic(recipe, dataset.images.device.type), ThreadPoolExecutor(4) as drawing:
-        trainers = side_by_side(place, len(streams))
-        for first in range(0, len(streams), len(trainers)):
-            group = streams[first : first + len(trainers)]
+    def beginning(own: Streams) -> Beginning:
+        epochs = Epochs(len(dataset), recipe, own)
+        return Beginning(initial(own), epochs, epochs.draw())
+
+    # One thread builds: initial weights are drawn from the process's own random state. Recordings are over by then,
+    # which other threads could disturb.
+    with (
+        arithmetic(recipe, dataset.images.device.type),
+        ThreadPoolExecutor(4) as drawing,
+        ThreadPoolExecutor(1) as building,
+    ):
+        trainers = side_by_side(place, len(streams), first)
+        groups = [streams[begin : begin + len(trainers)] for begin in range(0, len(streams), len(trainers))]
+        prepared = [building.submit(beginning, own) for own in groups[0]]
+        for number, group in enumerate(groups):
             active = trainers[: len(group)]
-            for trainer, own in zip(active, group, strict=True):
-                trainer.take(initial(own), Epochs(len(dataset), recipe, own), drawing)
+            for trainer, made in zip(active, prepared, strict=True):
+                trainer.take(made.result(), drawing)
+            # The GPU has work from here on: the next models are made meanwhile.
+            following = groups[number + 1] if number + 1 < len(groups) else []
+            prepared = [building.submit(beginning, own) for own in following]
             _run(active)
             yield [trainer.state() for trainer in active]
 
@@ -204,44 +235,70 @@ def _run(trainers: Sequence[GraphTrainer]) -> None:
     some.recorder.wait()
 
 
-def side_by_side(place: Callable[[], GraphTrainer], most: int) -> list[GraphTrainer]:
-    """As many places as fit the memory and still gain: doubled until twice as many train hardly more in a second."""
-    trainers = [place()]
-    recorder = trainers[0].recorder
+def side_by_side(place: Callable[[], GraphTrainer], most: int, first: GraphTrainer | None = None) -> list[GraphTrainer]:
+    """As many places as fit the memory and still gain, found by doubling.
+
+    A doubling that gains nothing does not end the search, two in a row do; so does one whose recordings would take more
+    than a share of the training that is left.
+
+    Parameters
+    ----------
+    most : models that are to be trained
+    first : a place that is there already
+    """
+    begin = time.perf_counter()
+    trainers = [first or place()]
+    recording = None if first else time.perf_counter() - begin
+    recorder, models = trainers[0].recorder, most
     before = recorder.free_bytes()
-    best, most = _steps_a_second(trainers), min(most, MOST)
-    while len(trainers) < most:
+    best, kept, missed, most = _steps_a_second(trainers), 1, 0, min(most, MOST)
+    while len(trainers) < most and missed < PATIENCE:
         more = min(len(trainers), most - len(trainers))
+        left = models * trainers[0].steps / best
+        if recording is not None and more * recording > SEARCHED * left:
+            break
         added: list[GraphTrainer] = []
+        begin = time.perf_counter()
         try:
             for _ in range(more):
                 added.append(place())
                 used = (before - recorder.free_bytes()) / (len(trainers) - 1 + len(added))
                 if recorder.free_bytes() < (1 - MEMORY) * before + used:
                     break
+            recording = (time.perf_counter() - begin) / len(added)
             found = _steps_a_second([*trainers, *added])
         except torch.OutOfMemoryError:
             break
-        if found < GAIN * best:
-            break
-        trainers, best = [*trainers, *added], found
+        trainers += added
+        if found >= GAIN * best:
+            best, kept, missed = found, len(trainers), 0
+        else:
+            missed += 1
         if len(added) < more:
             break
-    return trainers
+    return trainers[:kept]
 
 
 def _steps_a_second(trainers: Sequence[GraphTrainer]) -> float:
     """Steps of all trainers together, on whatever they hold."""
     some = trainers[0]
     size, whole = some.size_of(0), max(1, min(some.examples // some.size_of(0), some.steps, _TIMED))
-    rounds = -(-_TIMED // whole)
-    some.recorder.wait()
-    start = time.perf_counter()
-    for _ in range(rounds):
+
+    def round_of_steps() -> None:
         for trainer in trainers:
             trainer.rewind()
         for _ in range(whole):
             for trainer in trainers:
                 trainer.replay(size)
+
+    # Not timed: a recording is brought to the GPU when it is replayed for the first time.
+    round_of_steps()
     some.recorder.wait()
-    return rounds * whole * len(trainers) / (time.perf_counter() - start)
+    start, rounds = time.perf_counter(), 0
+    while True:
+        round_of_steps()
+        some.recorder.wait()
+        rounds += 1
+        seconds = time.perf_counter() - start
+        if seconds >= _LONG_ENOUGH:
+            return rounds * whole * len(trainers) / seconds

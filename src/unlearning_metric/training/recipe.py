@@ -22,6 +22,13 @@ def total_steps(recipe: Training, batches: int) -> int:
     return recipe.steps if recipe.steps is not None else recipe.epochs * batches
 
 
+def examples_read(recipe: Training, examples: int) -> int:
+    """Examples that a training by the recipe on so many of them reads, each time that it does."""
+    batches = -(-examples // recipe.batch_size)
+    epochs, rest = divmod(total_steps(recipe, batches), batches)
+    return epochs * examples + rest * recipe.batch_size
+
+
 def learning_rate(recipe: Training, step: int, steps: int, batches: int) -> float:
     """Learning rate of step ``step`` of ``steps`` (0-based), from ``schedule``, ``lr`` and ``warmup``.
 

@@ -12,7 +12,7 @@ from unlearning_metric.batches.loaders import ImageDataset
 from unlearning_metric.config import Training
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import autocast
-from unlearning_metric.training.recipe import loss_function, make_optimizer
+from unlearning_metric.training.recipe import learning_rate, loss_function, make_optimizer, total_steps
 
 
 class Epochs:
@@ -76,3 +76,36 @@ class Trainer:
             logits = self.forward(images)
         self.criterion(logits.float(), labels).backward()
         self.optimizer.step()
+
+
+class Steps:
+    """The steps of one training in their order, taken one by one.
+
+    Parameters
+    ----------
+    trainer, epochs : the model and what its epochs draw
+
+    Attributes
+    ----------
+    total, left : steps of the training, and those that are left of it
+    """
+
+    def __init__(self, trainer: Trainer, epochs: Epochs) -> None:
+        self.trainer, self.epochs, self.recipe = trainer, epochs, trainer.recipe
+        self.batches = -(-epochs.examples // epochs.size)
+        self.total = self.left = total_steps(self.recipe, self.batches)
+        self.order, self.drawn = torch.empty(0), None
+
+    def take(self) -> None:
+        """The next step."""
+        step, size = self.total - self.left, self.epochs.size
+        batch = step % self.batches
+        if batch == 0:
+            device = self.trainer.device
+            self.order, self.drawn = (
+                part if part is None else part.to(device, non_blocking=True) for part in self.epochs.draw()
+            )
+        taken = slice(batch * size, (batch + 1) * size)
+        self.trainer.set_rate(learning_rate(self.recipe, step, self.total, self.batches))
+        self.trainer.step(self.order[taken], None if self.drawn is None else self.drawn[:, taken])
+        self.left -= 1

@@ -13,6 +13,7 @@ from torch import nn
 from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.batches.loaders import ImageLoader
+from unlearning_metric.batches.reads import Reads
 from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
@@ -24,14 +25,14 @@ from unlearning_metric.nets.user_nets import (
     refuse_without_gradient,
 )
 from unlearning_metric.progress import LOGGER
-from unlearning_metric.runtime.compiler_import import clock
+from unlearning_metric.runtime.cost import spent
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.graph import GraphError, GraphTrainer, graph_refusal, train_graph
 from unlearning_metric.training.precision import arithmetic, refuse_unsupported
-from unlearning_metric.training.recipe import learning_rate, total_steps
+from unlearning_metric.training.recipe import total_steps
 from unlearning_metric.training.stacked import STACK, train_stacked
-from unlearning_metric.training.step import Epochs, Trainer
+from unlearning_metric.training.step import Epochs, Steps, Trainer
 from unlearning_metric.training.user_training import train_by_function
 from unlearning_metric.user_code.failures import first_line
 
@@ -84,19 +85,11 @@ def train_model(
         loader = training_loader(dataset.duplicate(reads=dataset.reads), recipe, streams)
         held = None if validation is None else validation.duplicate(reads=validation.reads)
         return train_by_function(model, loader, held, num_classes, recipe, streams)
-    trainer, epochs = Trainer(dataset, model, num_classes, recipe), Epochs(len(dataset), recipe, streams)
-    examples, size = len(dataset), recipe.batch_size
-    batches = -(-examples // size)
-    steps = total_steps(recipe, batches)
+    steps = Steps(Trainer(dataset, model, num_classes, recipe), Epochs(len(dataset), recipe, streams))
     draws = seeded(streams.integer("draws"))
     with draws, own_line_of(model_settings), _compiler_named(recipe), arithmetic(recipe, device.type):
-        for step in range(steps):
-            batch = step % batches
-            if batch == 0:
-                order, drawn = (part if part is None else part.to(device, non_blocking=True) for part in epochs.draw())
-            taken = slice(batch * size, (batch + 1) * size)
-            trainer.set_rate(learning_rate(recipe, step, steps, batches))
-            trainer.step(order[taken], None if drawn is None else drawn[:, taken])
+        while steps.left:
+            steps.take()
     return model.eval()
 
 
@@ -115,12 +108,6 @@ def _compiler_named(recipe: Training) -> Iterator[None]:
         else:
             said += "It cannot follow this net, or the net itself fails: to see which, set "
         raise CompilerError(f"{said}training.compile: false.") from error
-
-
-def synchronize(device: str) -> None:
-    """Wait for the GPU, so that a clock read next to it means something."""
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def _last_batch(examples: int, recipe: Training) -> int:
@@ -182,8 +169,15 @@ def _warm_up(dataset: ImageDataset, model_settings: Model, num_classes: int, rec
         train_model(few, model_settings, num_classes, short, Streams(0, "warm_up"))
 
 
-def with_engine(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> Training:
+def with_engine(
+    dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training
+) -> tuple[Training, GraphTrainer | None]:
     """The recipe with the engine that trains: for ``auto`` it is ``graph`` where a step can be recorded, else ``loop``.
+
+    Returns
+    -------
+    recipe : its ``engine`` is another one than ``auto``
+    place : where a step was recorded; `train_models` goes on with it
 
     Raises
     ------
@@ -192,13 +186,13 @@ def with_engine(dataset: ImageDataset, model_settings: Model, num_classes: int, 
     """
     asked, device = recipe.engine, dataset.images.device
     if asked not in ("auto", "graph"):
-        return recipe
-    reason = graph_refusal(model_settings, recipe, device.type)
+        return recipe, None
+    reason, place = graph_refusal(model_settings, recipe, device.type), None
     if reason is None:
         shape = tuple(dataset.images.shape[1:])
         try:
             with arithmetic(recipe, device.type):
-                GraphTrainer(
+                place = GraphTrainer(
                     dataset, initial_model(model_settings, shape, num_classes, Streams(0, "trial")), num_classes, recipe
                 )
         except (GraphError, RuntimeError) as error:
@@ -207,12 +201,12 @@ def with_engine(dataset: ImageDataset, model_settings: Model, num_classes: int, 
             reason = first_line(error)
     if reason is None:
         LOGGER.info("engine: graph, each step replayed from a recording")
-        return recipe.model_copy(update={"engine": "graph"})
+        return recipe.model_copy(update={"engine": "graph"}), place
     if asked == "graph":
         raise GraphError(f"training.engine: graph cannot train these models: {reason}. Set training.engine: auto.")
     if device.type == "cuda":
         LOGGER.info("engine: loop, since no step can be recorded: %s", reason)
-    return recipe.model_copy(update={"engine": "loop"})
+    return recipe.model_copy(update={"engine": "loop"}), None
 
 
 def train_models(
@@ -225,15 +219,21 @@ def train_models(
     indices: Iterable[int],
     done: Callable[[], None] = lambda: None,
     validation: ImageDataset | None = None,
+    *,
+    place: GraphTrainer | None = None,
 ) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
     """Train the models ``indices`` of a role: one after another, or several at once, as the recipe's engine says.
 
     Model i is the same whatever other models share its call: bit by bit, but for rounding with ``engine: stacked``.
 
+    Parameters
+    ----------
+    place : what `with_engine` recorded, where it was asked
+
     Returns
     -------
     states : state dict by model index
-    seconds : wall-clock seconds by model index; of models trained at once the same share each
+    seconds : seconds of the device (`cost.spent`) by model index; of models trained at once the same share each
 
     Raises
     ------
@@ -250,25 +250,27 @@ def train_models(
     refuse_untrainable(dataset, model_settings, num_classes, recipe)
     states: dict[int, dict[str, torch.Tensor]] = {}
     seconds: dict[int, float] = {}
-    recipe = with_engine(dataset, model_settings, num_classes, recipe)
+    if place is None:
+        recipe, place = with_engine(dataset, model_settings, num_classes, recipe)
     if recipe.file is None and recipe.engine != "graph":
         # A function of the user's is run as often as there are models, and no more.
         _warm_up(dataset, model_settings, num_classes, recipe)
     each_streams = [Streams(experiment_seed, role, index) for index in indices]
-    start = clock()
-    for trained, model in _trained(dataset, model_settings, num_classes, recipe, each_streams, validation):
-        synchronize(device)
+    start = spent(device)
+    for trained, model in _trained(dataset, model_settings, num_classes, recipe, each_streams, validation, place):
         group = indices[len(states) : len(states) + len(trained)]
-        each = (clock() - start) / len(group)
+        each = (spent(device) - start) / len(group)
         if not states and model_settings.name is None and model is not None:
             some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
-            images, shape = dataset.batch(some)[0], tuple(dataset.images.shape[1:])
+            looked_at = copy.copy(dataset)
+            looked_at.reads = Reads()
+            images, shape = looked_at.batch(some)[0], tuple(dataset.images.shape[1:])
             other = build_model(model_settings, shape, num_classes, seed=1).to(images.device)
             refuse_changed_values(model, other, images, model_title(model_settings))
         for index, state in zip(group, trained, strict=True):
             states[index], seconds[index] = state, each
             done()
-        start = clock()
+        start = spent(device)
     return states, seconds
 
 
@@ -279,6 +281,7 @@ def _trained(
     recipe: Training,
     streams: list[Streams],
     validation: ImageDataset | None,
+    place: GraphTrainer | None,
 ) -> Iterator[tuple[list[dict[str, torch.Tensor]], nn.Module | None]]:
     """State dicts of the models with these random streams, in their order, as many at a time as are trained at once.
 
@@ -293,6 +296,7 @@ def _trained(
                 recipe,
                 streams,
                 lambda own: initial_model(model_settings, shape, num_classes, own),
+                first=place,
             )
             yield from ((states, None) for states in trained)
     elif recipe.engine == "stacked":

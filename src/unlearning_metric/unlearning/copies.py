@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 import torch
 
 from unlearning_metric.progress import LOGGER
-from unlearning_metric.runtime.compiler_import import clock
+from unlearning_metric.runtime.cost import spent
 from unlearning_metric.runtime.gradients import contiguous_gradients
 from unlearning_metric.runtime.guards import as_if_alone, process_state, seed_everything
 from unlearning_metric.runtime.limits import OutOfTime, time_limit
+from unlearning_metric.runtime.older_torch import older_torch
 from unlearning_metric.runtime.pretend_cuda import asks_for_cuda, pretend_cuda
 from unlearning_metric.runtime.shared_files import files_of_earlier_copies
-from unlearning_metric.training.train import synchronize
+from unlearning_metric.training.pace import Pace
 from unlearning_metric.unlearning.offer import Offer, Start
 from unlearning_metric.unlearning.parameters import Parameters
 from unlearning_metric.user_code.calls import user_code_runs
@@ -112,7 +113,9 @@ class Copies(NamedTuple):
     Attributes
     ----------
     states : state dict on the CPU, by copy
-    seconds : wall-clock seconds of the method alone, by copy
+    seconds : seconds of the device (`cost.spent`) of the method alone, by copy
+    retraining : those of a whole retraining, measured after each copy; empty where they cannot be
+    examples : examples read, by copy
     passes : ``retain``, ``forget`` and ``validation`` -> examples read / size of the set, by copy
     bound : parameter -> what it got, as text, of the last copy
     shared : files that a copy read and an earlier one of this job wrote
@@ -120,6 +123,8 @@ class Copies(NamedTuple):
 
     states: dict[int, dict[str, torch.Tensor]]
     seconds: dict[int, float]
+    retraining: dict[int, float]
+    examples: dict[int, int]
     passes: dict[str, dict[int, float]]
     bound: dict[str, str]
     shared: set[str]
@@ -148,12 +153,18 @@ def run_copies(
         Names the copy, its seed and the line of the method's own file; the method's own exception is its cause.
     """
     title = f"method {method.name}"
-    copies = Copies({}, {}, {part: {} for part in start.datasets}, {}, set())
+    copies = Copies({}, {}, {}, {}, {part: {} for part in start.datasets}, {}, set())
+    pace = Pace(start.datasets["retain"], start.model_settings, start.num_classes, start.recipe)
+    # Once in vain: what a process loads for its first steps is no part of any cost.
+    pace.retraining(0.0)
     for index in indices:
         offer = Offer(start, method.name, index, method.batches, method.interface.loader_batch_size)
         # In this order: the folder that a copy works in is its own.
         with files_of_earlier_copies() as shared, as_if_alone(title), contiguous_gradients(), _cuda(method.interface):
             result, copies.seconds[index] = _run(method, offer, copies.bound, max_seconds)
+        retraining = pace.retraining(copies.seconds[index])
+        if retraining is not None:
+            copies.retraining[index] = retraining
         if new := sorted(shared - copies.shared):
             LOGGER.warning(
                 "warning: copy %d of %s read what an earlier copy wrote: %s", index, title, ", ".join(new[:5])
@@ -166,6 +177,7 @@ def run_copies(
         copies.states[index] = returned_state(told, offer.model, offer.original, title)
         for part, passes in offer.passes().items():
             copies.passes[part][index] = passes
+        copies.examples[index] = offer.examples_read()
         done()
     return copies
 
@@ -188,17 +200,17 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
     arguments = parameters.of(function, *(_unbound(function, name) for name in steps))
     bound.update(parameters.bound)
     seed_everything(offer.seed)
-    synchronize(device)
-    begin = clock()
+    begin = spent(device)
     try:
         with (
+            older_torch(),
             user_code_runs(f"{title} failed on {place}", function, MethodError, _advice),
             time_limit(max_seconds, f"{late}."),
         ):
             result = holder = function(**arguments[0])
             for name, given in zip(steps, arguments[1:], strict=True):
                 result = getattr(holder, name)(**given)
-            synchronize(device)
+            end = spent(device)
     except OutOfTime as error:
         raise MethodError(f"{late}; it was here{own_line(function, error)}.") from error
     attribute = method.interface.returns or ""
@@ -206,7 +218,7 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
         if not hasattr(holder, attribute[1:]):
             raise MethodError(f"methods.{method.name}.returns: what {title} made has no {attribute[1:]}.")
         result = getattr(holder, attribute[1:])
-    return result, clock() - begin
+    return result, end - begin
 
 
 def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tuple[str, ...]:

@@ -178,6 +178,11 @@ class Offer:
             for part, dataset in self.datasets.items()
         }
 
+    def examples_read(self) -> int:
+        """Examples read of all sets together."""
+        both = () if self._both is None else (self._both,)
+        return sum(dataset.reads.total() for dataset in (*self.datasets.values(), *both))
+
     def _shuffled(self, part: str) -> ImageLoader:
         order, recipe = self._streams.torch(f"order/{part}"), self.start.recipe
         # As in training: what a method is compared with saw these versions of the examples.

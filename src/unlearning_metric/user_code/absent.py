@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from unlearning_metric.progress import LOGGER
+from unlearning_metric.user_code.namespaces import Namespace
 
 #: Packages that only show or record: where they are absent, their calls do nothing.
 SHOWING = frozenset(
@@ -91,6 +92,14 @@ class Missing:
         return given[0] if alone else self._refuse()
 
     __getitem__ = __iter__ = __enter__ = _refuse
+
+    def __instancecheck__(self, value: Any) -> bool:
+        # Nothing that exists is of an absent package, but a namespace of an entry stands for its settings.
+        kind = self._name.rpartition(".")[2].lower()
+        return isinstance(value, Namespace) and any(word in kind for word in ("config", "cfg", "dict", "namespace"))
+
+    def __subclasscheck__(self, kind: Any) -> bool:
+        return False
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         # A class that is based on it can be defined, and not made.

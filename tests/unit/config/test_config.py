@@ -50,7 +50,7 @@ def changed(raw: dict, key: str, value: object) -> dict:
 
 def test_default_configuration_parses(raw):
     parsed = config.parse(raw, KNOWN)
-    assert (parsed.copies, parsed.shard_size, parsed.forget.count) == (64, 32, 72)
+    assert (parsed.copies, parsed.shard_size, parsed.forget.count) == (64, None, 72)
     assert parsed.methods["finetune"] == {"lr": 0.1, "epochs": 3, "schedule": "one_cycle"}
 
 
@@ -81,7 +81,7 @@ def test_configuration_cannot_be_changed(raw):
 
 def test_direct_construction_checks_fields_against_each_other(raw):
     with pytest.raises(ValueError, match="not a multiple of shard_size"):
-        config.Config(**{**raw, "copies": 65})
+        config.Config(**{**raw, "copies": 65, "shard_size": 32})
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,16 @@ def test_key_which_is_not_text_is_refused(raw):
 
 
 def test_copies_must_be_a_multiple_of_shard_size(raw):
-    problem = only_problem(changed(raw, "copies", 65))
+    problem = only_problem({**raw, "copies": 65, "shard_size": 32})
     assert "copies: 65 is not a multiple of shard_size (32). Set copies to 64 or 96" in problem
+
+
+@pytest.mark.parametrize("value", [0, 3.5, "all"])
+def test_shard_size_is_a_number_or_open(raw, value):
+    assert config.parse({**raw, "shard_size": "auto"}, KNOWN).shard_size is None
+    problem = only_problem({**raw, "shard_size": value})
+    assert "shard_size: " in problem
+    assert "Expected an integer of at least 1 or auto." in problem
 
 
 def test_half_splits_need_an_even_number_of_copies(raw):
@@ -310,8 +318,8 @@ def test_a_wrong_count_of_originals_is_named_by_its_key(raw):
     assert "originals.count: 0 is not allowed. Expected an integer of at least 1." in only_problem(
         {**raw, "originals": {"count": 0}}
     )
-    assert "are not allowed" not in only_problem({**raw, "originals": {"count": 10_000}})
-    assert "too many to be planned" in only_problem({**raw, "originals": {"count": 10_000}})
+    assert "are not allowed" not in only_problem({**raw, "shard_size": 32, "originals": {"count": 10_000}})
+    assert "too many to be planned" in only_problem({**raw, "shard_size": 32, "originals": {"count": 10_000}})
 
 
 @pytest.mark.parametrize("count", [500, 501])

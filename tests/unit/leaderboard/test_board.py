@@ -73,6 +73,18 @@ def test_a_method_whose_time_nobody_measured_is_not_excluded():
     assert leaderboard([unmeasured, DOCUMENTS[2]], exclude_slow=True)["rank"].tolist() == [1, None]
 
 
+def test_an_unclear_verdict_is_shown_and_costs_no_rank(tmp_path):
+    costs = {"ratio": 0.21, "passes_ratio": 0.125, "verdict": "unclear", "within_limit": None}
+    documents = [{**DOCUMENTS[3], "efficiency": costs}, DOCUMENTS[2]]
+    found = {"key": "k", "origin": {}}
+    write_leaderboard(tmp_path, *write_all(tmp_path, documents), found, exclude_slow=True)
+    rows = {row["method"]: row for row in read_document(tmp_path / "leaderboard.json")["rows"]}
+    assert (rows["mid"]["rank"], rows["mid"]["verdict"], rows["slow"]["rank"]) == (1, "unclear", None)
+    line = next(line for line in (tmp_path / "leaderboard.md").read_text().splitlines() if "| mid" in line)
+    assert [cell.strip() for cell in line.split("|")][11:14] == ["0.2100", "0.1250", "unclear"]
+    assert "near the time limit" in (tmp_path / "leaderboard.html").read_text()
+
+
 def test_an_excluded_method_is_compared_with_none():
     paired = {name: replicates(0.1, 0.01, 0) for name in ("slow", "mid", "low")}
     table = leaderboard(DOCUMENTS, None, paired, exclude_slow=True).set_index("method")

@@ -48,7 +48,15 @@ def write(path, models, order="o", key="k", diverged=(), indices=INDICES, roles=
 def test_passes_are_gathered_by_model_where_they_were_counted(tmp_path):
     parts = [(tmp_path / "a", [2, 3]), (tmp_path / "b", [0, 1])]
     counted = [
-        write(path, models, passes={"passes": {"retain": [m + 0.5 for m in models], "forget": [0.0, 0.0]}})
+        write(
+            path,
+            models,
+            passes={
+                "passes": {"retain": [m + 0.5 for m in models], "forget": [0.0, 0.0]},
+                "examples": [10 * m for m in models],
+                "retraining": {"seconds": [m + 2.0 for m in models]},
+            },
+        )
         for path, models in parts
     ]
     found = load_ensemble(counted, "k", 4)
@@ -56,6 +64,8 @@ def test_passes_are_gathered_by_model_where_they_were_counted(tmp_path):
         "retain": [0.5, 1.5, 2.5, 3.5],
         "forget": [0.0] * 4,
     }
+    assert found.examples.tolist() == [0, 10, 20, 30]
+    assert {name: values.tolist() for name, values in found.retraining.items()} == {"seconds": [2.0, 3.0, 4.0, 5.0]}
     assert found.runs == [{"host": "a"}, {"host": "b"}]
     assert load_ensemble([write(path, models) for path, models in parts], "k", 4).passes == {}
 

@@ -46,7 +46,7 @@ def test_evaluation_changes_no_parameter_and_no_running_statistic(model):
 
 
 def test_outputs_are_in_the_data_sets_order_across_batches(model):
-    batch = EVALUATION_BATCH["cpu"]
+    batch = EVALUATION_BATCH
     data = dataset(batch + 5)
     logits = predict(model, data)
     assert logits.shape == (batch + 5, 3)

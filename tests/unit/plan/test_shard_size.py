@@ -44,6 +44,12 @@ def test_tiny_models_fill_a_job_as_far_as_there_are_models():
     assert found.least == 19001
 
 
+def test_on_a_gpu_the_largest_job_within_half_of_the_time_limit():
+    assert advise(512, 3.2, 10, 60).size == 64
+    assert advise(512, 3.2, 10, 60, side_by_side=True).size == 512
+    assert advise(512, 3.2, 10, 30, side_by_side=True).size == 256
+
+
 @pytest.mark.parametrize("name", ["model_seconds", "start_seconds", "runtime"])
 def test_times_that_are_none_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} is 0"):
@@ -57,6 +63,15 @@ def test_the_command_says_it_for_a_configuration(capsys):
     assert status == 0
     # 64 copies by default, 48 models or more for 5 %.
     assert capsys.readouterr().out.startswith("shard_size: 64\n")
+
+
+def test_the_command_says_it_for_a_gpu(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    given = ["--model-seconds", "3", "--start-seconds", "5", "--results", str(tmp_path)]
+    assert main(["shard-size", "--workflow", str(ROOT), *given, "--runtime", "30"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("shard_size: 64\n")
+    assert "On a GPU the models of a job train side by side" in out
 
 
 def test_the_command_says_how_to_measure_a_model(capsys, tmp_path):

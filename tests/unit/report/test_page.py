@@ -20,7 +20,6 @@ from unlearning_metric.report.gather import (
     median_epsilons,
     rank_agreement,
     shown_places,
-    time_interval,
     utility_interval,
 )
 from unlearning_metric.report.names import figure_names
@@ -150,13 +149,6 @@ def test_every_row_of_the_board_has_a_cell_under_each_heading(compared):
     rows = re.findall("<tr.*?</tr>", board)
     cells = [len(re.findall("<t[hd][ >]", row)) for row in rows]
     assert set(cells) == {6 if compared else 5}
-
-
-def test_times_have_an_interval_that_encloses_their_ratio():
-    generator = np.random.default_rng(0)
-    low, high = time_interval(generator.normal(10, 1, 64), generator.normal(2, 0.2, 64))
-    assert 0.17 < low < 0.2 < high < 0.23
-    assert time_interval(np.ones(5), np.ones(64)) is None
 
 
 def test_it_stands_without_intervals_and_with_one_method():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from unlearning_metric.runtime import compiler_import as deferred
+from unlearning_metric.runtime import cost
 
 RUN = """
 import sys, torch
@@ -118,7 +119,11 @@ def test_the_compiler_gives_a_step_up_no_earlier_than_without_us():
 def now(monkeypatch, tmp_path):
     """The time, which moves by hand; importing ``some_compiler`` takes 100 s."""
     now = SimpleNamespace(seconds=5.0)
-    monkeypatch.setattr(deferred.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr(deferred, "READ", {"wall": lambda: now.seconds, "processor": lambda: 2 * now.seconds})
+    monkeypatch.setattr(deferred, "LOADING", {"wall": 0.0, "processor": 0.0})
+    monkeypatch.setattr(cost, "READ", deferred.READ)
+    monkeypatch.setattr(cost, "LOADING", deferred.LOADING)
+    monkeypatch.setattr(cost, "synchronize", lambda device: None)
     monkeypatch.setattr(deferred, "_COMPILER", "some_compiler")
     (tmp_path / "some_compiler.py").write_text("import some_clock\nsome_clock.seconds += 100\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -127,21 +132,22 @@ def now(monkeypatch, tmp_path):
     del sys.modules["some_compiler"]
 
 
-def test_loading_the_compiler_is_in_no_models_time(now):
-    before = deferred.clock()
+@pytest.mark.parametrize(("device", "spent"), [("cuda", 3), ("cpu", 6)])
+def test_loading_the_compiler_is_in_no_models_time(now, device, spent):
+    before = cost.spent(device)
     now.seconds += 1
     importlib.import_module("some_compiler")
     now.seconds += 2
     assert now.seconds == 108
-    assert deferred.clock() - before == 3
+    assert cost.spent(device) - before == spent
 
 
 def test_what_another_thread_loads_is_left_out_of_no_time(now):
-    before = deferred.clock()
+    before = cost.spent("cuda")
     loading = threading.Thread(target=importlib.import_module, args=["some_compiler"])
     loading.start()
     loading.join()
-    assert deferred.clock() - before == 100
+    assert cost.spent("cuda") - before == 100
 
 
 @pytest.mark.parametrize("known", [deferred._KEEPS_OUT, deferred._BREAKS])

@@ -115,11 +115,14 @@ def test_a_ceiling_of_zero_leaves_no_relative_score():
     assert section["relative"] is None
 
 
-@pytest.mark.parametrize(("seconds", "within"), [(1.0, True), (1.01, False)])
-def test_efficiency_is_time_a_copy_over_time_a_retrained_model(seconds, within):
+@pytest.mark.parametrize(
+    ("seconds", "verdict", "within"), [(0.8, "within", True), (1.0, "unclear", None), (1.2, "over", False)]
+)
+def test_efficiency_is_time_a_copy_over_time_a_retrained_model(seconds, verdict, within):
     found = score(ensemble(1, seconds=seconds), ensemble(0, seconds=5.0))[0]["efficiency"]
     assert found["ratio"] == pytest.approx(seconds / 5)
-    assert found["within_limit"] is within
+    assert (found["verdict"], found["within_limit"]) == (verdict, within)
+    assert found["retraining_measured_on"] == "retrained models"
 
 
 def differences(document: dict) -> list[str]:

@@ -1,5 +1,6 @@
 """The engine graph without a GPU: what is recorded, when it is called again, gives the loop's models bit for bit."""
 
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,6 +12,7 @@ from unlearning_metric.batches.loaders import ImageDataset
 from unlearning_metric.config import Model, Training
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training import graph as engine
+from unlearning_metric.training import train as training
 from unlearning_metric.training.graph import GraphError, graph_refusal, train_graph
 from unlearning_metric.training.train import initial_model, train_models, with_engine
 
@@ -99,8 +101,7 @@ def test_a_net_that_draws_at_random_is_refused():
 
 
 def test_what_cannot_be_recorded_is_said_and_the_loop_taken_under_auto():
-    loop = with_engine(data(), CNN, 3, recipe_of(engine="auto"))
-    assert loop == recipe_of(engine="loop")
+    assert with_engine(data(), CNN, 3, recipe_of(engine="auto")) == (recipe_of(engine="loop"), None)
     with pytest.raises(GraphError, match=r"engine: graph cannot train.*runs on a CPU.*engine: auto"):
         train_models(data(), CNN, 3, recipe_of(engine="graph"), 0, "retain", [0])
     own = Model(file="net.py")
@@ -109,12 +110,78 @@ def test_what_cannot_be_recorded_is_said_and_the_loop_taken_under_auto():
     assert graph_refusal(CNN, recipe_of(), "cuda") is None
 
 
-@pytest.mark.parametrize(("gain", "free", "places"), [(2.0, 10**9, 8), (1.0, 10**9, 1)])
-def test_places_are_added_while_they_gain(monkeypatch, gain, free, places):
-    monkeypatch.setattr(engine, "_steps_a_second", lambda trainers: 100 * gain ** (len(trainers) - 1))
-    monkeypatch.setattr(Again, "free", free)
+class Place:
+    recorder, steps = Again(), 10**9
 
-    class Place:
-        recorder = Again()
 
+@pytest.mark.parametrize(
+    ("rates", "places"),
+    [
+        ({1: 1, 2: 2, 4: 4, 8: 8}, 8),
+        ({1: 1, 2: 1, 4: 1, 8: 9}, 1),
+        # One doubling that gains nothing is not the end.
+        ({1: 1, 2: 1, 4: 3, 8: 3}, 4),
+    ],
+)
+def test_places_are_added_while_they_gain(monkeypatch, rates, places):
+    monkeypatch.setattr(engine, "_steps_a_second", lambda trainers: float(rates[len(trainers)]))
     assert len(engine.side_by_side(Place, 8)) == places
+
+
+def test_no_longer_is_looked_for_places_than_training_is_worth(monkeypatch):
+    made = []
+
+    class Slow(Place):
+        def __init__(self):
+            made.append(self)
+            clock[0] += 10.0
+
+    clock = [0.0]
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(engine, "_steps_a_second", lambda trainers: 10.0**6 * len(trainers))
+    # 8 models of 1,000 s: for places that take 10 s each to record there is time.
+    assert len(engine.side_by_side(Slow, 8)) == 8
+    # Of 10 s: for none.
+    monkeypatch.setattr(Slow, "steps", 10**7)
+    made.clear()
+    assert (len(engine.side_by_side(Slow, 8)), len(made)) == (1, 1)
+
+
+def test_a_place_that_was_recorded_to_try_the_net_is_the_first_one(monkeypatch):
+    """Whatever is recorded costs seconds: as many places are, as train."""
+    recorded = []
+
+    class Counted(engine.GraphTrainer):
+        def __init__(self, *arguments):
+            recorded.append(self)
+            super().__init__(*arguments[:4], Again)
+
+    for module in (engine, training):
+        monkeypatch.setattr(module, "GraphTrainer", Counted)
+    monkeypatch.setattr(training, "graph_refusal", lambda *_: None)
+    monkeypatch.setattr(engine, "MOST", 2)
+    monkeypatch.setattr(engine, "_steps_a_second", lambda trainers: 10.0 ** len(trainers))
+    recipe, place = with_engine(data(), CNN, 3, recipe_of(engine="auto"))
+    found = train_models(data(), CNN, 3, recipe, 0, "retain", [0, 1, 2], place=place)[0]
+    assert (recipe.engine, len(recorded)) == ("graph", 2)
+    loop = train_models(data(), CNN, 3, recipe_of(engine="loop"), 0, "retain", [0, 1, 2])[0]
+    assert all(torch.equal(found[index][name], loop[index][name]) for index in loop for name in loop[index])
+
+
+def test_models_are_made_in_order_and_while_others_train(monkeypatch):
+    """Their weights come from the process's random state: two at a time would mix them."""
+    threads, events = [], []
+    monkeypatch.setattr(engine, "MOST", 1)
+    run = engine._run
+    monkeypatch.setattr(engine, "_run", lambda active: (events.append("run"), run(active)))
+
+    def net(own):
+        threads.append(threading.current_thread().name)
+        events.append(own.index)
+        return initial_model(MLP, (8, 8, 1), 3, own)
+
+    by_graph([4, 5, 6], MLP, recipe_of(), net=net)
+    assert len(set(threads[1:])) == 1
+    assert threads[1] != threading.current_thread().name
+    assert [event for event in events if event != "run"] == [0, 4, 5, 6]
+    assert events.index(6) < len(events) - 1 - events[::-1].index("run")

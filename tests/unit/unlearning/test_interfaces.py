@@ -211,6 +211,38 @@ def test_imports_start_from_the_root_of_a_repository(call, tmp_path):
     assert changed(call(text, {"root": root}, file=file))
 
 
+def test_schedulers_take_what_they_took_in_older_versions_of_pytorch(call):
+    assert changed(
+        call("""
+        from torch.optim.lr_scheduler import ReduceLROnPlateau
+        def unlearn(model, retain_loader):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            schedulers = [
+                ReduceLROnPlateau(optimizer, mode="min", patience=3, verbose=True),
+                torch.optim.lr_scheduler.StepLR(optimizer, 1, verbose=False),
+            ]
+            step(model, retain_loader)
+            schedulers[0].step(0.5)
+            schedulers[1].step()
+    """)
+    )
+    with pytest.raises(TypeError, match="verbose"):
+        torch.optim.lr_scheduler.StepLR(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1), 1, verbose=True)
+
+
+def test_a_mapping_of_an_entry_stands_for_the_settings_of_a_package_that_is_not_installed(call):
+    text = """
+        from not_installed_anywhere import DictConfig, Table
+        def unlearn(model, retain_loader, cfg, table):
+            assert isinstance(cfg.optimizer, DictConfig)
+            assert not isinstance(table, (Table, DictConfig))
+            assert not isinstance(cfg, Table)
+            step(model, retain_loader, cfg.optimizer.lr)
+    """
+    settings = {"cfg": {"optimizer": {"lr": 0.1}}, "table": 3}
+    assert changed(call(text, {"load": "definitions", "arguments": settings}))
+
+
 def test_definitions_of_a_script_and_of_a_notebook_run_without_the_rest(call):
     text = """
         import not_installed_anywhere
