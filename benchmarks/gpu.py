@@ -59,7 +59,7 @@ def recipe(**settings: object) -> Training:
 
 
 def trained(dataset, net, settings, engine, models):
-    """State dicts and wall-clock seconds of all models by one engine, with what it takes to begin."""
+    """State dicts and seconds of all models by one engine, and wall-clock seconds with what it takes to begin."""
     from unlearning_metric.training.train import train_models
 
     begin = time.perf_counter()
@@ -141,7 +141,7 @@ def measure(name: str, device: str, dry: bool) -> bool:
     dataset, full = images(side, channels, count, device), recipe(**settings)
     few = 1 if count > 1000 else 4
     rates: dict[str, float] = {}
-    seen = count * full["epochs"]
+    seen = count * full.epochs
     loop, seconds, _ = trained(dataset, net, full, "loop", min(models, few + 1))
     rates["loop"] = seen * len(loop) / seconds
     if name.startswith(("cnn", "digits")):

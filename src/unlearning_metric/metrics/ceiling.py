@@ -21,7 +21,7 @@ def split_correction(retrained: ArrayLike, seed: int, delta: float = DELTA) -> f
     """Ratio of the ceilings of Gaussian pairs of N against N and of N/2 against N/2 models.
 
     Each example's pairs have the standard deviation of its retrained models; where they lie does not matter. Measured
-    (``benchmarks/ceiling.py``), the mean of half-splits times this factor is within 5 % of the ceiling of N against N
+    (``benchmarks/ceiling.py``), the mean of half-splits times this factor is within 6 % of the ceiling of N against N
     models for normal and skewed laws and wide tails, where it was off by up to 34 %. For Student's t of three degrees
     of freedom with sd 0.5 it is 13 % low at 64 models, and not at 20, 32 or 128: the grid depends on ranges, of which
     the standard deviation of such heavy tails says little.
