@@ -1,4 +1,7 @@
-"""Commands: `unlearning-metric init`, `doctor`, `shard-size`, `score`, `bank`; also `python -m unlearning_metric`."""
+"""Commands: `unlearning-metric init`, `doctor`, `shard-size`, `score`, `bank`, `compare`.
+
+Also `python -m unlearning_metric`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from pathlib import Path
 from unlearning_metric import __version__, config
 from unlearning_metric.bank import BankError, opened_bank
 from unlearning_metric.commands.bank import add_bank, found_bank
+from unlearning_metric.commands.compare import add_compare
 from unlearning_metric.plan.shard_size import (
     USED,
     advise,
@@ -254,6 +258,7 @@ def command_parser() -> argparse.ArgumentParser:
     outside.add_argument("--efficiency-limit", type=_finite, help="share of a retraining; default: 0.2")
     outside.set_defaults(run=score)
     add_bank(commands)
+    add_compare(commands)
     return parser
 
 

@@ -8,16 +8,19 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import ensemble, whole_score
 from found import findings, many
 
 from unlearning_metric.metrics.challenge import log_tables
 from unlearning_metric.outputs.dumps import load_ensemble
-from unlearning_metric.report.page import report_html
+from unlearning_metric.report.page import comparison_html, report_html
+from unlearning_metric.scoring.originals import over_originals
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +136,7 @@ def test_every_image_has_loaded_and_every_chart_is_drawn_and_has_a_table(page):
 def test_the_pages_search_finds_the_epsilon_of_the_tables_to_the_last_bit(page, finished):
     for place, name in enumerate(page.evaluate("report.data.methods.map(m => m.name)")):
         table = table_of(finished, name)
-        found = page.evaluate("place => report.data.shown.map(shown => report.searched(place, shown))", place)
+        found = page.evaluate("place => report.data.boards[0].shown.map(shown => report.searched(place, shown))", place)
         assert len(found) == len(table)
         epsilons = [one["epsilon"] for one in found]
         assert np.array_equal(epsilons, table["epsilon"], equal_nan=True)
@@ -176,6 +179,7 @@ def test_a_moved_threshold_reads_what_the_metric_computes(page, finished, confid
 
 def test_arrow_keys_move_the_threshold_and_the_mouse_does(page):
     page.check("#kind-threshold")
+    page.fill("#left-number", repr(sum(float(page.get_attribute("#left", end)) for end in ("min", "max")) / 2))
     before = float(page.input_value("#left-number"))
     page.focus("#left")
     page.keyboard.press("ArrowRight")
@@ -228,7 +232,7 @@ def test_headings_sort_the_examples_and_a_row_chooses_one(page, finished):
 
 
 def test_a_box_in_the_comparison_lists_what_is_inside(page, finished):
-    names = page.evaluate("report.data.methods.map(m => m.name)")
+    names = [page.locator(f"{field} option:checked").inner_text() for field in ("#method", "#other")]
     page.locator("#chart-scatter").scroll_into_view_if_needed()
     svg = page.locator("#chart-scatter svg").bounding_box()
     # From the upper left to the middle.
@@ -240,7 +244,7 @@ def test_a_box_in_the_comparison_lists_what_is_inside(page, finished):
     low, high, other_low, other_high = (page.input_value(f"#{name}") for name in ends)
     assert low
     assert high
-    first, second = (table_of(finished, name)["epsilon"] for name in names[:2])
+    first, second = (table_of(finished, name)["epsilon"] for name in names)
     # Nothing stands where the box reaches the edge of the chart, at which larger ones are drawn too.
     inside = (first >= float(low)) & (first <= float(high)) & (second >= float(other_low or 0))
     inside &= second <= float(other_high or "inf")
@@ -278,6 +282,7 @@ def test_all_of_it_fits_on_paper_and_unfolds_there(page):
     assert page.evaluate("window.folded") == 0
     assert page.locator("details:not([open]):not(.behind)").count() == folded
     page.emulate_media(media="print")
+    assert page.locator("#examples-body th").first.inner_text()
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 within the browser's own margins
     for part in page.locator("table, .chart svg").all():
         box = part.bounding_box()
@@ -337,3 +342,94 @@ def test_a_page_of_25_methods_and_a_thousand_examples_opens_without_an_error(pag
     assert page.locator("#examples-body tr").count() == 100
     assert "of the 1000 examples" in page.locator("main").inner_text()
     assert page.said == []
+
+
+NAMES = ("one", "two", "three")
+
+
+def opened(page, tmp_path, text):
+    path = tmp_path / "page.html"
+    path.write_text(text, encoding="utf-8")
+    page.goto(path.as_uri())
+    until_drawn(page)
+
+
+def boards():
+    """Two boards of the same examples, one of other examples, and one without the outputs of its models."""
+    other = findings(NAMES)
+    other = replace(other, pool="other data")
+    without = findings(NAMES)
+    laws = replace(without.laws, places=without.laws.places[:0], unlearned={}, retrained=np.empty((0, 0)))
+    return {
+        "small": findings(NAMES),
+        "large": findings(NAMES[:2], models=24),
+        "elsewhere": other,
+        "without": replace(without, laws=laws),
+    }
+
+
+def choose(page, field, label):
+    act(page, lambda: page.select_option(field, label=label))
+
+
+@pytest.mark.parametrize(
+    "page", [(width, scheme) for width in (400, 1280, 1600) for scheme in ("light", "dark")], indirect=True
+)
+def test_the_page_of_several_boards_fits_and_is_accessible(page, tmp_path):
+    opened(page, tmp_path, comparison_html(boards(), {}))
+    assert page.said == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    check_with_axe(page)
+    for chart in page.locator(".chart").all():
+        assert chart.locator("svg").count() == 1
+
+
+def test_any_method_of_any_board_is_attacked_with_that_boards_models(page, tmp_path):
+    found = boards()
+    opened(page, tmp_path, comparison_html(found, {}))
+    for board in ("small", "large"):
+        for method in found[board].methods:
+            choose(page, "#method", f"{method.name} · {board}")
+            place = int(page.input_value("#method"))
+            shown = "report.data.boards[report.data.methods[place].board].shown"
+            searched = page.evaluate(f"place => {shown}.map(s => report.searched(place, s).epsilon)", place)
+            assert np.array_equal(searched, method.samples["epsilon"], equal_nan=True)
+            wanted = f"of {found[board].first['copies']})"
+            assert page.locator("#fpr").inner_text().endswith(wanted)
+    choose(page, "#method", "one · without")
+    assert page.locator("#no-outputs").is_visible()
+    assert not page.locator("#attack").is_visible()
+    assert page.locator("#examples-body tr").count() == 30
+    choose(page, "#method", "one · small")
+    assert page.locator("#attack").is_visible()
+
+
+def test_an_example_is_compared_between_boards_of_the_same_data_and_no_other(page, tmp_path):
+    found = boards()
+    opened(page, tmp_path, comparison_html(found, {}))
+    choose(page, "#method", "one · small")
+    choose(page, "#other", "one · large")
+    tables = [next(m for m in found[board].methods if m.name == "one").samples for board in ("small", "large")]
+    cells = [row.locator("th, td").all_inner_texts() for row in page.locator("#examples-body tr").all()]
+    by_example = {int(row[0]): row[-2:] for row in cells}
+    for place, example in enumerate(tables[0]["example"]):
+        assert [float(text) for text in by_example[example]] == pytest.approx(
+            [table["epsilon"][place] for table in tables], rel=1e-3
+        )
+    assert not page.locator("#apart").is_visible()
+    choose(page, "#other", "one · elsewhere")
+    assert page.locator("#apart").is_visible()
+    assert {row.locator("td").last.inner_text() for row in page.locator("#examples-body tr").all()} == {"undefined"}
+
+
+def test_scores_from_several_originals_have_a_chart_with_a_table(page, tmp_path):
+    found = findings(NAMES)
+    document = over_originals([whole_score(ensemble(seed)) for seed in (5, 6, 7)]).document
+    methods = [replace(m, document={**m.document, "by_original": document["by_original"]}) for m in found.methods]
+    opened(page, tmp_path, report_html(replace(found, methods=methods), {}))
+    assert page.said == []
+    page.locator("#originals ~ figure summary").click()
+    cells = page.locator("#originals ~ figure td").all_inner_texts()
+    shown = [float(text) for text in cells[1::2]]
+    assert shown == pytest.approx(document["by_original"]["final_score"]["each"] * 3, rel=1e-3)
+    check_with_axe(page)

@@ -31,7 +31,8 @@ from unlearning_metric.jobs.tune import choose
 from unlearning_metric.jobs.unlearn import unlearn_shard
 from unlearning_metric.leaderboard.board import write_leaderboard
 from unlearning_metric.plan.plan import Plan
-from unlearning_metric.report.gather import epsilon_matrix, gather, hardest, rank_agreement
+from unlearning_metric.report.gather import gather
+from unlearning_metric.report.summaries import epsilon_matrix, hardest, rank_agreement
 from unlearning_metric.store.files import read_document, read_models, read_npz, read_parquet, write_npz
 from unlearning_metric.training import train
 

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from unlearning_metric.bank.record import opened_bank
+from unlearning_metric.leaderboard.escape import as_csv
 from unlearning_metric.leaderboard.formats import head_line, markdown, originals_text, warning_texts
 from unlearning_metric.leaderboard.pairs import Pair, compare_pairs, rank_ranges
+from unlearning_metric.leaderboard.reproduction import as_comments
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
 from unlearning_metric.metrics.intervals import Replicates
 from unlearning_metric.scoring.intervals import read_replicates
@@ -213,10 +215,11 @@ def write_leaderboard(
         "bank": None if bank is None else bank.label,
         "provenance": {**provenance, "run": {}},
     }
-    write_text(Path(folder, "leaderboard.csv"), table.to_csv(index=False, lineterminator="\n"))
+    write_text(Path(folder, "leaderboard.csv"), as_csv(table))
     write_text(Path(folder, "leaderboard.md"), markdown(rows, documents, reasons, of_bank))
     head, warnings = f"{head_line(documents[0])} {of_bank}".rstrip(), warning_texts(documents)
     page = page_of_leaderboard(leaderboard_html(rows, documents[0]), head, warnings)
     write_text(Path(folder, "leaderboard.html"), page)
-    write_text(Path(folder, "leaderboard.tex"), leaderboard_tex(rows, documents[0], head, warnings))
+    table_tex = leaderboard_tex(rows, documents[0], head, warnings)
+    write_text(Path(folder, "leaderboard.tex"), f"{table_tex}{as_comments(documents)}")
     write_document(Path(folder, "leaderboard.json"), document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unlearning_metric.errors import plain
+from unlearning_metric.leaderboard.escape import as_text
 from unlearning_metric.metrics.record import Metric, Shown
 from unlearning_metric.metrics.table import METRICS
 
@@ -31,14 +31,14 @@ def _count(value: Any) -> str:
     return _ABSENT if value is None else str(int(value))
 
 
-def as_text(text: str) -> str:
-    """Text that Markdown shows as it is: names and messages come from files, and may hold HTML, links or lines."""
-    line = " ".join(plain(text).split())
-    return line.replace("\\", "\\\\").replace("<", "\\<").replace("](", "]\\(")
-
-
-def _cells(lines: list[list[str]]) -> list[list[str]]:
+def escaped_cells(lines: list[list[str]]) -> list[list[str]]:
+    """Cells of a Markdown table that show their texts as they are."""
     return [[as_text(cell).replace("|", "\\|") for cell in line] for line in lines]
+
+
+def _in_italics(cells: list[str]) -> list[str]:
+    """Cells of a Markdown table whose first is a row's name of this module's own."""
+    return [f"*{cells[0]}*", *escaped_cells([cells[1:]])[0]]
 
 
 def table_lines(cells: list[list[str]]) -> list[str]:
@@ -79,7 +79,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for row in rows
     ]
-    return table_lines(_cells([head, *cells]))
+    return table_lines(escaped_cells([head, *cells]))
 
 
 def other_cells(document: Mapping[str, Any], side: str) -> list[str]:
@@ -102,12 +102,12 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
     ranked = [by_method[row["method"]] for row in rows if row["method"] in by_method]
     first = documents[0]
     cells = [
-        ["method", *OTHER_COLUMNS],
-        ["*ceiling: retrained*", *other_cells(first, "ceiling")],
-        *([document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked),
-        ["*floor: original*", *other_cells(first, "floor")],
+        *escaped_cells([["method", *OTHER_COLUMNS]]),
+        _in_italics(["ceiling: retrained", *other_cells(first, "ceiling")]),
+        *escaped_cells([[document["method"], *other_cells(document, "method_like_ceiling")] for document in ranked]),
+        _in_italics(["floor: original", *other_cells(first, "floor")]),
     ]
-    return table_lines(_cells(cells))
+    return table_lines(cells)
 
 
 def originals_text(document: Mapping[str, Any]) -> str:
@@ -157,11 +157,16 @@ def others_line(document: Mapping[str, Any]) -> str:
         if models < document["copies"]
         else f"With {models} models a side."
     )
-    columns = "; ".join(f"{column.heading}: {column.says}" for metric in METRICS.values() for column in metric.shown)
     return (
         "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
-        f"ceiling and floor. {like} {columns[:1].upper()}{columns[1:]}."
+        f"ceiling and floor. {like}"
     )
+
+
+def columns_line() -> str:
+    """What each column of the other metrics says."""
+    columns = "; ".join(f"{column.heading}: {column.says}" for metric in METRICS.values() for column in metric.shown)
+    return f"{columns[:1].upper()}{columns[1:]}."
 
 
 def cautions() -> list[str]:
@@ -229,7 +234,7 @@ def markdown(
         lines += ["", *(f"- {as_text(f'{name}: {reason}')}" for name, reason in sorted(reasons.items()))]
     lines += [
         "",
-        as_text(others_line(first)),
+        as_text(f"{others_line(first)} {columns_line()}"),
         "",
         *_others(rows, documents),
         "",

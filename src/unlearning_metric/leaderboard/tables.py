@@ -1,12 +1,13 @@
-"""The leaderboard and the other metrics as HTML tables, and the leaderboard for a paper."""
+"""The leaderboard and each of the other metrics as HTML tables, and the leaderboard for a paper."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
-from unlearning_metric.leaderboard.formats import OTHER_COLUMNS, other_cells, rank_text
+from unlearning_metric.leaderboard.escape import TEX_LETTERS, as_html, as_tex, on_line
+from unlearning_metric.leaderboard.formats import other_cells, rank_text
+from unlearning_metric.metrics.table import METRICS
 
 _ABSENT = "-"
 #: Heading -> field of a leaderboard's row; those in `_WITH_INTERVAL` carry an interval.
@@ -51,7 +52,7 @@ def _cell(value: Any, low: Any = None, high: Any = None) -> str:
 def _head(names: Sequence[str]) -> str:
     cells = "".join(
         f'<th scope="col"{_LEFT if name in ("method", "status") else ""}{_UP if name in _UPWARDS else ""}>'
-        f'<button type="button">{escape(name)}</button></th>'
+        f'<button type="button">{as_html(name)}</button></th>'
         for name in names
     )
     return f"<thead><tr>{cells}</tr></thead>"
@@ -74,9 +75,9 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, A
                 rank = row["rank"]
                 cells.append(f'<td data-key="{"" if rank is None else int(rank)}">{rank_text(row)}</td>')
             elif name == "method":
-                cells.append(f'<th scope="row">{escape(str(row["method"]))}</th>')
+                cells.append(f'<th scope="row">{as_html(row["method"])}</th>')
             elif name == "status":
-                cells.append(f'<td class="left">{escape(status(row))}</td>')
+                cells.append(f'<td class="left">{as_html(status(row))}</td>')
             elif name in _WITH_INTERVAL:
                 cells.append(_cell(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")))
             else:
@@ -99,17 +100,41 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, A
     return f'<table class="sortable">{_head(list(COLUMNS))}<tbody>{"".join(body)}</tbody></table>'
 
 
-def others_html(documents: Sequence[Mapping[str, Any]]) -> str:
-    """The other metrics of the methods, in order, between those of the ceiling and of the floor."""
-    lines = [("ceiling: retrained", "reference", other_cells(documents[0], "ceiling"))]
-    lines += [(one["method"], "", other_cells(one, "method_like_ceiling")) for one in documents]
-    lines.append(("floor: original", "reference", other_cells(documents[0], "floor")))
-    body = []
-    for name, kind, cells in lines:
-        marked = f' class="{kind}"' if kind else ""
-        values = "".join(f'<td data-key="{_number(cell)}">{escape(cell)}</td>' for cell in cells)
-        body.append(f'<tr{marked}><th scope="row">{escape(str(name))}</th>{values}</tr>')
-    return f'<table class="sortable">{_head(["method", *OTHER_COLUMNS])}<tbody>{"".join(body)}</tbody></table>'
+class MetricTable(NamedTuple):
+    """One of the other metrics for all methods.
+
+    Attributes
+    ----------
+    title : what people call it
+    says : sentences on its columns, and what must stand beside them
+    html : the table; methods in their order between ceiling and floor
+    """
+
+    title: str
+    says: list[str]
+    html: str
+
+
+def metric_tables(documents: Sequence[Mapping[str, Any]]) -> list[MetricTable]:
+    """A table for each of the other metrics: all their columns beside each other fit no screen."""
+    sides = [("ceiling: retrained", "reference", other_cells(documents[0], "ceiling"))]
+    sides += [(one["method"], "", other_cells(one, "method_like_ceiling")) for one in documents]
+    sides.append(("floor: original", "reference", other_cells(documents[0], "floor")))
+    found, start = [], 0
+    for metric in METRICS.values():
+        end = start + len(metric.shown)
+        body = []
+        for name, kind, cells in sides:
+            marked = f' class="{kind}"' if kind else ""
+            values = "".join(f'<td data-key="{_number(cell)}">{as_html(cell)}</td>' for cell in cells[start:end])
+            body.append(f'<tr{marked}><th scope="row">{as_html(name)}</th>{values}</tr>')
+        head = _head(["method", *(column.heading for column in metric.shown)])
+        table = f'<table class="sortable">{head}<tbody>{"".join(body)}</tbody></table>'
+        columns = "; ".join(f"{column.heading}: {column.says}" for column in metric.shown)
+        says = [f"{text[:1].upper()}{text[1:]}." for text in (columns, metric.caution) if text]
+        found.append(MetricTable(f"{metric.title[:1].upper()}{metric.title[1:]}", says, table))
+        start = end
+    return found
 
 
 def _number(cell: str) -> str:
@@ -118,7 +143,7 @@ def _number(cell: str) -> str:
 
 def page_of_leaderboard(table: str, head: str, warnings: Sequence[str] = ()) -> str:
     """The table alone, with its warnings below it, as a page that opens by itself."""
-    items = "".join(f"<li>{escape(text)}</li>" for text in warnings)
+    items = "".join(f"<li>{as_html(text)}</li>" for text in warnings)
     listed = f"<ul>{items}</ul>" if items else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Leaderboard</title>'
@@ -127,11 +152,12 @@ def page_of_leaderboard(table: str, head: str, warnings: Sequence[str] = ()) -> 
         "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:1rem}table{border-collapse:collapse}"
         "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #999}"
         ".range{display:block;font-size:.8rem;white-space:nowrap}"
-        "th.left,td.left,tbody th{text-align:left}div{overflow-x:auto}"
+        "th.left,td.left,tbody th{text-align:left}tbody th{max-width:20rem;overflow-wrap:anywhere}"
+        "div{overflow-x:auto}"
         "button{all:unset;cursor:pointer;font-weight:600}button:focus-visible{outline:2px solid}"
         "th[aria-sort=ascending] button::after{content:' \\25B2'}"
         "th[aria-sort=descending] button::after{content:' \\25BC'}</style></head>\n"
-        f"<body><main><h1>Leaderboard</h1><p>{escape(head)}</p>"
+        f"<body><main><h1>Leaderboard</h1><p>{as_html(head)}</p>"
         f'<div role="region" aria-label="Leaderboard table" tabindex="0">{table}</div>{listed}</main>\n'
         f"<script>{SORTING}</script></body>\n</html>\n"
     )
@@ -162,17 +188,6 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
 });
 """
 
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}",
-}  # fmt: skip
-
-
-def tex_escape(text: str) -> str:
-    """Text that stands in LaTeX as it is."""
-    return "".join(_TEX.get(letter, letter) for letter in text)
-
 
 def leaderboard_tex(
     rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any], head: str, warnings: Sequence[str] = ()
@@ -192,7 +207,7 @@ def leaderboard_tex(
 
     def line(row: Mapping[str, Any]) -> str:
         rank = "--" if row["rank"] is None else rank_text(row).replace("-", "--")
-        name = tex_escape(str(row["method"]))
+        name = as_tex(row["method"], TEX_LETTERS)
         scores = [number(*(row.get(f"{field}{end}") for end in ("", "_low", "_high"))) for field in _WITH_INTERVAL]
         if row.get("forgetting_score") is None:
             scores[0] = row["status"]
@@ -208,8 +223,8 @@ def leaderboard_tex(
         "\n".join(
             [
                 "% Needs \\usepackage{booktabs}. A range of ranks is what comparing all pairs (Holm) leaves open.",
-                f"% {tex_escape(head)}",
-                *(f"% {text}" for text in warnings),
+                f"% {as_tex(head)}",
+                *(f"% {on_line(text)}" for text in warnings),
                 "% Dagger: over the limit on time, in units of one retraining.",
                 r"\begin{tabular}{rllllr}",
                 r"\toprule",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from markupsafe import Markup
 
+from unlearning_metric.leaderboard.escape import as_html
 from unlearning_metric.leaderboard.formats import originals_text, rank_text
 from unlearning_metric.leaderboard.tables import status
 from unlearning_metric.report.gather import Findings, Method
@@ -15,6 +15,8 @@ from unlearning_metric.report.gather import Findings, Method
 _ABSENT = "-"
 #: The method whose copies are retrained models: it checks the ceiling, and forgets as the ceiling does.
 CHECK = "retrain"
+#: A smaller share of a retraining is not told in digits.
+LEAST_TIME = 0.001
 
 
 def rounded(value: float | None) -> str:
@@ -145,19 +147,25 @@ def board_html(found: Findings) -> Markup:
 def _row(row: Mapping[str, Any], group: str | None, top: float, marks: Sequence[float], method: Method | None) -> str:
     score, low, high = (row.get(f"final_score{end}") for end in ("", "_low", "_high"))
     said = status(row)
-    note = "" if said == "scored" else f'<span class="range">{escape(said)}</span>'
-    tied = "" if group is None else f'<td class="left group">{escape(group)}</td>'
+    note = "" if said == "scored" else f'<span class="range">{as_html(said)}</span>'
+    tied = "" if group is None else f'<td class="left group">{as_html(group)}</td>'
     relative = _ABSENT if row.get("relative") is None else percent(row["relative"])
     if row.get("relative_low") is not None:
         relative += f'<span class="range">{percent(row["relative_low"])} to {percent(row["relative_high"])}</span>'
-    time = rounded(row.get("time_ratio"))
-    if method is not None and method.time is not None:
-        time += f'<span class="range">{rounded(method.time[0])} to {rounded(method.time[1])}</span>'
+    time = _time(row.get("time_ratio"), None if method is None else method.time)
     return (
-        f'<tr><td>{rank_text(row)}</td>{tied}<th scope="row">{escape(str(row["method"]))}{note}</th>'
-        f'<td class="left score">{_bar(score, low, high, top, marks)}{_with_range(score, low, high)}</td>'
+        f'<tr><td>{rank_text(row)}</td>{tied}<th scope="row">{as_html(row["method"])}{note}</th>'
+        f'<td class="left score">{bar_html(score, low, high, top, marks)}{_with_range(score, low, high)}</td>'
         f'<td class="share">{relative}</td><td>{time}</td></tr>'
     )
+
+
+def _time(ratio: float | None, interval: tuple[float, float] | None) -> str:
+    """A time in units of one retraining; of one that is next to nothing the digits are noise."""
+    if ratio is not None and ratio < LEAST_TIME:
+        return f"&lt; {LEAST_TIME}"
+    between = "" if interval is None else f'<span class="range">{rounded(interval[0])} to {rounded(interval[1])}</span>'
+    return rounded(ratio) + between
 
 
 def _with_range(score: float | None, low: float | None, high: float | None) -> str:
@@ -171,12 +179,12 @@ def _reference(
     low, high = interval
     return (
         f'<tr class="reference"><td></td>{"<td></td>" if tied else ""}<th scope="row">{name}</th>'
-        f'<td class="left score">{_bar(value, low, high, top, marks)}{_with_range(value, low, high)}</td>'
+        f'<td class="left score">{bar_html(value, low, high, top, marks)}{_with_range(value, low, high)}</td>'
         f'<td class="share">{"100 %" if value and name.startswith("ceiling") else ""}</td><td></td></tr>'
     )
 
 
-def _bar(value: float | None, low: float | None, high: float | None, top: float, marks: Sequence[float]) -> str:
+def bar_html(value: float | None, low: float | None, high: float | None, top: float, marks: Sequence[float]) -> str:
     """A bar up to the score, its interval as a line, floor and ceiling as marks. The number stands beside it."""
     if value is None:
         return ""

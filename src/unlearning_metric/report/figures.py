@@ -6,8 +6,7 @@ The page draws its own, which answer what they are asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +20,42 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from unlearning_metric.metrics.challenge import BUCKET_WIDTH, challenge_points
-from unlearning_metric.report.gather import Example, Findings, Method, epsilon_matrix, rank_agreement
+from unlearning_metric.report.figure_style import (
+    ACCENT,
+    COLUMN,
+    EPSILON_STEP,
+    LINE,
+    MARKERS,
+    NAMED,
+    RETRAINED,
+    ROW,
+    SERIES,
+    SHOWN_EPSILON,
+    SMALL,
+    TEXT,
+    UNLEARNED,
+    legend_below,
+    named,
+    style,
+)  # fmt: skip
+from unlearning_metric.report.gather import Example, Findings, Method
 from unlearning_metric.report.names import FORMATS, figure_names
-from unlearning_metric.report.palette import ACCENT, MARKERS, NAMED, RETRAINED, SERIES, UNLEARNED, WIDTH
 from unlearning_metric.report.roc import pooled_curves
+from unlearning_metric.report.summaries import epsilon_matrix, rank_agreement
 from unlearning_metric.store.files import write_atomically
-
-#: Above this epsilon a picture tells nothing more: an example is then told apart almost without error.
-SHOWN_EPSILON = 8.0
-EPSILON_STEP = 0.25
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    settings = {
-        "font.size": 8, "axes.titlesize": 8, "figure.dpi": 200,
-        "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42,
-    }  # fmt: skip
-    with mpl.rc_context():
-        # Not the user's matplotlibrc, which may ask for TeX or for pictures beside the page.
-        mpl.rcdefaults()
-        mpl.rcParams.update(settings)
-        yield
 
 
 def forgetting_against_utility(found: Findings) -> Figure:
     """Each method a numbered point with both intervals; floor and ceiling as lines."""
-    figure, axes = plt.subplots(figsize=(WIDTH * 1.5, WIDTH * 0.95))
+    shown = [method for method in found.methods if method.utility is not None]
+    lines = math.ceil(min(len(shown), NAMED + 1) / 2)
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.3 + LINE * lines))
     ink = mpl.rcParams["text.color"]
     first = found.first["challenge"]
     for value, name in ((first["ceiling"], "ceiling"), (first["floor"], "floor")):
         if value is not None:
             axes.axhline(value, color=ACCENT, linestyle="--", linewidth=0.8)
-            axes.annotate(name, (0.01, value), xycoords=("axes fraction", "data"), va="bottom", fontsize=6)
+            axes.annotate(name, (0.01, value), xycoords=("axes fraction", "data"), va="bottom", fontsize=SMALL)
     listed, values, scores, across, along = [], [], [], [], []
     for number, method in enumerate(found.methods, 1):
         if method.utility is None:
@@ -66,8 +68,8 @@ def forgetting_against_utility(found: Findings) -> Figure:
         scores.append(score)
         along.append((score - below, above - score))
         across.append((value - low, high - value))
-        axes.annotate(str(number), (value, score), (2, 2), textcoords="offset points", fontsize=6, color=ink)
-        listed.append(f"{number} {method.name}")
+        axes.annotate(str(number), (value, score), (2, 2), textcoords="offset points", fontsize=SMALL, color=ink)
+        listed.append(f"{number} {named(method.name)}")
     if listed:
         errors = np.transpose(along), np.transpose(across)
         axes.errorbar(values, scores, *errors, fmt="none", color=UNLEARNED, linewidth=0.7, zorder=2)
@@ -79,13 +81,8 @@ def forgetting_against_utility(found: Findings) -> Figure:
     axes.set_ylabel("forgetting score")
     if len(listed) > NAMED:
         listed[NAMED:] = [f"and {len(listed) - NAMED} more"]
-    columns = 1 if len(listed) <= 15 else 2
-    rows = math.ceil(len(listed) / columns)
-    for column in range(columns):
-        text = "\n".join(listed[column * rows : (column + 1) * rows])
-        axes.annotate(
-            text, (1.02 + 0.32 * column, 1), xycoords="axes fraction", va="top", fontsize=5.5, annotation_clip=False
-        )
+    blank = mpl.lines.Line2D([], [], linestyle="none")
+    legend_below(figure, [blank] * len(listed), listed, handlelength=0, handletextpad=0)
     return figure
 
 
@@ -101,8 +98,8 @@ def pairs_told_apart(found: Findings) -> Figure:
             matrix[first, second] = 1 if pair["difference"] > 0 else -1
             matrix[second, first] = -matrix[first, second]
     np.fill_diagonal(matrix, np.nan)
-    side = min(0.9 + 0.16 * len(names), 8)
-    figure, axes = plt.subplots(figsize=(side + 1, side))
+    width = COLUMN if len(names) <= 14 else TEXT
+    figure, axes = plt.subplots(figsize=(width, width))
     colors = {1: SERIES[0], -1: SERIES[1], 0: "#d9d9d9"}
     axes.imshow(
         matrix, vmin=-1, vmax=1, cmap=mpl.colors.ListedColormap([colors[-1], colors[0], colors[1]]),
@@ -110,10 +107,10 @@ def pairs_told_apart(found: Findings) -> Figure:
     )  # fmt: skip
     texts = {1: "row ahead of column", -1: "row behind column", 0: "not told apart"}
     handles = [mpl.patches.Patch(color=colors[value], label=text) for value, text in texts.items()]
-    axes.legend(handles=handles, fontsize=5.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_below(figure, handles, list(texts.values()))
     if len(names) <= NAMED:
-        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
-        axes.set_yticks(range(len(names)), names, fontsize=6)
+        axes.set_xticks(range(len(names)), map(named, names), rotation=90)
+        axes.set_yticks(range(len(names)), map(named, names))
     else:
         axes.set(xticks=[], yticks=[], xlabel="methods, best first", ylabel="methods, best first")
     axes.tick_params(length=0)
@@ -122,15 +119,15 @@ def pairs_told_apart(found: Findings) -> Figure:
 
 def score_by_models(found: Findings) -> Figure:
     """The forgetting score of the methods (the first `NAMED`) at N/8, N/4, N/2 and N, and the ceiling."""
-    figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH * 0.8))
     shown = found.methods[:NAMED]
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.3 + LINE * math.ceil((len(shown) + 2) / 2)))
     for place, method in enumerate(shown):
         entries = [entry for entry in method.document["by_models"] if entry["forgetting_score"] > 0]
         if entries:
             models, scores = ([entry[name] for entry in entries] for name in ("models", "forgetting_score"))
             marker = MARKERS[place // len(SERIES) % len(MARKERS)]
             color = SERIES[place % len(SERIES)]
-            axes.plot(models, scores, marker=marker, markersize=3, linewidth=1, color=color, label=method.name)
+            axes.plot(models, scores, marker=marker, markersize=3, linewidth=1, color=color, label=named(method.name))
     ceiling = found.first["challenge"]["ceiling"]
     if ceiling is not None:
         axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8, label="ceiling at N")
@@ -140,27 +137,26 @@ def score_by_models(found: Findings) -> Figure:
     axes.minorticks_off()
     more = len(found.methods) - len(shown)
     title = f"the first {NAMED}, not {more} more" if more else None
-    axes.legend(
-        fontsize=5, frameon=False, bbox_to_anchor=(1.0, 1.0), ncol=1 + len(shown) // 14, title=title, title_fontsize=5
-    )
+    handles = [line for line in axes.lines if line.get_label()]
+    legend_below(figure, handles, [str(line.get_label()) for line in handles], title=title)
     return figure
 
 
 def badly_forgotten(found: Findings) -> Figure:
     """Heat map of epsilon, methods x forget examples, easiest example first."""
     matrix = epsilon_matrix(found.methods)
-    height = min(0.7 + 0.16 * len(matrix), 12)
-    figure, axes = plt.subplots(figsize=(WIDTH * 1.6, height))
+    figure, axes = plt.subplots(figsize=(COLUMN, min(1.2 + ROW * len(matrix), 9)))
     # In steps that no eye tells apart, which make the picture of many methods much smaller.
     values = np.round(np.clip(matrix.to_numpy(), 0, SHOWN_EPSILON) / EPSILON_STEP) * EPSILON_STEP
     image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=SHOWN_EPSILON, interpolation="nearest")
     if len(matrix) <= NAMED:
-        axes.set_yticks(range(len(matrix)), matrix.index, fontsize=6)
+        axes.set_yticks(range(len(matrix)), map(named, matrix.index))
     else:
         axes.set_ylabel("methods, in the order of the ranking")
         axes.set_yticks([])
-    axes.set_xlabel("forget examples, by the retrained models' median loss: easy to hard")
-    bar = figure.colorbar(image, ax=axes, label="epsilon", extend="max", pad=0.01)
+    axes.set_xlabel("forget examples, easy to hard")
+    axes.set_xticks([])
+    bar = figure.colorbar(image, ax=axes, label="epsilon", extend="max", location="bottom", aspect=30)
     bar.outline.set_visible(False)
     return figure
 
@@ -168,18 +164,25 @@ def badly_forgotten(found: Findings) -> Figure:
 def metric_agreement(found: Findings) -> Figure:
     """Spearman correlation between the rankings of all metrics."""
     matrix = rank_agreement(found.methods)
-    figure, axes = plt.subplots(figsize=(WIDTH * 1.15, WIDTH))
+    figure, axes = plt.subplots(figsize=(COLUMN, COLUMN))
+    values = matrix.to_numpy()
+    texts = [["" if math.isnan(value) else _short(value) for value in line] for line in values]
     sns.heatmap(
-        matrix, vmin=-1, vmax=1, center=0, cmap="vlag", annot=True, fmt=".2f", annot_kws={"fontsize": 6}, ax=axes,
-        cbar_kws={"label": "rank correlation"}, square=True,
+        matrix, vmin=-1, vmax=1, center=0, cmap="vlag", annot=np.array(texts), fmt="", annot_kws={"fontsize": 6.5},
+        ax=axes, cbar=False, square=True,
     )  # fmt: skip
     axes.tick_params(length=0)
     return figure
 
 
+def _short(value: float) -> str:
+    """A correlation in as few letters as say it: .87, -.12, 1."""
+    return f"{value:.2f}".replace("0.", ".").replace("1.00", "1").replace("-.00", ".00").replace("-", "\u2212")
+
+
 def epsilon_histogram(method: Method) -> Figure:
     """How many forget examples have which epsilon, and what a bucket is worth."""
-    figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.62))
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.1))
     epsilons = method.samples["epsilon"].dropna().clip(upper=SHOWN_EPSILON)
     edges = np.arange(0, SHOWN_EPSILON + BUCKET_WIDTH / 2, BUCKET_WIDTH)
     counts, _ = np.histogram(epsilons, edges)
@@ -189,8 +192,8 @@ def epsilon_histogram(method: Method) -> Figure:
     above = axes.secondary_xaxis("top")
     starts = edges[:-1:2]
     worth = challenge_points(starts + BUCKET_WIDTH / 2, method.document["copies"])
-    above.set_xticks(starts + BUCKET_WIDTH / 2, [points_text(value) for value in worth], fontsize=5.5)
-    above.set_xlabel("points", fontsize=7)
+    above.set_xticks(starts + BUCKET_WIDTH / 2, [points_text(value) for value in worth], fontsize=SMALL)
+    above.set_xlabel("points")
     return figure
 
 
@@ -201,7 +204,7 @@ def points_text(value: float) -> str:
 
 def score_of_method_by_models(method: Method) -> Figure:
     """The forgetting score of one method at N/8, N/4, N/2 and N with its intervals, and the ceiling."""
-    figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.62))
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.1))
     entries = method.document["by_models"]
     models = [entry["models"] for entry in entries]
     scores = np.array([entry["forgetting_score"] for entry in entries])
@@ -215,7 +218,7 @@ def score_of_method_by_models(method: Method) -> Figure:
     if ceiling is not None:
         axes.axhline(ceiling, color=ACCENT, linestyle="--", linewidth=0.8)
         place = ("axes fraction", "data")
-        axes.annotate("ceiling at N", (1, ceiling), xycoords=place, ha="right", va="bottom", fontsize=6)
+        axes.annotate("ceiling at N", (1, ceiling), xycoords=place, ha="right", va="bottom", fontsize=SMALL)
     axes.set(xscale="log", xlabel="models a side", ylabel="forgetting score")
     axes.set_ylim(0)
     axes.set_xticks(models, [str(number) for number in models])
@@ -225,11 +228,11 @@ def score_of_method_by_models(method: Method) -> Figure:
 
 def confidences_of_method(method: Method) -> Figure:
     """Best, median and worst forgotten example side by side, for a paper."""
-    figure, panels = plt.subplots(1, 3, figsize=(WIDTH * 2, WIDTH * 0.6), layout="constrained")
+    figure, panels = plt.subplots(1, 3, figsize=(TEXT, 2.1))
     for axes, example in zip(panels, method.examples, strict=True):
         _two_laws(axes, example)
-        axes.set_title(f"{example.kind}, example {example.index}, epsilon {_epsilon(example.epsilon)}", fontsize=7)
-    panels[0].legend(fontsize=6, frameon=False)
+        axes.set_title(f"{example.kind}, example {example.index}, epsilon {_epsilon(example.epsilon)}", fontsize=SMALL)
+    panels[0].legend()
     return figure
 
 
@@ -279,7 +282,7 @@ def drawings(found: Findings) -> dict[str, Callable[[], Figure]]:
 
 def save_all(found: Findings, folder: Path | str) -> None:
     """Write every figure as PNG and PDF, black on white."""
-    with _style():
+    with style():
         for name, draw in drawings(found).items():
             figure = draw()
             for suffix in FORMATS:
@@ -287,8 +290,6 @@ def save_all(found: Findings, folder: Path | str) -> None:
                 metadata = {"CreationDate": None} if suffix == "pdf" else None
                 write_atomically(
                     Path(folder, f"{name}.{suffix}"),
-                    lambda path, f=figure, s=suffix, m=metadata: f.savefig(
-                        path, format=s, bbox_inches="tight", metadata=m
-                    ),
+                    lambda path, f=figure, s=suffix, m=metadata: f.savefig(path, format=s, metadata=m),
                 )
             plt.close(figure)

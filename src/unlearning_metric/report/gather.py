@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,15 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from unlearning_metric.metrics.table import METRICS
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble
-from unlearning_metric.store.files import read_document, read_npz, read_parquet
-
-#: How many of the forget examples that all methods forget badly are shown by themselves.
-HARDEST = 6
-#: Bytes of confidences on a page: what a page of 5 MB has room for.
-ROOM = 2_200_000
+from unlearning_metric.report.summaries import ROOM, shown_places, utility_interval
+from unlearning_metric.store.files import is_there, read_document, read_npz, read_parquet
 
 
 @dataclass(frozen=True)
@@ -50,8 +44,9 @@ class Method:
     name, row : of the leaderboard
     document : the score document
     samples : the per-example table
-    examples : best, median and worst forgotten
-    utility : product of retain and test accuracy ratio, and its 95 % interval; None where not recorded
+    examples : best, median and worst forgotten; none without outputs
+    utility : product of retain and test accuracy ratio, and its 95 % interval (None, None without outputs); None
+        where not recorded
     seconds : what all copies took together; None where not recorded
     time : what the leaderboard's ratio of times may be on this machine; None where the document does not tell
     """
@@ -61,7 +56,7 @@ class Method:
     document: Mapping[str, Any]
     samples: pd.DataFrame
     examples: list[Example]
-    utility: tuple[float, float, float] | None
+    utility: tuple[float, float | None, float | None] | None
     seconds: float | None
     time: tuple[float, float] | None = None
 
@@ -98,6 +93,7 @@ class Findings:
     classes : what the source calls class 0, 1, ...; empty where it is not known
     pairs : of the leaderboard, how each two ranked methods compare
     bank : title, name and sha256 of the bank that the scores were made with
+    pool : key of the data set, by which examples are numbered; empty where it is not known
     """
 
     rows: list[Mapping[str, Any]]
@@ -110,6 +106,7 @@ class Findings:
     classes: Sequence[str] = ()
     pairs: Sequence[Mapping[str, Any]] = ()
     bank: Mapping[str, str] | None = None
+    pool: str = ""
 
     def class_text(self, label: int) -> str:
         """What the data call a class; its number where that is not known."""
@@ -124,11 +121,13 @@ class Findings:
 def gather(
     results: Path | str,
     dumps: Mapping[str, list[str]],
-    keys: Mapping[str, str],
+    keys: Mapping[str, str | None],
     score_keys: Mapping[str, str],
     dataset: Path | str,
-    dataset_key: str,
+    dataset_key: str | None,
     board_key: str | None = None,
+    room: int = ROOM,
+    original: int = 0,
 ) -> Findings:
     """Read what a report shows; of the dumps only one method's at a time.
 
@@ -136,10 +135,12 @@ def gather(
     ----------
     results : folder with the leaderboard, the score documents and the per-example tables
     dumps, keys : group of models (``retain``, ``unlearn/<method>``, ``unlearn/<method>/original_0001``) -> its
-        dumps, and the key they must carry
+        dumps, and the key they must carry. Without any there are no confidences to show
     score_keys : method -> key of its score
-    dataset, dataset_key : the data set, and its key
+    dataset, dataset_key : the data set, and its key; without the file there are no pictures
     board_key : key of the leaderboard; None to take it as it is
+    room : bytes of confidences
+    original : which original's copies show the examples
 
     Raises
     ------
@@ -148,59 +149,76 @@ def gather(
     """
     results = Path(results)
     board = read_document(results / "leaderboard.json", board_key)
-    retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]), ("forget",))
-    seconds = {"retrained models": float(retrained.seconds.sum())}
     rows = [row for row in board["rows"] if row["method"] in score_keys and row["status"] in ("scored", "excluded")]
-    tables = {row["method"]: _samples_of(results, row["method"], score_keys[row["method"]]) for row in rows}
-    places = shown_places(list(tables.values()), len(retrained))
+    tables = {row["method"]: _samples_of(results, row["method"], score_keys[row["method"]], original) for row in rows}
+    documents = {name: read_document(results / f"score_{name}.json", score_keys[name]) for name in tables}
+    retrained = None
+    if dumps:
+        retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]), ("forget",))
+    places = shown_places(list(tables.values()), 0 if retrained is None else len(retrained), room)
     unlearned, methods = {}, []
     for row in rows:
         name = row["method"]
-        group = f"unlearn/{name}"
-        copies = load_ensemble(dumps[group], keys[group], len(retrained), ("forget",))
-        others = [
-            load_ensemble(paths, keys[other], len(retrained), ("forget",))
-            for other, paths in dumps.items()
-            if other.startswith(f"{group}/")
-        ]
-        everything = _together([copies, *others])
-        method_document = read_document(results / f"score_{name}.json", score_keys[name])
-        unlearned[name] = copies.forget.saturated[:, places]
-        methods.append(
-            Method(
-                name=name,
-                row=row,
-                document=method_document,
-                samples=tables[name],
-                examples=_examples(tables[name], retrained, copies),
-                utility=utility_interval(retrained, everything),
-                seconds=float(everything.seconds.sum()) if everything.seconds.size else None,
-                time=_pair(method_document["efficiency"].get("ratio_interval")),
-            )
-        )
+        sides = [] if retrained is None else _copies(f"unlearn/{name}", dumps, keys, len(retrained))
+        if sides:
+            unlearned[name] = sides[original].forget.saturated[:, places]
+        methods.append(_method(row, documents[name], tables[name], retrained, sides))
+    seconds = {} if retrained is None else {"retrained models": float(retrained.seconds.sum())}
     if any(method.seconds is not None for method in methods):
         seconds["unlearned copies"] = sum(method.seconds or 0.0 for method in methods)
     shown = methods[0].samples["example"].to_numpy()[places].tolist() if methods else []
-    data, header = read_npz(dataset, dataset_key)
-    pictures = {index: image_of(data["x_train"][index]) for index in shown}
+    data, header = read_npz(dataset, dataset_key) if is_there(Path(dataset)) else ({}, {})
+    pictures = {index: image_of(data["x_train"][index]) for index in shown if data}
     return Findings(
         rows=board["rows"],
         reasons=board["reasons"],
         methods=methods,
-        laws=Laws(places, retrained.forget.saturated[:, places], unlearned),
+        laws=Laws(places, np.empty((0, 0)) if retrained is None else retrained.forget.saturated[:, places], unlearned),
         images={index: image for index, image in pictures.items() if image is not None},
         seconds=seconds,
         disk={name: _bytes(results / name) for name in ("data", "models", "losses") if (results / name).is_dir()},
         classes=header.get("classes", ()),
         pairs=board["pairs"],
         bank=board.get("bank"),
+        pool=header.get("key", ""),
     )
 
 
-def _samples_of(results: Path, method: str, key: str | None) -> pd.DataFrame:
-    """The per-example table of a method; an example is shown by the copies from the first original."""
+def _copies(group: str, dumps: Mapping[str, list[str]], keys: Mapping[str, str | None], models: int) -> list[Ensemble]:
+    """A method's copies, from the first original and from each of the others."""
+    groups = [group, *(other for other in dumps if other.startswith(f"{group}/"))]
+    return [load_ensemble(dumps[name], keys[name], models, ("forget",)) for name in groups]
+
+
+def _method(
+    row: Mapping[str, Any],
+    document: Mapping[str, Any],
+    samples: pd.DataFrame,
+    retrained: Ensemble | None,
+    sides: Sequence[Ensemble],
+) -> Method:
+    if retrained is None:
+        ratios = [document["utility"][name]["ratio"] for name in ("retain", "test")]
+        utility = None if None in ratios else (ratios[0] * ratios[1], None, None)
+        time = _pair(document["efficiency"].get("ratio_interval"))
+        return Method(row["method"], row, document, samples, [], utility, None, time)
+    everything = _together(sides)
+    return Method(
+        name=row["method"],
+        row=row,
+        document=document,
+        samples=samples,
+        examples=_examples(samples, retrained, sides[0]),
+        utility=utility_interval(retrained, everything),
+        seconds=float(everything.seconds.sum()) if everything.seconds.size else None,
+        time=_pair(document["efficiency"].get("ratio_interval")),
+    )
+
+
+def _samples_of(results: Path, method: str, key: str | None, original: int) -> pd.DataFrame:
+    """The per-example table of a method; an example is shown by the copies from one original."""
     samples, _ = read_parquet(results / f"samples_{method}.parquet", key)
-    return samples[samples["original"] == 0].reset_index(drop=True) if "original" in samples else samples
+    return samples[samples["original"] == original].reset_index(drop=True) if "original" in samples else samples
 
 
 def image_of(example: np.ndarray) -> np.ndarray | None:
@@ -259,82 +277,5 @@ def _examples(samples: pd.DataFrame, retrained: Ensemble, copies: Ensemble) -> l
     ]
 
 
-def utility_interval(retrained: Ensemble, unlearned: Ensemble) -> tuple[float, float, float] | None:
-    """Product of retain and test accuracy ratio with its 95 % interval over models; None where not recorded.
-
-    The interval is that of a product of ratios of means to first order: each side's models contribute the sum of their
-    relative deviations.
-    """
-    value, variance = 1.0, 0.0
-    for side, sign in ((unlearned, 1), (retrained, -1)):
-        if not {"retain", "test"} <= side.accuracy.keys():
-            return None
-        means = {name: float(side.accuracy[name].mean()) for name in ("retain", "test")}
-        if min(means.values()) <= 0.0 and sign < 0:
-            return None
-        value *= (means["retain"] * means["test"]) ** sign
-        if min(means.values()) > 0.0 and len(side) > 1:
-            relative = sum(side.accuracy[name] / means[name] for name in means)
-            variance += float(relative.var(ddof=1)) / len(side)
-    half = 1.96 * value * variance**0.5
-    return value, value - half, value + half
-
-
 def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
     return None if values is None else (values[0], values[1])
-
-
-def shown_places(tables: Sequence[pd.DataFrame], models: int, room: int = ROOM) -> np.ndarray:
-    """Rows, int [shown], ascending, of the examples whose confidences a page has room for; all where it has.
-
-    Of too many, the hardest are taken, and the rest evenly from the least to the most telling.
-
-    Parameters
-    ----------
-    tables : the per-example table of each method
-    models : of a side
-    room : bytes
-    """
-    if not tables:
-        return np.empty(0, dtype=np.int64)
-    examples, fit = len(tables[0]), room // ((len(tables) + 1) * models * 8)
-    if fit >= examples:
-        return np.arange(examples)
-    fit = max(fit, 3)
-    by_epsilon = np.argsort(median_epsilons(tables), kind="stable")
-    hard = min(HARDEST, fit // 2)
-    evenly = np.linspace(0, examples - 1 - hard, fit - hard).round().astype(int)
-    return np.sort(np.concatenate([by_epsilon[examples - hard :], by_epsilon[evenly]]))
-
-
-def median_epsilons(tables: Sequence[pd.DataFrame]) -> np.ndarray:
-    """Median epsilon over the methods, float64 [examples]; an undefined one counts as the largest."""
-    return np.median([table["epsilon"].fillna(50.0).to_numpy() for table in tables], axis=0)
-
-
-def epsilon_matrix(methods: list[Method]) -> pd.DataFrame:
-    """Epsilon of each method (rows) on each forget example (columns, easiest first by the retrained models' loss)."""
-    first = methods[0].samples
-    order = np.argsort(first["retrained_loss"].to_numpy(), kind="stable")
-    return pd.DataFrame(
-        [method.samples["epsilon"].to_numpy()[order] for method in methods],
-        index=[method.name for method in methods],
-        columns=first["example"].to_numpy()[order],
-    )
-
-
-def hardest(methods: list[Method], count: int = HARDEST) -> pd.DataFrame:
-    """The forget examples with the largest median epsilon over the methods: example, label, epsilon."""
-    first = methods[0].samples
-    medians = median_epsilons([method.samples for method in methods])
-    table = pd.DataFrame({"example": first["example"], "label": first["label"], "epsilon": medians})
-    return table.sort_values(["epsilon", "example"], ascending=[False, True]).head(count)
-
-
-def rank_agreement(methods: list[Method]) -> pd.DataFrame:
-    """Spearman correlation of the methods' ranks under each pair of metrics; NaN below 3 methods with both."""
-    values = {"challenge": [method.document["challenge"]["forgetting_score"] for method in methods]}
-    for metric in METRICS.values():
-        found = [metric.goodness(method.document) for method in methods]
-        values[metric.title] = [math.nan if value is None else value for value in found]
-    return pd.DataFrame(values).corr(method="spearman", min_periods=3)

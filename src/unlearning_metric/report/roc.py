@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unlearning_metric.report.figure_style import (
+    ACCENT,
+    COLUMN,
+    LINE,
+    MARKERS,
+    NAMED,
+    SERIES,
+    SMALL,
+    legend_below,
+    named,
+)
 from unlearning_metric.report.gather import Findings
-from unlearning_metric.report.palette import ACCENT, MARKERS, NAMED, SERIES, WIDTH
 
 
 def pooled_curves(found: Findings) -> Figure:
@@ -20,8 +31,8 @@ def pooled_curves(found: Findings) -> Figure:
     All of them on as many models as the ceiling has, which has a band of 95 % over its models, those of the
     reference kept. A curve begins where one false positive is allowed, and has no point where there is no true one.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH * 1.2, WIDTH))
     shown = [method for method in found.methods[:NAMED] if _like_ceiling(method.document) is not None]
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.6 + LINE * math.ceil((len(shown) + 3) / 2)))
     if shown:
         section = shown[0].document["pooled_roc"]
         rates = np.array(section["false_positive_rates"])
@@ -33,18 +44,16 @@ def pooled_curves(found: Findings) -> Figure:
         for place, method in enumerate(shown):
             curve = _positive(_like_ceiling(method.document)["curve"])
             axes.plot(
-                rates[seen], curve[seen], linewidth=1, color=SERIES[place % len(SERIES)], label=method.name,
+                rates[seen], curve[seen], linewidth=1, color=SERIES[place % len(SERIES)], label=named(method.name),
                 marker=MARKERS[place // len(SERIES) % len(MARKERS)], markersize=3, markevery=4,
             )  # fmt: skip
         axes.set(xscale="log", yscale="log", xlim=(rates[seen][0], 1), ylim=(min(rates[seen][0], 1e-3), 1.1))
         more = len(found.methods) - len(found.methods[:NAMED])
-        axes.legend(
-            fontsize=5, frameon=False, bbox_to_anchor=(1.0, 1.0), ncol=1 + len(shown) // 18, title_fontsize=5,
-            title=f"the first {NAMED}, not {more} more" if more else None,
-        )  # fmt: skip
+        title = f"the first {NAMED}, not {more} more" if more else None
+        legend_below(figure, axes.lines, [str(line.get_label()) for line in axes.lines], title=title)
         axes.set_xlabel(f"false-positive rate, {section['ceiling_models']} models a side")
     else:
-        axes.annotate("no curve: too few models", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=7)
+        axes.annotate("no curve: too few models", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=SMALL)
         axes.set(xticks=[], yticks=[], xlabel="false-positive rate")
     axes.set_ylabel("true-positive rate")
     return figure

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from unlearning_metric.bank.record import IN_RESULTS, bank_sentence, opened_bank, write_opened
 from unlearning_metric.config import METHOD_NAME, ConfigError, expanded_path, merge, read_yaml
-from unlearning_metric.leaderboard.formats import as_text, table_lines
+from unlearning_metric.leaderboard.comparison import compare, comparison_text
+from unlearning_metric.leaderboard.escape import as_csv, as_text
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import StoreError, is_there, read_document, write_json, write_text
 from unlearning_metric.upkeep.current import Folder, replaced
@@ -199,79 +198,8 @@ def _given_earlier(results: Path | str) -> dict[str, str]:
     return given if isinstance(given, dict) else {}
 
 
-def compare(boards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """The leaderboards of several experiments side by side.
-
-    Scores of different experiments are not comparable, but a score relative to its own ceiling is: 1 is as good as
-    retraining, whatever the forget set, the data or N.
-
-    Parameters
-    ----------
-    boards : experiment -> its ``leaderboard.json``
-
-    Returns
-    -------
-    A row a method, best mean first: ``method``, ``experiments`` (how many scored it), ``relative_mean``,
-    ``relative_worst``, and for each experiment ``<name>_rank``, ``<name>_relative``, ``_low``, ``_high`` (95 %).
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for name, board in boards.items():
-        for row in board["rows"]:
-            entry = found.setdefault(row["method"], {"method": row["method"]})
-            entry[f"{name}_rank"] = row.get("rank")
-            for suffix in ("", "_low", "_high"):
-                entry[f"{name}_relative{suffix}"] = row.get(f"relative{suffix}")
-    for entry in found.values():
-        known = [value for name in boards if (value := entry.get(f"{name}_relative")) is not None]
-        entry["experiments"] = len(known)
-        entry["relative_mean"] = sum(known) / len(known) if known else None
-        entry["relative_worst"] = min(known) if known else None
-    columns = ["method", "experiments", "relative_mean", "relative_worst"]
-    columns += [f"{name}_{what}" for name in boards for what in ("rank", "relative", "relative_low", "relative_high")]
-    table = pd.DataFrame(list(found.values())).reindex(columns=columns)
-    # Who was scored everywhere stands above who was not: a mean over other experiments is another mean.
-    return table.sort_values(
-        ["experiments", "relative_mean", "method"],
-        ascending=[False, False, True],
-        na_position="last",
-        ignore_index=True,
-    )
-
-
-def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
-    """The comparison as Markdown."""
-    experiments = list(experiments)
-
-    def cell(row: Mapping[str, Any], name: str) -> str:
-        value, low, high, rank = (
-            row[f"{name}_{what}"] for what in ("relative", "relative_low", "relative_high", "rank")
-        )
-        if pd.isna(value):
-            return "-"
-        interval = "" if pd.isna(low) else f" [{low:.4f}, {high:.4f}]"
-        return f"{value:.4f}{interval} ({'-' if pd.isna(rank) else int(rank)})"
-
-    def number(value: Any) -> str:
-        return "-" if pd.isna(value) else f"{value:.4f}"
-
-    cells = [["method", "mean", "worst", *experiments]]
-    for row in table.to_dict("records"):
-        mean, worst = number(row["relative_mean"]), number(row["relative_worst"])
-        cells.append([row["method"], mean, worst, *(cell(row, name) for name in experiments)])
-    return "\n".join(
-        [
-            "Scores relative to each experiment's own ceiling: 1 is as good as retraining. In brackets 95 % intervals",
-            "over the models, in parentheses the rank by final score within the experiment. Mean and worst are over",
-            "the experiments that scored the method.",
-            "",
-            *table_lines(cells),
-            "",
-        ]
-    )
-
-
 def write_comparison(sweep: Sweep, plans: Mapping[str, Plan]) -> Path | None:
-    """Write ``comparison.csv`` and ``.md`` from the finished leaderboards; path of the latter, None without any.
+    """Write ``comparison.csv``, ``.md`` and, of two or more, ``.html``; path of the second, None without a leaderboard.
 
     A leaderboard of another configuration than the experiment now has, or a damaged one, is left out and named.
     """
@@ -289,6 +217,12 @@ def write_comparison(sweep: Sweep, plans: Mapping[str, Plan]) -> Path | None:
     text += "".join(f"\n{name}: {as_text(bank_sentence(bank))}\n" for name, bank in banks.items())
     if left_out:
         text += f"\nWithout {', '.join(left_out)}: no finished leaderboard of the configuration as it is now.\n"
-    write_text(sweep.results / "comparison.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_text(sweep.results / "comparison.csv", as_csv(table))
     write_text(sweep.results / "comparison.md", text)
+    scored = {name: sweep.results / name for name, board in boards.items() if board.get("scores")}
+    if len(scored) > 1:
+        # Here: what a sweep does before needs no templates.
+        from unlearning_metric.jobs.compare_boards import write_comparison_page
+
+        write_comparison_page(scored, sweep.results / "comparison.html")
     return sweep.results / "comparison.md"

@@ -28,7 +28,13 @@ def document(method: str, final: float | None, copies: int = 64, retrained: str 
         "copies": copies,
         "efficiency": {"ratio": 0.3, "within_limit": method != "slow"},
         "diverged": [4, 5],
-        "provenance": {"key": method, "origin": None, "keys": {"retrained": retrained}, "run": {}},
+        "provenance": {
+            "key": method,
+            "origin": None,
+            "keys": {"retrained": retrained},
+            "run": {},
+            "configuration": {"copies": copies, "options": {"lr": 0.5}},
+        },
     }
 
 

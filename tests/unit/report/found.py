@@ -7,7 +7,8 @@ import pandas as pd
 from drawn import ensemble, score
 
 from unlearning_metric.leaderboard.board import leaderboard
-from unlearning_metric.report.gather import Findings, Laws, Method, _examples, shown_places, utility_interval
+from unlearning_metric.report.gather import Findings, Laws, Method, _examples
+from unlearning_metric.report.summaries import shown_places, utility_interval
 
 NASTY = "<b>&_evil"
 

@@ -1,17 +1,18 @@
 """What the figures show, and that it can be seen."""
 
+import re
 from dataclasses import replace
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from found import findings, many, method
 from matplotlib.colors import to_rgb
 
 from unlearning_metric.report import figures
+from unlearning_metric.report.figure_style import COLUMN, NAMED, SERIES, TEXT, named, style
 from unlearning_metric.report.figures import (
-    NAMED,
-    SERIES,
     badly_forgotten,
     drawings,
     forgetting_against_utility,
@@ -74,11 +75,10 @@ def test_the_figure_of_pairs_says_who_is_ahead_and_what_is_not_told_apart():
 
 def test_of_very_many_methods_the_first_are_named_and_the_others_counted():
     found = many(methods=NAMED + 5, examples=20)
-    key = forgetting_against_utility(found).axes[0].texts[-2:]
-    named = "\n".join(text.get_text() for text in key).splitlines()
-    assert len(named) == NAMED + 1
-    assert named[-1] == "and 5 more"
-    legend = score_by_models(found).axes[0].get_legend()
+    key = [text.get_text() for text in forgetting_against_utility(found).legends[0].get_texts()]
+    assert len(key) == NAMED + 1
+    assert key[-1] == "and 5 more"
+    legend = score_by_models(found).legends[0]
     assert len(legend.get_texts()) == NAMED + 1  # and the ceiling
     assert "5 more" in legend.get_title().get_text()
     assert badly_forgotten(found).axes[0].get_yticks().size == 0
@@ -113,3 +113,35 @@ def test_the_same_findings_give_the_same_bytes(tmp_path):
         save_all(found, tmp_path / name)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("methods", [3, NAMED + 5])
+def test_every_figure_is_as_wide_as_a_column_or_the_text_and_its_type_is_read_there(tmp_path, methods):
+    found = findings() if methods == 3 else many(methods=methods, examples=20)
+    with style():
+        for name, draw in drawings(replace(found, methods=found.methods[:methods])).items():
+            if methods > 3 and "method_number" in name and not name.endswith("method_number_0"):
+                continue
+            figure = draw()
+            assert figure.get_size_inches()[0] in (COLUMN, TEXT)
+            path = tmp_path / f"{name}.pdf"
+            figure.savefig(path)
+            box = re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+)", path.read_bytes())
+            assert float(box[1]) == pytest.approx(72 * figure.get_size_inches()[0])
+            written = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
+            assert min(text.get_fontsize() for text in written) >= 6.5
+            # Nothing runs over the edge of the paper.
+            drawn = figure.get_tightbbox()
+            assert drawn.x0 >= -0.02, name
+            assert drawn.x1 <= figure.get_size_inches()[0] + 0.02, name
+            assert drawn.y0 >= -0.02, name
+            assert drawn.y1 <= figure.get_size_inches()[1] + 0.02, name
+            plt.close(figure)
+
+
+def test_names_in_figures_are_no_formulas_and_none_is_left_out(tmp_path):
+    names = ("_under", "a$b$", "l" * 200)
+    assert [named(name) for name in names] == ["_under", r"a\$b\$", "l" * 23 + "\u2026"]
+    legend = score_by_models(findings(names)).legends[0]
+    assert len(legend.get_texts()) == 3 + 1  # and the ceiling
+    save_all(findings(names[:1]), tmp_path)

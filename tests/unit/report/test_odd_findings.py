@@ -15,7 +15,8 @@ from test_page import Page
 from unlearning_metric.leaderboard.tables import leaderboard_tex
 from unlearning_metric.report.figures import save_all
 from unlearning_metric.report.gather import Laws, image_of
-from unlearning_metric.report.page import picture, report_html
+from unlearning_metric.report.page import report_html
+from unlearning_metric.report.pictures import picture
 
 
 def whole(text):

@@ -7,10 +7,11 @@ from found import NASTY, findings
 from unlearning_metric.leaderboard.tables import (
     leaderboard_html,
     leaderboard_tex,
-    others_html,
+    metric_tables,
     page_of_leaderboard,
     status,
 )
+from unlearning_metric.metrics.table import METRICS
 
 FOUND = findings(reasons={NASTY: "out of luck"})
 
@@ -43,9 +44,14 @@ def test_statuses_say_over_the_limit_and_diverged():
 
 
 def test_other_metrics_have_a_row_each_and_what_is_absent_sorts_as_nothing():
-    table = others_html([one.document for one in FOUND.methods])
-    assert len(re.findall("<tr", table)) == 1 + 1 + 3 + 1
-    assert '<td data-key="">-</td>' in table  # KLOM on retain examples was not recorded
+    tables = metric_tables([one.document for one in FOUND.methods])
+    assert [table.title for table in tables] == [f"{one.title[0].upper()}{one.title[1:]}" for one in METRICS.values()]
+    for table, metric in zip(tables, METRICS.values(), strict=True):
+        assert len(re.findall("<tr", table.html)) == 1 + 1 + 3 + 1
+        assert table.html.count('<th scope="col"') == 1 + len(metric.shown)
+        assert all(column.heading in table.html for column in metric.shown)
+    klom = tables[list(METRICS).index("klom")].html
+    assert '<td data-key="">-</td>' in klom  # on retain examples it was not recorded
 
 
 def test_the_table_for_a_paper_is_escaped_and_whole():

@@ -4,7 +4,6 @@ import dataclasses
 import os
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
@@ -13,7 +12,7 @@ from unlearning_metric.config import ConfigError
 from unlearning_metric.plan.plan import Plan, find_methods
 from unlearning_metric.store.files import write_document, write_models, write_npz, write_parquet
 from unlearning_metric.upkeep import sweep
-from unlearning_metric.upkeep.sweep import compare, comparison_text, read_sweep, share
+from unlearning_metric.upkeep.sweep import read_sweep, share
 
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = find_methods(ROOT / "methods")
@@ -189,35 +188,10 @@ def test_where_there_are_no_hard_links_files_are_copied(tmp_path, plan, monkeypa
     assert not mine.samefile(tmp_path / "other/data/split.npz")
 
 
-def row(method, rank, relative):
-    interval = (None, None) if relative is None else (relative - 0.1, relative + 0.1)
-    return {"method": method, "rank": rank, "relative": relative, "relative_low": interval[0],
-            "relative_high": interval[1]}  # fmt: skip
-
-
 BOARDS = {
-    "a": {"rows": [row("x", 1, 0.9), row("y", 2, 0.2), row("z", None, None)]},
-    "b": {"rows": [row("y", 1, 0.6), row("x", 2, 0.3), row("only", 3, 0.99)]},
+    name: {"rows": [{"method": "x", "rank": 1, "relative": 0.5, "relative_low": 0.4, "relative_high": 0.6}]}
+    for name in ("a", "b")
 }
-
-
-def test_methods_are_compared_by_their_mean_relative_score_over_all_experiments():
-    table = compare(BOARDS)
-
-    assert table["method"].tolist() == ["x", "y", "only", "z"]
-    assert table["experiments"].tolist() == [2, 2, 1, 0]
-    assert table["relative_mean"].tolist()[:3] == pytest.approx([0.6, 0.4, 0.99])
-    assert table["relative_worst"].tolist()[:3] == pytest.approx([0.3, 0.2, 0.99])
-    assert table["b_rank"].tolist()[:3] == [2, 1, 3]
-    assert pd.isna(table["a_relative"][2])
-
-
-def test_the_comparison_reads_as_a_table():
-    lines = comparison_text(compare(BOARDS), BOARDS).splitlines()
-
-    assert "| x      | 0.6000 | 0.3000 | 0.9000 [0.8000, 1.0000] (1) | 0.3000 [0.2000, 0.4000] (2) |" in lines
-    assert lines[-1].split("|")[1:-1] == [" z      ", " -      ", " -      ", " -                           ",
-                                          " -                           "]  # fmt: skip
 
 
 def test_without_any_leaderboard_there_is_no_comparison(tmp_path):
