@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.scoring.efficiency import seconds_ratio, verdict
 from unlearning_metric.store.files import read_header

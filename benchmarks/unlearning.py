@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.runtime.devices import prepare
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -48,6 +48,7 @@ OF_THE_PACKAGE = {
     "init": ("tests/package/test_package.py", '"init", "new"'),
     "score": ("tests/package/test_package.py", '"score", "--retrained", "retrained.npz", "--unlearned"'),
     "shard-size": ("tests/unit/plan/test_shard_size.py", '"shard-size"'),
+    "compare": ("tests/unit/report/test_comparison.py", '"compare"'),
     "bank check": ("tests/package/test_package.py", '"bank", "check"'),
     "bank open": ("tests/dag/test_commands_of_pages.py", '"bank", "open"'),
     "bank make": ("tests/unit/bank/test_score_with_a_bank.py", '"bank", "make"'),

@@ -18,7 +18,8 @@ import yaml
 
 from unlearning_metric import config
 from unlearning_metric.keys.versions import VERSIONS, Version
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 IDENTITY = "def unlearn(model):\n    return model\n"
@@ -51,7 +52,8 @@ import json, sys
 from pathlib import Path
 import yaml
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 
 methods = find_methods("methods")
 plan = Plan(config.parse(yaml.safe_load(Path("config/config.yaml").read_text()), methods), methods)

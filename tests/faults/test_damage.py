@@ -18,7 +18,8 @@ from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.jobs.unlearn import unlearn_shard
 from unlearning_metric.keys.origin import Origin
 from unlearning_metric.leaderboard.board import write_leaderboard
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import (
     StoreError,
     read_document,

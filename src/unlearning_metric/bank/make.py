@@ -28,7 +28,8 @@ from unlearning_metric.metrics.challenge import Sorted, challenge_score, split_c
 from unlearning_metric.metrics.intervals import LEAST_MODELS, score_interval
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble
-from unlearning_metric.plan.plan import CONTENT, Plan
+from unlearning_metric.plan.origins import CONTENT
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.steps import DATASET, DIFFICULTY, SPLIT
 from unlearning_metric.progress import installed_version
 from unlearning_metric.scoring.intervals import LEAST_EXAMPLES, LEAST_HALVED, ceiling_replicates

@@ -17,6 +17,14 @@ from unlearning_metric.user_code.contract import ARGUMENTS, ORACLE_METHOD, read_
 from unlearning_metric.user_code.interface import Interface, sources_asked
 
 
+def find_methods(folder: Path | str) -> dict[str, Path]:
+    """Method name -> file, for every file of the folder but ``_*.py``, sorted by name.
+
+    Hidden files are none: editors keep locks and macOS keeps attributes under such names.
+    """
+    return {path.stem: path for path in sorted(Path(folder).glob("*.py")) if not path.stem.startswith(("_", "."))}
+
+
 @dataclass(frozen=True)
 class MethodEntry:
     """A method as one configuration runs it.

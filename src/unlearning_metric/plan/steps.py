@@ -6,19 +6,17 @@ the doctor and the sweeps.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearning_metric.keys.origin import Origin
-from unlearning_metric.plan.grid import point_name
 from unlearning_metric.store.shards import original_number
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 if TYPE_CHECKING:
-    from unlearning_metric.plan.plan import Plan
+    from unlearning_metric.plan.origins import Origins
 
 DATASET, DIFFICULTY, SPLIT = "data/dataset.npz", "data/difficulty.npz", "data/split.npz"
 #: Folders of the experiment in which hyper-parameters are chosen, and of what was chosen.
@@ -67,19 +65,19 @@ class Step:
             yield from [paths] if isinstance(paths, str) else paths
 
 
-def prepare_data(plan: Plan) -> Step:
+def prepare_data(plan: Origins) -> Step:
     """Data source -> data set."""
     told = {"settings": plan.config.data.model_dump(mode="json"), "experiment_seed": plan.config.experiment_seed}
     return Step("prepare_data", (DATASET,), plan.data_origin, arguments=told)
 
 
-def difficulty(plan: Plan) -> Step:
+def difficulty(plan: Origins) -> Step:
     """Data set -> how hard its examples are."""
     told = {"settings": plan.difficulty_settings, "dataset_key": plan.data_origin.key}
     return Step("difficulty", (DIFFICULTY,), plan.difficulty_origin, {"dataset": DATASET}, told)
 
 
-def split_data(plan: Plan) -> Step:
+def split_data(plan: Origins) -> Step:
     """Data set -> split."""
     inputs = {"dataset": DATASET}
     told = {
@@ -93,20 +91,20 @@ def split_data(plan: Plan) -> Step:
     return Step("split_data", (SPLIT,), plan.split_origin, inputs, told)
 
 
-def _of_split(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+def _of_split(plan: Origins) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs and keys that every step behind the split has."""
     keys = {"dataset_key": plan.data_origin.key, "split_key": plan.split_origin.key}
     return {"dataset": DATASET, "split": SPLIT}, keys
 
 
-def train(plan: Plan, role: str, shard: str) -> Step:
+def train(plan: Origins, role: str, shard: str) -> Step:
     """Data set and split -> models trained from scratch."""
     inputs, keys = _of_split(plan)
     told = {**keys, "settings": plan.training_settings, "role": role}
     return Step(f"train_{role}", (f"models/{role}/{shard}.safetensors",), plan.training_origin(role), inputs, told)
 
 
-def import_original(plan: Plan, shard: str) -> Step:
+def import_original(plan: Origins, shard: str) -> Step:
     """A checkpoint of the user's -> the original model."""
     told = {"dataset_key": plan.data_origin.key, "model_settings": plan.original_settings}
     output = (f"models/full/{shard}.safetensors",)
@@ -114,7 +112,7 @@ def import_original(plan: Plan, shard: str) -> Step:
     return Step("import_original", output, plan.training_origin("full"), {"dataset": DATASET}, told, files)
 
 
-def _oracles(plan: Plan, method: str, shard: str, original: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+def _oracles(plan: Origins, method: str, shard: str, original: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
     """The same shard of the method retrain, and its key, for a method that asks for oracle_model."""
     if not plan.method(method).needs_oracle:
         return {}, {}
@@ -122,25 +120,24 @@ def _oracles(plan: Plan, method: str, shard: str, original: str = "") -> tuple[d
     return {"oracles": [f"models/unlearn/{ORACLE_METHOD}{original}/{shard}.safetensors"]}, {"oracles_key": key}
 
 
-def _tuned(plan: Plan, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tuned(plan: Origins, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The file that says which hyper-parameters were chosen, and its key, for a method with a grid."""
     if not plan.method(method).tune:
         return {}, {}
     return {"tuned": f"{TUNED}/{method}.json"}, {"tuned_key": plan.tuned_origin(method).key}
 
 
-def tune(plan: Plan, method: str) -> Step:
+def tune(plan: Origins, method: str) -> Step:
     """Score documents of every point of a grid -> the point to take. Raises ValueError where there is no grid."""
-    points = plan.method(method).points
-    if plan.tuning is None or not points:
+    points, keys = plan.method(method).points, plan.point_keys(method)
+    if not keys:
         raise ValueError(f"methods.{method} has no tune, so there is nothing to choose.")
-    names = [point_name(method, point) for point in points]
-    inputs: dict[str, str | list[str]] = {"scores": [f"{TUNING}/score_{name}.json" for name in names]}
-    told = {"points": points, "keys": [plan.tuning.score_origin(name).key for name in names]}
+    inputs: dict[str, str | list[str]] = {"scores": [f"{TUNING}/score_{name}.json" for name in keys]}
+    told = {"points": points, "keys": list(keys.values())}
     return Step("tune", (f"{TUNED}/{method}.json",), plan.tuned_origin(method), inputs, told)
 
 
-def unlearn(plan: Plan, method: str, shard: str, original: str = "") -> Step:
+def unlearn(plan: Origins, method: str, shard: str, original: str = "") -> Step:
     """Originals and a method's file -> unlearned models.
 
     ``original`` is the folder of the copies from another original than the first (`shards.original_folder`).
@@ -166,7 +163,7 @@ def unlearn(plan: Plan, method: str, shard: str, original: str = "") -> Step:
     return Step("unlearn", output, plan.unlearning_origin(method, number), inputs, told, files)
 
 
-def check(plan: Plan, method: str) -> Step:
+def check(plan: Origins, method: str) -> Step:
     """The first original and a method's file -> what three copies of it show. Raises ValueError where none can run."""
     results = plan.config.results.rstrip("/")
     if plan.method(method).is_dump:
@@ -196,7 +193,7 @@ def check(plan: Plan, method: str) -> Step:
     return Step("check", (f"check_{method}.json",), plan.check_origin(method), inputs, told, files)
 
 
-def dump_losses(plan: Plan, group: str, shard: str) -> Step:
+def dump_losses(plan: Origins, group: str, shard: str) -> Step:
     """A shard of models -> their outputs."""
     inputs, keys = _of_split(plan)
     told = {
@@ -208,7 +205,7 @@ def dump_losses(plan: Plan, group: str, shard: str) -> Step:
     return Step("dump_losses", (f"losses/{group}/{shard}.parquet",), plan.dump_origin(group), inputs, told)
 
 
-def import_dump(plan: Plan, method: str, shard: str, original: str = "") -> Step:
+def import_dump(plan: Origins, method: str, shard: str, original: str = "") -> Step:
     """Outputs of models made elsewhere -> a shard of outputs. ``original`` as for `unlearn`."""
     inputs, keys = _of_split(plan)
     group = f"unlearn/{method}{original}"
@@ -223,7 +220,7 @@ def import_dump(plan: Plan, method: str, shard: str, original: str = "") -> Step
     return Step("import_dump", output, plan.dump_origin(group), inputs, told, files)
 
 
-def score(plan: Plan, method: str) -> Step:
+def score(plan: Origins, method: str) -> Step:
     """Outputs of every side -> score document, per-example table, replicates."""
     inputs: dict[str, str | list[str]] = {
         name: plan.dump_files(group) for name, group in plan.score_groups(method).items()
@@ -239,7 +236,7 @@ def score(plan: Plan, method: str) -> Step:
     return Step("score", tuple(plan.score_files(method)), plan.score_origin(method), inputs, told)
 
 
-def leaderboard(plan: Plan) -> Step:
+def leaderboard(plan: Origins) -> Step:
     """Score documents -> leaderboard."""
     inputs = {
         "scores": [f"score_{method}.json" for method in plan.scored_methods],
@@ -250,7 +247,7 @@ def leaderboard(plan: Plan) -> Step:
     return Step("leaderboard", ("leaderboard.json",), origin, inputs, told)
 
 
-def report(plan: Plan) -> Step:
+def report(plan: Origins) -> Step:
     """Leaderboard, scores with their tables, outputs and data -> report."""
     groups = plan.report_groups(plan.scored_methods)
     inputs: dict[str, str | list[str]] = {
@@ -287,53 +284,3 @@ STEPS: dict[str, Callable[..., Step]] = {
     "leaderboard": leaderboard,
     "report": report,
 }
-
-
-_SHARD, _METHOD = r"(?P<shard>[0-9]+-[0-9]+)", r"(?P<method>[A-Za-z0-9_]+)"
-_ORIGINAL = r"(?P<original>(/original_[0-9]{4})?)"
-#: Path within the results folder -> rule that makes it.
-_PLACES: tuple[tuple[str, str], ...] = (
-    (r"data/dataset\.npz", "prepare_data"),
-    (r"data/difficulty\.npz", "difficulty"),
-    (r"data/split\.npz", "split_data"),
-    (rf"models/full/{_SHARD}\.safetensors", "train_full"),
-    (rf"models/retain/{_SHARD}\.safetensors", "train_retain"),
-    (rf"models/unlearn/{_METHOD}{_ORIGINAL}/{_SHARD}\.safetensors", "unlearn"),
-    (rf"losses/unlearn/{_METHOD}{_ORIGINAL}/{_SHARD}\.parquet", "import_dump"),
-    (rf"losses/(?P<group>full|retain)/{_SHARD}\.parquet", "dump_losses"),
-    (rf"{TUNED}/{_METHOD}\.json", "tune"),
-    (rf"check_{_METHOD}\.json", "check"),
-    (rf"(score_{_METHOD}\.json|samples_(?P<table>[A-Za-z0-9_]+)\.parquet|replicates_(?P<paired>[A-Za-z0-9_]+)\.npz)",
-     "score"),
-    (r"leaderboard\.(json|csv|md|tex|html)", "leaderboard"),
-    (r"report\.html|figures/[^/]+\.(png|pdf)", "report"),
-)  # fmt: skip
-
-
-def maker(plan: Plan, path: str) -> Step | None:
-    """The step that makes a file; None where no step of this plan does.
-
-    Parameters
-    ----------
-    path : within the results folder
-    """
-    if path.startswith(f"{TUNING}/"):
-        return None if plan.tuning is None else plan.tuning.maker(path.removeprefix(f"{TUNING}/"))
-    for pattern, rule in _PLACES:
-        found = re.fullmatch(pattern, path)
-        if found is None:
-            continue
-        given = {name: value for name, value in found.groupdict().items() if value is not None}
-        if rule == "score":
-            given = {"method": next(iter(given.values()))}
-        if given.get("method", "") not in {"", *plan.methods}:
-            return None
-        if rule == "tune" and not plan.methods[given["method"]].tune:
-            return None
-        if rule == "train_full" and plan.config.original is not None:
-            rule = "import_original"
-        elif rule == "import_dump" and not plan.method(given["method"]).is_dump:
-            group = f"unlearn/{given['method']}{given['original']}"
-            rule, given = "dump_losses", {"group": group, "shard": given["shard"]}
-        return plan.step(rule, **given)
-    return None

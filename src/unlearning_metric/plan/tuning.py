@@ -49,7 +49,7 @@ class TuningPlan(Plan):
             update={
                 "experiment_seed": Streams(given.experiment_seed, "tuning").integer("experiment") % 2**32,
                 "copies": given.tuning.copies,
-                "shard_size": _largest_divisor(given.tuning.copies, given.shard_size),
+                "shard_size": _largest_divisor(given.tuning.copies, scored.shard_size),
                 # A deterministic method has a spread only with an original a copy.
                 "originals": given.originals if given.originals.per_copy else Originals(),
                 # One that was trained elsewhere saw other examples than these models.

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from unlearning_metric.config import Config, listed, load
 from unlearning_metric.keys.origin import PACKAGE_ROOT
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 
 #: What a folder needs to be run.
 PARTS = ("Snakefile", "workflow", "config", "methods", "profiles", "envs")

@@ -11,7 +11,8 @@ from unlearning_metric import config
 from unlearning_metric.bank import BankError, opened_bank
 from unlearning_metric.bank.make import Words, bank_groups, make_bank
 from unlearning_metric.bank.unpack import open_bank
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.workflow_files import default_config, workflow_folder
 from unlearning_metric.upkeep.current import Folder
 from unlearning_metric.upkeep.doctor import examine

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import find_methods
+from unlearning_metric.plan.methods import find_methods
 from unlearning_metric.unlearning.copies import load_method
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,7 +7,8 @@ import yaml
 
 from unlearning_metric import config
 from unlearning_metric.leaderboard.reproduction import as_comments, bibtex, configuration_text, keys
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = find_methods(ROOT / "methods")

@@ -3,8 +3,7 @@
 import pytest
 
 from unlearning_metric import config
-from unlearning_metric.plan.methods import MethodEntry, method_entries
-from unlearning_metric.plan.plan import find_methods
+from unlearning_metric.plan.methods import MethodEntry, find_methods, method_entries
 
 RAW = {
     "data": {"source": "digits"},

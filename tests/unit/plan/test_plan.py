@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.shards import shard_models, shard_name, shard_names
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -3,7 +3,8 @@
 import pytest
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 
 SMALL = {
     "copies": 4,

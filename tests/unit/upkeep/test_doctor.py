@@ -10,7 +10,8 @@ import pytest
 
 from unlearning_metric.__main__ import main
 from unlearning_metric.keys.versions import VERSIONS, Version
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import write_npz
 from unlearning_metric.upkeep.doctor import by_other_code, examine
 from unlearning_metric.upkeep.sweep import GIVEN

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from unlearning_metric import config
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.upkeep import handover
 from unlearning_metric.upkeep.handover import code_record, edited_code, job, other_code, settle_times, write_plan

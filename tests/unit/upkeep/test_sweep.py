@@ -9,7 +9,8 @@ import yaml
 
 from unlearning_metric import config
 from unlearning_metric.config import ConfigError
-from unlearning_metric.plan.plan import Plan, find_methods
+from unlearning_metric.plan.methods import find_methods
+from unlearning_metric.plan.plan import Plan
 from unlearning_metric.store.files import write_document, write_models, write_npz, write_parquet
 from unlearning_metric.upkeep import sweep
 from unlearning_metric.upkeep.sweep import read_sweep, share
