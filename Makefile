@@ -72,7 +72,7 @@ lint: .venv/installed-test
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 10
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 30
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
