@@ -208,8 +208,8 @@ def new_metric(package):
 
 
 def refactored_loop(package):
-    text = "batch = step % batches\n            if batch == 0:"
-    edit(holding(package, text), text, text.replace("step % batches", "step - step // batches * batches"))
+    text = "batch = step % self.batches\n"
+    edit(holding(package, text), text, "batch = step - step // self.batches * self.batches\n")
 
 
 @pytest.mark.parametrize("change", [reworded_message, renamed_module, new_names, new_metric, refactored_loop])
