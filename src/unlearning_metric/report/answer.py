@@ -61,7 +61,8 @@ def answer(found: Findings) -> list[str]:
     sentences = [f"{best['method']} has the best final score: {final}{_of_ceiling(best)}."]
     if best is not ranked[0]:
         sentences.append(
-            f"Above it stands {CHECK}, a second set of retrained models, which checks the ceiling and forgets nothing."
+            f"Above it stands {CHECK}, a second set of retrained models, which checks the ceiling and has nothing to "
+            "forget."
         )
     return sentences + _ranks(best, found)
 
