@@ -104,7 +104,8 @@ def _change(value: float | None, low: float | None, high: float | None) -> str:
     """The difference to the first board in percentage points; strong where its interval leaves out 0."""
     if value is None:
         return ""
-    text = f"{100 * value:+.2g}".replace("-", "\u2212")
+    # What rounding leaves between equal scores is no difference.
+    text = f"{round(100 * value, 3):+.2g}".replace("-", "\u2212")
     if low is not None and high is not None:
         text += f" [{100 * low:+.2g}, {100 * high:+.2g}]".replace("-", "\u2212")
         if low > 0 or high < 0:
