@@ -58,8 +58,11 @@ def split_correction(retrained: ArrayLike, seed: int, delta: float = DELTA) -> f
         left -= taken
         parts: list[NDArray[np.float64]] = [generator.normal(size=(2, models, examples)) for _ in range(taken)]
         drawn = np.concatenate([part * spreads for part in parts], axis=2)
-        whole += taken * challenge(drawn[0], drawn[1], delta).forgetting_score
         # Both halves count, of the same draws: what the draws have in common leaves the ratio.
-        for models_of_half in (slice(half), slice(models - half, models)):
-            halved += taken * challenge(drawn[0, models_of_half], drawn[1, models_of_half], delta).forgetting_score / 2
+        sides = [challenge(drawn[0, of], drawn[1, of], delta).points.reshape(taken, examples) for of in
+                 (slice(models), slice(half), slice(models - half, models))]  # fmt: skip
+        for points, first, second in zip(*sides, strict=True):
+            whole += float(points.mean())
+            halved += float(first.mean()) / 2
+            halved += float(second.mean()) / 2
     return whole / halved if halved > 0 else 1.0
