@@ -3,17 +3,15 @@
 Nothing heavy is imported: the Snakefile uses this while it is parsed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from unlearning_metric.config import Config, unknown_method_message
 from unlearning_metric.plan.methods import MethodEntry
 from unlearning_metric.store.shards import original_folder, original_number, shard_names
-
-if TYPE_CHECKING:
-    pass
 
 
 class Groups:

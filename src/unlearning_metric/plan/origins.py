@@ -1,10 +1,12 @@
 """What each file depends on: the settings, files of the user's and keys of inputs that its key is made of."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unlearning_metric.config import BY_DIFFICULTY
 from unlearning_metric.data import SOURCES
@@ -14,9 +16,6 @@ from unlearning_metric.plan.grid import with_point
 from unlearning_metric.plan.groups import Groups, method_of, original_of
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 from unlearning_metric.user_code.interface import own_modules_called
-
-if TYPE_CHECKING:
-    pass
 
 
 def _accepted(whole: Mapping[str, Any]) -> dict[str, Any]:
