@@ -2,7 +2,7 @@
 
 import pytest
 
-from unlearning_metric.store.files import write_document, write_text
+from unlearning_metric.store.files import read_document, write_document, write_text
 from unlearning_metric.upkeep.summary import summary
 
 CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
@@ -35,6 +35,13 @@ def test_a_score_that_the_leaderboard_does_not_hold_and_the_first_lines_of_it(ma
     assert "line 4" in text
     assert "line 5" not in text
     assert "... and 15 more lines" in text
+
+
+def test_a_score_without_a_ceiling_is_shown(make_plan, results):
+    document = read_document(results / "score_mine.json")
+    document["challenge"]["ceiling"] = None
+    write_document(results / "score_mine.json", document)
+    assert "(floor 0.0000, no ceiling)" in summary(make_plan(), results)
 
 
 def test_a_score_that_the_leaderboard_holds_is_not_shown(make_plan, results):
