@@ -153,6 +153,8 @@ def test_a_class_or_function_goes_as_it_is(call):
     outcome = call(text, {"arguments": {**given, "change": {"import": "times"}}})
     assert changed(outcome)
     assert outcome[1]["optimizer_cls"] == "{import: 'torch.optim.Adam'}"
+    with pytest.raises(MethodError, match=r"'str' object is not callable.*{import: torch.optim.SGD}"):
+        call(text.replace("is torch.optim.Adam", ""), {"arguments": {**given, "change": "torch.abs"}})
     with pytest.raises(MethodError, match=r"arguments\.change.*has no twice"):
         call(text, {"arguments": {**given, "change": {"import": "twice"}}})
 
@@ -524,3 +526,20 @@ def test_a_name_that_is_left_out_is_told_with_what_to_do(call):
         call(GLOBALS, {"load": "definitions", "globals": given})
     with pytest.raises(MethodError, match=r"globals\.optimiser: nothing in the file reads.*Did you mean 'optimizer'"):
         call(GLOBALS, {"load": "definitions", "globals": {**given, "optimiser": "optimizer"}})
+
+
+def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
+    text = """
+        logger = make_logger()
+        def accuracy(model): raise OSError("no test set here")
+        def unlearn(model, retain_loader):
+            best = 0.0
+            loss, right = accuracy(model)
+            if right > best:
+                raise ValueError(f"{100 * right:.2f}")
+            logger.append("train", right=round(right, 2), text=f"{loss:.3f}")
+            step(model, retain_loader)
+    """
+    assert changed(call(text, {"load": "definitions", "without": ["accuracy", "logger"]}))
+    with pytest.raises(MethodError, match=r"without: loger is no function of the file"):
+        call(text, {"load": "definitions", "without": ["accuracy", "loger"]})
