@@ -100,6 +100,8 @@ def method_of_file(
     told = Interface.of(interface or {})
     source = source_of(path, told.root, told.only_definitions)
     with process_state(), _cuda(told):
+        # Parsers of arguments that run when a file is imported would read the job's own.
+        sys.argv = [str(source.file)]
         load = anew(source, told.kind or function, METHOD)
     return Method(name, load, options, batches, told, source)
 

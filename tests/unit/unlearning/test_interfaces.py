@@ -461,6 +461,20 @@ def test_a_file_that_a_repository_does_not_publish_is_named(broken):
         broken("unlearn", "from .secret import unlearn\n", ["net.py"], load="all")
 
 
+def test_a_parser_that_runs_when_a_file_is_imported_reads_no_arguments_of_the_job(call, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["job.py", "--shard", "3"])
+    assert changed(call("""
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float, default=0.5)
+        options = parser.parse_args()
+
+        def unlearn(model, retain_loader):
+            step(model, retain_loader, options.lr)
+    """))
+    assert sys.argv == ["job.py", "--shard", "3"]
+
+
 PARTLY = """
     import torch
     from torch.utils.data import random_split
