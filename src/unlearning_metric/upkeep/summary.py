@@ -44,15 +44,11 @@ def _unlisted(plan: Plan, folder: Folder) -> list[str]:
             continue
         path = folder.path / document
         challenge = read_document(path)["challenge"]
-        # Few models have no ceiling, and no floor.
-        beside = ", ".join(
-            f"no {name}" if challenge[name] is None else f"{name} {challenge[name]:.4f}"
-            for name in ("floor", "ceiling")
-        )
         ranked = method in plan.scored_methods
         waiting |= ranked
+        floor, ceiling = ("none" if challenge[end] is None else f"{challenge[end]:.4f}" for end in ("floor", "ceiling"))
         shown.append(
-            f"{path}: forgetting score {challenge['forgetting_score']:.4f} ({beside})"
+            f"{path}: forgetting score {challenge['forgetting_score']:.4f} (floor {floor}, ceiling {ceiling})"
             + ("" if ranked else f". {method} stands under skip, so the leaderboard leaves it out.")
         )
     return [*shown, "Not in the leaderboard yet: run `snakemake` to build it."] if waiting else shown
