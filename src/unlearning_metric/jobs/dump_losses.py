@@ -17,18 +17,16 @@ from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, refuse_diverge
 from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
 from unlearning_metric.store.files import StoreError, read_models, read_npz, rebuild_hint, write_parquet
+from unlearning_metric.store.shards import shard_models
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.train import make_dataset
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def dump_losses(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
-    shard: Path | str,
-    shard_key: str,
-    models: list[int],
+    dataset: Stored,
+    split: Stored,
+    shard: Stored,
     model_settings: Model | Mapping[str, Any],
     out: Path | str,
     device: str,
@@ -42,12 +40,14 @@ def dump_losses(
     """
     model_settings = Model.model_validate(model_settings)
     refuse_edited(provenance, {"model.file": model_settings.file})
-    data, header = read_npz(dataset, dataset_key)
-    indices, split_header = read_split(split, split_key)
-    states, shard_header = read_models(shard, shard_key)
+    data, header = read_npz(*dataset)
+    indices, split_header = read_split(*split)
+    states, shard_header = read_models(*shard)
+    models = shard_models(Path(shard.path).stem)
     if list(states) != models:
         raise StoreError(
-            f"{shard} holds models {list(states)}, its name says {models[0]}..{models[-1]}. {rebuild_hint(shard)}"
+            f"{shard.path} holds models {list(states)}, its name says {models[0]}..{models[-1]}. "
+            f"{rebuild_hint(shard.path)}"
         )
     by_role = indices.arrays()
     datasets = {

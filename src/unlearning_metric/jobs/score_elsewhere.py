@@ -23,6 +23,7 @@ from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import commit, run_record
 from unlearning_metric.scoring.intervals import write_replicates
 from unlearning_metric.scoring.score import score_method
+from unlearning_metric.scoring.sides import Ensembles
 from unlearning_metric.store.files import write_document, write_parquet
 from unlearning_metric.strategies.index_file import read_indices
 
@@ -217,10 +218,7 @@ def _score_all(reference: _Reference, sides: Mapping[str, _Side], out: Path) -> 
         paths[name] = [out / f"score_{name}.json", out / f"replicates_{name}.npz"]
         score = score_method(
             name,
-            together["retrained"],
-            together["unlearned"],
-            together.get("originals"),
-            together.get("ceiling"),
+            Ensembles(together["retrained"], together["unlearned"], together.get("originals"), together.get("ceiling")),
             settings,
             {part: training.get(part, "elsewhere") for part in ("engine", "precision")},
             {**keys, "score": origin.key},
