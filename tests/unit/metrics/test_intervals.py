@@ -59,7 +59,7 @@ def test_equal_seeds_give_equal_deletions():
 
 
 def test_too_few_models_are_refused():
-    with pytest.raises(ValueError, match="15 models a side: an interval needs at least 16"):
+    with pytest.raises(ValueError, match=r"15 models.*16"):
         deletions(15, 0)
 
 
