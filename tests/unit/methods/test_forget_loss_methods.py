@@ -137,18 +137,21 @@ def test_scrubs_error_is_of_the_given_classes():
 
 
 def test_scrub_with_rewind_takes_the_epoch_whose_forget_error_is_closest_to_the_last_validation_error():
-    error, chosen = load("scrub").error, set()
-    for seed in range(4):
-        # The same net after each of three epochs, and what is taken of them.
-        students = [run("scrub", seed, options={"epochs": epochs, "lr": 0.02}) for epochs in (1, 2, 3)]
-        taken = run("scrub", seed, options={"epochs": 3, "lr": 0.02, "rewind": True})
-        forget, validation = (Loader(examples(part, count), 64, 0) for part, count in (("F", 128), ("V", 64)))
+    error, chosen = load("scrub").error, []
+    for lr in (0.2, 0.3):
+        # The same net after each of three epochs, and what is taken of them. One pass over the forget set, whose order
+        # the errors' passes change.
+        task, options = {"sizes": (64, 32, 32), "batch_size": 16}, {"lr": lr, "forget_epochs": 1}
+        students = [run("scrub", options={**options, "epochs": epochs}, **task) for epochs in (1, 2, 3)]
+        taken = run("scrub", options={**options, "epochs": 3, "rewind": True}, **task)
+        forget, validation = (Loader(examples(part, 32), 32, 0) for part in "FV")
         target = error(students[-1], validation)
         distances = [abs(error(student, forget) - target) for student in students]
-        nearest = students[distances.index(min(distances))]
+        chosen.append(distances.index(min(distances)))
+        nearest = students[chosen[-1]]
         assert all(torch.equal(a, b) for a, b in zip(taken.parameters(), nearest.parameters(), strict=True))
-        chosen.add(distances.index(min(distances)))
-    assert len(chosen) > 1
+    # With the small learning rate all are as near, with the large one the last is nearest.
+    assert chosen == [0, 2]
 
 
 def test_the_bad_teacher_teaches_forget_examples_and_the_original_the_others():
