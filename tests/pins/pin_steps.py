@@ -35,7 +35,7 @@ from unlearning_metric.report.gather import gather
 from unlearning_metric.report.summaries import epsilon_matrix, hardest, rank_agreement
 from unlearning_metric.store.files import read_document, read_models, read_npz, read_parquet, write_npz
 from unlearning_metric.store.stored import Stored, StoredFiles
-from unlearning_metric.training import train
+from unlearning_metric.training import trainable
 
 METHOD = FILES / "method.py"
 
@@ -122,7 +122,7 @@ def _train(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if "model.weights" in case:
         case = {**case, "model.weights": str(inputs.write_checkpoint(folder))}
     # Neither what a compiler makes of the forward pass nor what a processor lacks is this package's.
-    with torch.compiler.set_stance("force_eager"), mock.patch.object(train, "refuse_unsupported"):
+    with torch.compiler.set_stance("force_eager"), mock.patch.object(trainable, "refuse_unsupported"):
         train_shard(
             stored(inputs.write_data(folder, case.get("side", 8))), stored(inputs.write_split(folder)),
             folder / "out.safetensors", case.get("role", "retain"), models, plan_of(case).training_settings, "cpu",

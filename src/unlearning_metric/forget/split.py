@@ -13,7 +13,8 @@ from unlearning_metric.data.images import DataError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.strategies import STRATEGIES
 from unlearning_metric.strategies.candidates import Candidates, stratified
-from unlearning_metric.strategies.index_file import Warn, log_warning, read_indices
+from unlearning_metric.strategies.index_file import log_warning, read_indices
+from unlearning_metric.strategies.index_text import Warn
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.recipe import one_by_one
-from unlearning_metric.training.train import make_dataset, refuse_untrainable, train_model
+from unlearning_metric.training.train import make_dataset, train_model
+from unlearning_metric.training.trainable import refuse_untrainable
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: Role of the models; none of their random streams is any other model's.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from torch import nn
 
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
@@ -54,28 +56,12 @@ def dump_losses(
         name: make_dataset(data, "test" if name == "test" else "train", by_role[name], device)
         for name in ("retain", "forget", "validation", "test")
     }
-    # The probe is a part of the retain set: its rows are taken from there.
-    probe = np.searchsorted(indices.retain, indices.probe)
     model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0).to(device)
-    progress = Progress("evaluated", len(states))
-    outputs, diverged = {}, []
-    accuracy: dict[str, list[float]] = {name: [] for name in ACCURACIES}
-    for index, state in states.items():
-        model.load_state_dict(state)
-        with own_line_of(model_settings):
-            signals, bad = model_outputs(model, datasets)
-        if bad:
-            diverged.append(index)
-        for name in ACCURACIES:
-            correct = signals[name]["correct"]
-            # Without validation examples there is no such accuracy; 0 stands for none in the header.
-            accuracy[name].append(float(correct.mean()) if len(correct) else 0.0)
-        signals["probe"] = {name: values[probe] for name, values in signals["retain"].items()}
-        outputs[index] = signals
-        progress.step()
-    refuse_diverged(on_diverged, shard_header["role"], diverged)
-    if diverged:
-        LOGGER.warning("%d of %d models diverged: %s", len(diverged), len(states), diverged)
+    with own_line_of(model_settings):
+        said = _evaluated(model, states, datasets, np.searchsorted(indices.retain, indices.probe))
+    refuse_diverged(on_diverged, shard_header["role"], said.diverged)
+    if said.diverged:
+        LOGGER.warning("%d of %d models diverged: %s", len(said.diverged), len(states), said.diverged)
     labels = {role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES}
     groups = None
     if "groups_train" in data:
@@ -86,7 +72,7 @@ def dump_losses(
         }
     write_parquet(
         out,
-        rows(outputs, by_role, labels, groups),
+        rows(said.outputs, by_role, labels, groups),
         {
             **provenance,
             "role": shard_header["role"],
@@ -95,8 +81,37 @@ def dump_losses(
             "duplicates": split_header.get("duplicates"),
             "classes": header["classes"],
             "data_warnings": split_header.get("warnings", []),
-            "accuracy": accuracy,
-            "diverged": diverged,
+            "accuracy": said.accuracy,
+            "diverged": said.diverged,
             "run": shard_header["run"],
         },
     )
+
+
+class _Said(NamedTuple):
+    """What the models of a shard say: outputs by model and role, accuracies by set, and which models diverged."""
+
+    outputs: dict[int, dict[str, dict[str, np.ndarray]]]
+    accuracy: dict[str, list[float]]
+    diverged: list[int]
+
+
+def _evaluated(
+    model: nn.Module, states: Mapping[int, Any], datasets: dict[str, ImageDataset], probe: np.ndarray
+) -> _Said:
+    """Evaluate the net with each state; ``probe`` are places in the retain set, whose rows are taken from there."""
+    said = _Said({}, {name: [] for name in ACCURACIES}, [])
+    progress = Progress("evaluated", len(states))
+    for index, state in states.items():
+        model.load_state_dict(state)
+        signals, bad = model_outputs(model, datasets)
+        if bad:
+            said.diverged.append(index)
+        for name in ACCURACIES:
+            correct = signals[name]["correct"]
+            # Without validation examples there is no such accuracy; 0 stands for none in the header.
+            said.accuracy[name].append(float(correct.mean()) if len(correct) else 0.0)
+        signals["probe"] = {name: values[probe] for name, values in signals["retain"].items()}
+        said.outputs[index] = signals
+        progress.step()
+    return said

@@ -10,7 +10,8 @@ import numpy as np
 
 from unlearning_metric.config import TrainingSettings
 from unlearning_metric.forget.split_file import read_split
-from unlearning_metric.nets.user_nets import model_title, start_is_fixed
+from unlearning_metric.nets.trial import start_is_fixed
+from unlearning_metric.nets.user_nets import model_title
 from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.runtime.cost import CLOCKS

@@ -9,7 +9,8 @@ import torch
 from unlearning_metric.config import Model
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.nets.user_nets import ModelError, own_line_of, refuse_changed_values, start_is_fixed
+from unlearning_metric.nets.trial import refuse_changed_values, start_is_fixed
+from unlearning_metric.nets.user_nets import ModelError, own_line_of
 
 
 def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model, Training
@@ -19,7 +20,6 @@ from unlearning_metric.nets.user_nets import ModelError
 from unlearning_metric.store.files import read_models, write_npz
 from unlearning_metric.store.stored import Stored
 from unlearning_metric.training import step
-from unlearning_metric.training import train as training
 from unlearning_metric.training.precision import _cpu_has_bf16
 from unlearning_metric.training.train import make_dataset, train_models
 from unlearning_metric.user_code.contract import EditedError
@@ -240,17 +240,13 @@ def test_steps_and_epochs_of_the_same_length_give_the_same_model():
     [({}, [16, 12]), ({"batch_size": 20}, [20]), ({"batch_size": 99}, [60]), ({"epochs": None, "steps": 3}, [16])],
     ids=str,
 )
-def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(monkeypatch, recipe, sizes):
+def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(recipe, sizes):
     seen = []
-    build = training.build_model
-
-    def watched(*arguments):
-        model = build(*arguments)
-        model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-        return model
-
-    monkeypatch.setattr(training, "build_model", watched)
+    hook = register_module_forward_pre_hook(
+        lambda module, inputs: seen.append(len(inputs[0])) if isinstance(module, torch.nn.Sequential) else None
+    )
     train([], **recipe)
+    hook.remove()
     assert seen == sizes
 
 

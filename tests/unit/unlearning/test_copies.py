@@ -13,7 +13,8 @@ from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
-from unlearning_metric.training.train import initial_model, train_models
+from unlearning_metric.training.train import train_models
+from unlearning_metric.training.trainable import initial_model
 from unlearning_metric.unlearning.copies import (
     ARGUMENTS,
     METHOD,
