@@ -65,14 +65,7 @@ def import_dump(
     }
     _refuse_other_groups(side, data, dump)
     outputs = {
-        model: {
-            role: {
-                "loss": part.loss[place],
-                "confidence": part.confidence[place],
-                **({} if part.correct is None else {"correct": part.correct[place]}),
-            }
-            for role, part in roles.items()
-        }
+        model: {role: _signals(part, place) for role, part in roles.items()}
         for model, place in zip(copies.models, stored, strict=True)
     }
     run: dict[str, Any] = {"imported": str(dump)}
@@ -95,6 +88,12 @@ def import_dump(
     for doubt in side.doubts:
         LOGGER.warning("warning: %s: %s", dump, doubt)
     LOGGER.info("%s: outputs of models %d to %d from %s", copies.method, copies.models[0], copies.models[-1], dump)
+
+
+def _signals(outputs: Outputs, place: int) -> dict[str, Any]:
+    """What one model says of the examples of a role."""
+    signals = {"loss": outputs.loss, "confidence": outputs.confidence, "correct": outputs.correct}
+    return {name: values[place] for name, values in signals.items() if name != "correct" or values is not None}
 
 
 def _refuse_misfit(

@@ -14,7 +14,7 @@ from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
 from unlearning_metric.scoring.intervals import write_replicates
 from unlearning_metric.scoring.originals import over_originals
-from unlearning_metric.scoring.score import score_method
+from unlearning_metric.scoring.score import Score, score_method
 from unlearning_metric.scoring.sides import Ensembles
 from unlearning_metric.scoring.warnings import repeated_originals
 from unlearning_metric.store.files import write_document, write_parquet
@@ -89,14 +89,17 @@ def score_dumps(
         document["warnings"] += repeated_originals(shared["originals"])
     for warning in document["warnings"]:
         LOGGER.warning("warning: %s", warning)
-    header = {**provenance, "method": method}
-    write_parquet(out.samples, score.samples, header)
-    write_replicates(out.replicates, score.replicates, header)
-    document["provenance"] |= provenance
-    write_document(out.score, document)
+    _write(out, score, {**provenance, "method": method}, provenance)
     section = document["challenge"]
     LOGGER.info(
         "%s: forgetting score %.4f (floor %.4f, ceiling %s), final score %s",
         method, section["forgetting_score"], section["floor"],
         "none" if section["ceiling"] is None else f"{section['ceiling']:.4f}", section["final_score"],
     )  # fmt: skip
+
+
+def _write(out: ScoreFiles, score: Score, header: dict[str, Any], provenance: dict[str, Any]) -> None:
+    write_parquet(out.samples, score.samples, header)
+    write_replicates(out.replicates, score.replicates, header)
+    score.document["provenance"] |= provenance
+    write_document(out.score, score.document)

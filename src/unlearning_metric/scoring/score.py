@@ -135,6 +135,22 @@ def _ceiling(given: Ensembles, split_seed: int, delta: float) -> tuple[float | N
     return plain * correction, plain, correction
 
 
+def _what_is_scored(method: str, given: Ensembles, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The first fields of the document."""
+    originals, copies = given.originals, len(given.retrained)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "method": method,
+        "copies": copies,
+        "originals": 0 if originals is None else len(originals),
+        "originals_mode": _originals_mode(originals, copies),
+        "by_original": None,
+        "dataset": settings["data"]["source"],
+        "model": settings["model"]["name"] or settings["model"]["file"],
+        "forget": {"strategy": settings["forget"]["strategy"], "size": len(given.retrained.forget.examples)},
+    }
+
+
 def score_method(
     method: str,
     given: Ensembles,
@@ -174,15 +190,7 @@ def score_method(
     utility = _utility_section(retrained, unlearned)
     section = _challenge_section(result, retrained, unlearned, floor, ceiling, utility)
     document = {
-        "schema_version": SCHEMA_VERSION,
-        "method": method,
-        "copies": copies,
-        "originals": 0 if originals is None else len(originals),
-        "originals_mode": _originals_mode(originals, copies),
-        "by_original": None,
-        "dataset": settings["data"]["source"],
-        "model": settings["model"]["name"] or settings["model"]["file"],
-        "forget": {"strategy": settings["forget"]["strategy"], "size": len(retrained.forget.examples)},
+        **_what_is_scored(method, given, settings),
         "challenge": {
             **section,
             "ceiling_source": settings["ceiling"],
