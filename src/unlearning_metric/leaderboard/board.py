@@ -200,7 +200,7 @@ def write_leaderboard(
     unscored = unscored or {}
     table, pairs = compared(documents, {name: status for name, (status, _) in unscored.items()}, paired, exclude_slow)
     rows = [
-        {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
+        {str(name): None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
         for row in table.astype(object).to_dict("records")
     ]
     reasons = {name: reason for name, (_, reason) in unscored.items()}

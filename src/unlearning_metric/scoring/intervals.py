@@ -222,7 +222,7 @@ def by_models(
 
 def strata(retrained: Ensemble, points: np.ndarray, whole: Replicates | None) -> dict[str, Any]:
     """The forgetting score by class, under its name, by group, and by thirds of the retrained models' median loss."""
-    difficulty = np.median(retrained.forget.loss, axis=0)
+    difficulty = retrained.forget.median_loss
     # By rank, so that ties leave the thirds equal.
     third = np.argsort(np.argsort(difficulty, kind="stable"), kind="stable") * 3 // len(difficulty)
     names = np.array(["easy", "medium", "hard"])[third]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -125,7 +125,7 @@ def _once(metric: Metric, pair: Pair, given: Given, known: dict[tuple[int, ...],
     return known[place]
 
 
-def _places(examples: int, most: int | None) -> Iterator[slice] | list[np.ndarray]:
+def _places(examples: int, most: int | None) -> Iterable[Places]:
     """Places of the examples, part by part; of more than ``most`` those that lie evenly."""
     if most is None or examples <= most:
         return _blocks(examples, EXAMPLES)
