@@ -19,14 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from unlearning_metric.metrics.challenge import Sorted, challenge, halves_points, subsets_points
-from unlearning_metric.metrics.intervals import (
-    deletions,
-    difference_interval,
-    freedom,
-    relative_interval,
-    replicates,
-    score_interval,
-)
+from unlearning_metric.metrics.intervals import difference_interval, relative_interval, score_interval
+from unlearning_metric.metrics.replicates import deletions, freedom, replicates
 
 #: Law of a standardised confidence -> how it is drawn, and the retrained models' sd in units of 1 to 3.
 LAWS = {

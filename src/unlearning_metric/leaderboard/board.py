@@ -15,7 +15,7 @@ from unlearning_metric.leaderboard.formats import head_line, markdown, originals
 from unlearning_metric.leaderboard.pairs import Pair, compare_pairs, rank_ranges
 from unlearning_metric.leaderboard.reproduction import as_comments
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
-from unlearning_metric.metrics.intervals import Replicates
+from unlearning_metric.metrics.replicates import Replicates
 from unlearning_metric.scoring.intervals import read_replicates
 from unlearning_metric.store.files import StoreError, read_document, write_document, write_text
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.intervals import Replicates, difference_interval, difference_p_value
+from unlearning_metric.metrics.intervals import difference_interval, difference_p_value
+from unlearning_metric.metrics.replicates import Replicates
 
 #: Chance of at least one wrong statement about all pairs of a board.
 LEVEL = 0.05

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from unlearning_metric.metrics.intervals import BLOCKS, LEAST_MODELS, deletions, most_freedom
 from unlearning_metric.metrics.record import Columns, Given, Metric
+from unlearning_metric.metrics.replicates import BLOCKS, LEAST_MODELS, deletions, most_freedom
 from unlearning_metric.scoring.intervals import LEAST_EXAMPLES
 from unlearning_metric.scoring.parts import in_parts
 from unlearning_metric.scoring.sides import COMPARED, Pair, Places, Sides

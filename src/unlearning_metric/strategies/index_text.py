@@ -16,19 +16,11 @@ if TYPE_CHECKING:
 
 #: Name of the array (npz) or column (csv) that holds the indices, where there are several.
 NAME = "index"
-
-
 #: A longer list that ascends but for its first line begins with a header, or with an example put there by hand.
 LEAST_ASCENDING = 5
-
-
 #: Texts that pandas and spreadsheets write for a value that is absent.
 _ABSENT = frozenset({"", "nan", "NaN", "NA", "N/A", "<NA>", "None", "null", "#N/A"})
-
-
 _INTEGER = re.compile(r"[+-]?\d+")
-
-
 Warn = Callable[[str], None]
 
 

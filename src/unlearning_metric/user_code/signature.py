@@ -27,8 +27,6 @@ class _Mark:
 
 #: The parameter has no default.
 REQUIRED = _Mark("REQUIRED")
-
-
 #: There is a default, but only running the file would tell its value.
 COMPUTED = _Mark("COMPUTED")
 

@@ -11,17 +11,15 @@ import pytest
 from scipy.stats import t
 
 from unlearning_metric.metrics.challenge import challenge
-from unlearning_metric.metrics.intervals import (
+from unlearning_metric.metrics.intervals import difference_interval, relative_interval, score_interval
+from unlearning_metric.metrics.replicates import (
     FREEDOM,
     Replicates,
     deletions,
-    difference_interval,
     freedom,
     lines,
     most_freedom,
-    relative_interval,
     replicates,
-    score_interval,
 )
 
 

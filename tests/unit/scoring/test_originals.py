@@ -8,13 +8,8 @@ from drawn import EXAMPLES, N, ensemble, whole_score
 
 from unlearning_metric.leaderboard.board import leaderboard
 from unlearning_metric.leaderboard.pairs import compare_pairs
-from unlearning_metric.metrics.intervals import (
-    Replicates,
-    another_original_interval,
-    difference_interval,
-    mean_replicates,
-    score_interval,
-)
+from unlearning_metric.metrics.intervals import another_original_interval, difference_interval, score_interval
+from unlearning_metric.metrics.replicates import Replicates, mean_replicates
 from unlearning_metric.scoring.intervals import read_replicates, write_replicates
 from unlearning_metric.scoring.originals import over_originals
 from unlearning_metric.scoring.schema import ScoreDocument
