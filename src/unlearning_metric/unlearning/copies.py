@@ -198,6 +198,8 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
     steps = _steps(function, method.interface, title)
     parameters = Parameters(offer, method.options, method.interface, method.source, method.name)
     arguments = parameters.of(function, *(_unbound(function, name) for name in steps))
+    if method.interface.globals:
+        vars(sys.modules[inspect.unwrap(function).__module__]).update(parameters.globals())
     bound.update(parameters.bound)
     seed_everything(offer.seed)
     begin = spent(device)
@@ -262,8 +264,8 @@ def _advice(error: BaseException) -> str:
         return " It asks for CUDA, which this computer has not: cuda: pretend in its entry makes that mean the CPU."
     if type(error) is NameError:
         return (
-            " If its file assigns that name by running something, load: definitions leaves it out: make it a parameter,"
-            " or load: all."
+            " If its file assigns that name by running something, load: definitions leaves it out: say in its entry "
+            f"what it gets, globals: {{{error.name or 'name'}: ...}}, or load: all."
         )
     return ""
 

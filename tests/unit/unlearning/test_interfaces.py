@@ -491,3 +491,36 @@ def test_what_is_told_missing_of_a_namespace_is_names_alone(call):
     text = "def unlearn(model, args):\n    first = args[0] if args.lr > 9 else args.width\n"
     with pytest.raises(MethodError, match=r"has not: width \("):
         call(text, {"arguments": {"args": {"lr": 1}}})
+
+
+GLOBALS = """
+    import torch
+    device = torch.device("cuda:7")
+    optimizer = make_optimizer(net)
+    options = parse_options()
+
+    def train(batches):
+        for images, labels in batches:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(images.to(device)), labels).backward()
+            optimizer.step()
+
+    def unlearn(retain_loader):
+        for _ in range(options.epochs):
+            train(retain_loader)
+"""
+
+
+def test_names_that_a_file_sets_outside_the_function_get_what_the_entry_says(call):
+    given = {"model": "model", "device": "device", "optimizer": "optimizer", "options": {"epochs": 1}}
+    outcome = call(GLOBALS, {"load": "definitions", "globals": given})
+    assert changed(outcome)
+    assert outcome[1]["options (of the file)"] == "{epochs: 1}"
+
+
+def test_a_name_that_is_left_out_is_told_with_what_to_do(call):
+    given = {"options": {"epochs": 1}, "model": "model"}
+    with pytest.raises(MethodError, match=r"name 'optimizer' is not defined.*globals: {optimizer: \.\.\.}"):
+        call(GLOBALS, {"load": "definitions", "globals": given})
+    with pytest.raises(MethodError, match=r"globals\.optimiser: nothing in the file reads.*Did you mean 'optimizer'"):
+        call(GLOBALS, {"load": "definitions", "globals": {**given, "optimiser": "optimizer"}})
