@@ -252,11 +252,11 @@ def where_there(node: ast.ImportFrom) -> ast.stmt:
     if any(one.name == "*" for one in node.names):
         return node
     given = [
-        ast.Name("error", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
+        ast.Name("__import_error__", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
         ast.Name("__package__", ast.Load()), ast.Tuple([ast.Constant(one.name) for one in node.names], ast.Load()),
     ]  # fmt: skip
     bound = [ast.Name(one.asname or one.name, ast.Store()) for one in node.names]
     target = bound[0] if len(bound) == 1 else ast.Tuple(bound, ast.Store())
     otherwise = ast.Assign([target], ast.Call(ast.Name(THERE, ast.Load()), given, []))
-    handler = ast.ExceptHandler(ast.Name("ImportError", ast.Load()), "error", [otherwise])
+    handler = ast.ExceptHandler(ast.Name("ImportError", ast.Load()), "__import_error__", [otherwise])
     return ast.fix_missing_locations(ast.copy_location(ast.Try([node], [handler], [], []), node))
