@@ -90,7 +90,7 @@ BREAKS = (
     Break("np.minimum(epsilons, threshold) / 0.5", "np.minimum(epsilons, threshold) / 0.45", "score"),
     Break("return whole / halved if halved > 0", "return 1.01 * whole / halved if halved > 0", "score"),
     Break("positive**2 / 2 + positive * float(-ndtri(delta)) + 1.0", "positive**2 / 2", "score", "metrics/test_gdp.py"),
-    Break('np.sign(columns["cliffs_delta"])', 'np.sign(columns["cliffs_delta"] - 0.05)', "score"),
+    Break('np.sign(columns["cliffs_delta"])', 'np.sign(-columns["cliffs_delta"])', "score"),
     Break("(original > mean) & (sd > 0)", "(original < mean) & (sd > 0)", "score"),
     Break("* 3 // len(difficulty)", "* 3 // (len(difficulty) + 1)", "score"),
 )
