@@ -18,7 +18,7 @@ from unlearning_metric.user_code.contract import ARGUMENTS, REQUIRED, MethodErro
 from unlearning_metric.user_code.interface import CALLABLE, NAMES, Interface
 from unlearning_metric.user_code.loading import Source
 from unlearning_metric.user_code.namespaces import Namespace, read_of
-from unlearning_metric.user_code.spellings import LEFT_ALONE, SPELLINGS
+from unlearning_metric.user_code.spellings import LEFT_ALONE, SPELLINGS, meaning
 
 _KINDS = inspect.Parameter
 
@@ -94,24 +94,25 @@ class Parameters:
             return "arguments"
         if name in self.options:
             return "options"
-        source = name if name in ARGUMENTS else SPELLINGS.get(name)
+        source = meaning(name, ARGUMENTS)
         if parameter.default is _KINDS.empty:
             return source
         # What the user wrote is left alone, but for models, loaders, seed and device of the table.
-        return source if name in ARGUMENTS and name not in LEFT_ALONE and source not in self._unavailable else None
+        filled = (name in ARGUMENTS and name not in LEFT_ALONE) or source == "device"
+        return source if filled and source not in self._unavailable else None
 
     def _arguments(self, named: Mapping[str, inspect.Parameter], open_ended: bool) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for name, parameter in named.items():
-            meaning = self._meaning(name, parameter)
-            if meaning == "arguments":
+            filler = self._meaning(name, parameter)
+            if filler == "arguments":
                 given[name] = self._argument(name)
-            elif meaning == "options":
+            elif filler == "options":
                 given[name] = self._option(name, parameter.default)
-            elif meaning is not None:
-                given[name] = self._source(meaning)
-                told = {"args": _shown(given[name]), "net": "model"} if meaning in ("args", "net") else {}
-                self.bound[name] = told.get(meaning, meaning)
+            elif filler is not None:
+                given[name] = self._source(filler)
+                told = {"args": _shown(given[name]), "net": "model"} if filler in ("args", "net") else {}
+                self.bound[name] = told.get(filler, filler)
             else:
                 self.bound[name] = f"{_shown(parameter.default)} (its default)"
         if open_ended:

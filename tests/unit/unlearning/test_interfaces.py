@@ -85,6 +85,9 @@ def test_weights_gradients_batches_and_items_can_be_viewed_flat(call):
         ("model, unlearning_teacher, retain_data", ["model", "untrained_model", "retain_dataset"]),
         ("model, train_loader, criterion, optimizer", ["model", "train_loader", "criterion", "optimizer"]),
         ("model, nonmem_loader, device, n_classes", ["model", "val_loader", "device", "num_classes"]),
+        ("Net, remain_dataloader, train_forget_loader", ["model", "retain_loader", "forget_loader"]),
+        ("model, orig, forgetting_set, RETAIN_DL", ["model", "original_model", "forget_dataset", "retain_loader"]),
+        ("model, unlearn_test_loader, full_train_dataloader", ["model", "forget_loader", "train_loader"]),
     ],
 )
 def test_the_usual_spellings_need_no_arguments(call, signature, sources):
@@ -92,6 +95,26 @@ def test_the_usual_spellings_need_no_arguments(call, signature, sources):
     first = names[0]
     _, bound, _ = call(f"def unlearn({signature}):\n    {first}.zero_grad()\n")
     assert bound == dict(zip(names, sources, strict=True))
+
+
+def test_a_device_in_capitals_is_the_one_that_the_copies_are_on(call):
+    _, bound, _ = call("""
+        def unlearn(model, retain_loader, DEVICE="cuda:7"):
+            assert DEVICE == "cpu"
+            step(model, retain_loader)
+    """)
+    assert bound["DEVICE"] == "device"
+
+
+@pytest.mark.parametrize("name", ["loader", "data_loader", "retain_forget_loader", "noisy_retain_loader", "dataset"])
+def test_a_name_that_may_mean_several_things_is_not_guessed(call, name):
+    with pytest.raises(MethodError, match=f"nobody can fill its parameter '{name}'"):
+        call(f"def unlearn(model, {name}): ...")
+
+
+def test_a_loader_of_no_set_is_answered_with_the_loaders_that_there_are(call):
+    with pytest.raises(MethodError, match="Did you mean 'retain_loader' or 'forget_loader' or 'val_loader'"):
+        call("def unlearn(model, data_loader): ...")
 
 
 def test_a_teacher_is_the_original_and_train_loader_reads_both_sets(call):
@@ -327,3 +350,63 @@ def test_a_device_is_one_and_equals_its_name(call):
             assert device == torch.device("cpu") == device and torch.zeros(1, device=device).device == device
             model.to(device)
     """)
+
+
+BROKEN = {
+    "__init__.py": "from .net import gone\nfrom .unpublished import method\nfrom torch.nn import NoSuchLayer, Linear\n",
+    "net.py": "def here(): ...\n",
+    "theirs.py": """
+import torch
+from . import gone, method, Linear
+from .net import here, gone as away
+
+def unlearn(model, retain_loader):
+    assert Linear is torch.nn.Linear and here() is None
+    model.zero_grad()
+
+def needs_it(model, retain_loader):
+    away(model)
+
+@method
+def decorated(model): ...
+""",
+}
+
+
+@pytest.fixture
+def broken(call, tmp_path):
+    """Calls a function of a package whose import statements name what is not there."""
+
+    def run(function, text=BROKEN["theirs.py"], files=("__init__.py", "net.py"), **entry):
+        (tmp_path / "package").mkdir()
+        for name in files:
+            (tmp_path / "package" / name).write_text(BROKEN[name])
+        return call(text, {"root": str(tmp_path), **entry}, file="package/theirs.py", function=function)
+
+    return run
+
+
+def test_names_that_are_imported_and_not_there_matter_only_where_they_are_used(broken):
+    text = BROKEN["theirs.py"].partition("@method")[0]
+    assert broken("unlearn", text, load="definitions")[1] == {"model": "model", "retain_loader": "retain_loader"}
+
+
+def test_what_uses_a_name_that_is_not_there_is_told_what_its_import_said(broken):
+    text = BROKEN["theirs.py"].partition("@method")[0]
+    with pytest.raises(MethodError, match=r"cannot import name 'gone' from 'package\.net'.*away\(model\)"):
+        broken("needs_it", text, load="definitions")
+
+
+def test_a_decorator_that_is_not_there_is_not_left_out(broken):
+    with pytest.raises(MethodError, match=r"No module named 'package\.unpublished'"):
+        broken("decorated", load="definitions")
+
+
+def test_without_definitions_an_import_fails_as_in_python_and_says_what_would_do(broken):
+    with pytest.raises(MethodError, match=r"cannot import name 'gone'.*set load: definitions in its entry"):
+        broken("unlearn", load="all")
+
+
+def test_a_file_that_a_repository_does_not_publish_is_named(broken):
+    with pytest.raises(MethodError, match=r"There is no file for package\.secret in .*set load: definitions"):
+        broken("unlearn", "from .secret import unlearn\n", ["net.py"], load="all")
