@@ -24,7 +24,7 @@ def split_correction(retrained: ArrayLike, seed: int, delta: float = DELTA) -> f
 
     Each example's pairs have the spread of its retrained models, and the shape of those of all examples: the grid
     depends on ranges, of which an example's standard deviation says little where tails are heavy. Where confidences lie
-    does not matter. Measured (``benchmarks/ceiling.py``), the mean of half-splits times this factor is within 6 % of
+    does not matter. Measured (``benchmarks/ceiling.py``), the mean of half-splits times this factor is within 3 % of
     the ceiling of N against N models in each of eight laws at 20 to 128 models, where it was off by up to 34 %.
 
     Parameters
