@@ -169,6 +169,8 @@ class Parameters:
         if isinstance(spec, Mapping):
             if spec.keys() == {"literal"}:
                 return copy.deepcopy(spec["literal"])
+            if spec.keys() == {"import"}:
+                return self._callable(str(spec["import"]), where)
             if "call" in spec:
                 return self._call(spec, where, parameter)
             values = {key: self._value(part, f"{where}.{key}", parameter) for key, part in spec.items()}

@@ -102,7 +102,12 @@ class Missing:
         alone = self._reason is None and len(given) == 1 and not named and callable(given[0])
         return given[0] if alone else self._refuse()
 
-    __getitem__ = __iter__ = __enter__ = _refuse
+    __getitem__ = __iter__ = __enter__ = __len__ = __index__ = __int__ = __float__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+    def __bool__(self) -> bool:
+        return self._reason is None or self._refuse()
 
     def __instancecheck__(self, value: Any) -> bool:
         # Nothing that exists is of an absent package, but a namespace of an entry stands for its settings.
@@ -115,6 +120,13 @@ class Missing:
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         # A class that is based on it can be defined, and not made.
         return (type("Missing", (), {"__init__": self._refuse}),)
+
+
+def default_left_out(default: str) -> Missing:
+    """What stands for a parameter's default that needs what ``load: definitions`` leaves out."""
+    return Missing(
+        default, f"a default, {default}, needs what load: definitions leaves out; give the parameter a value"
+    )
 
 
 def absent_module(name: str) -> Any:

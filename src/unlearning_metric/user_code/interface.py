@@ -2,8 +2,8 @@
 
 A value of ``arguments`` is the name of an argument, of a source, or of another parameter; a mapping, which becomes a
 namespace whose keys are attributes as well; ``{call: torch.optim.SGD, params: parameters, lr: 0.1}``, which calls;
-``{literal: model}``, a value as it stands; a list of such; or a literal. A call may have ``with``, what goes by
-position, and ``set``, attributes that are set on what it gives.
+``{import: torch.optim.SGD}``, a class or function itself; ``{literal: model}``, a value as it stands; a list of such;
+or a literal. A call may have ``with``, what goes by position, and ``set``, attributes that are set on what it gives.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def names_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        if value.keys() != {"literal"}:
+        if value.keys() not in ({"literal"}, {"import"}):
             for key, part in value.items():
                 if key != "call":
                     yield from names_in(part)
@@ -95,10 +95,11 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 def calls_in(value: Any) -> Iterator[str]:
-    """What an argument calls, at any depth."""
+    """What an argument calls or imports, at any depth."""
     if isinstance(value, Mapping):
-        if isinstance(value.get("call"), str):
-            yield value["call"]
+        if value.keys() == {"literal"}:
+            return
+        yield from (value[key] for key in ("call", "import") if isinstance(value.get(key), str))
         for part in value.values():
             yield from calls_in(part)
     elif isinstance(value, list | tuple):
@@ -130,5 +131,10 @@ def argument_problems(arguments: Any, where: str) -> list[str]:
                 problems.append(
                     f"{where}.{name}: {text!r} is no argument. Did you mean {close[0]!r}? For the text itself write "
                     f"{{literal: {text}}}."
+                )
+            elif text.startswith(CALLABLE):
+                problems.append(
+                    f"{where}.{name}: {text!r} is only a text here. For what lies there write {{import: {text}}}, to "
+                    f"call it {{call: {text}}}, for the text {{literal: {text}}}."
                 )
     return problems

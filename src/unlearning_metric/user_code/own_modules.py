@@ -21,9 +21,17 @@ from unlearning_metric.keys.local_imports import find_in, imported_files, own_na
 from unlearning_metric.keys.notebooks import source_bytes
 from unlearning_metric.keys.origin import file_fingerprint
 from unlearning_metric.keys.python_source import imports
-from unlearning_metric.user_code.absent import ABSENT, THERE, absent_module, names_there, where_there, without_absent
+from unlearning_metric.user_code.absent import (
+    ABSENT,
+    THERE,
+    absent_module,
+    default_left_out,
+    names_there,
+    where_there,
+    without_absent,
+)
 from unlearning_metric.user_code.contract import EditedError
-from unlearning_metric.user_code.definitions import definitions
+from unlearning_metric.user_code.definitions import LEFT_OUT, definitions
 
 #: How the package begins that holds the modules of a folder of the user's.
 PREFIX = "unlearning_own_"
@@ -124,7 +132,8 @@ class OwnLoader(SourceFileLoader):
             )
         module.__dict__["__own_stamp__"] = _stamp(self.path)
         # No function, so that it is none of theirs.
-        module.__dict__.update({ABSENT: partial(absent_module), THERE: partial(names_there)})
+        stand_ins = {ABSENT: partial(absent_module), THERE: partial(names_there), LEFT_OUT: partial(default_left_out)}
+        module.__dict__.update(stand_ins)
         super().exec_module(module)
 
 

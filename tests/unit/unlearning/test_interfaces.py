@@ -1,6 +1,7 @@
 """Functions as public code has them: every shape is called by what its entry says, or refused with what to do."""
 
 import json
+import sys
 import textwrap
 
 import numpy as np
@@ -138,6 +139,52 @@ def test_a_namespace_has_attributes_and_keys_and_tells_all_that_is_missing(call)
     assert changed(call(text, {"arguments": {"args": given}}))
     with pytest.raises(MethodError, match=r"epochs is read and not set.*arguments\.args.*has not: epochs, momentum"):
         call(text, {"arguments": {"args": {"lr": 0.5}}})
+
+
+def test_a_class_or_function_goes_as_it_is(call):
+    text = """
+        def times(number): return number * 2
+        def unlearn(model, retain_loader, optimizer_cls, optimizer_kwargs, change):
+            assert optimizer_cls is torch.optim.Adam and change(3) == 6
+            optimizer_cls(model.parameters(), **optimizer_kwargs)
+            step(model, retain_loader)
+    """
+    given = {"optimizer_cls": {"import": "torch.optim.Adam"}, "optimizer_kwargs": {"lr": 0.1}}
+    outcome = call(text, {"arguments": {**given, "change": {"import": "times"}}})
+    assert changed(outcome)
+    assert outcome[1]["optimizer_cls"] == "{import: 'torch.optim.Adam'}"
+    with pytest.raises(MethodError, match=r"arguments\.change.*has no twice"):
+        call(text, {"arguments": {**given, "change": {"import": "twice"}}})
+
+
+def test_examples_can_be_drawn_with_random_sample(call):
+    assert changed(
+        call("""
+        import random
+        def unlearn(model, retain_loader, forget_dataset):
+            drawn = random.sample(retain_loader.dataset, 20) + random.sample(forget_dataset, 5)
+            step(model, torch.utils.data.DataLoader(drawn, batch_size=5, shuffle=True))
+    """)
+    )
+
+
+def test_a_namespace_is_what_code_that_asks_takes_for_settings(call, tmp_path, monkeypatch):
+    package = tmp_path / "site" / "omegaconf.py"
+    package.parent.mkdir()
+    package.write_text("import collections.abc\nclass DictConfig(collections.abc.MutableMapping): ...\n")
+    monkeypatch.syspath_prepend(package.parent)
+    text = """
+        from argparse import Namespace
+        from omegaconf import DictConfig
+        def unlearn(model, retain_loader, cfg, args):
+            assert isinstance(cfg, DictConfig) and isinstance(cfg.optimizer, DictConfig)
+            assert isinstance(args, Namespace) and args.lr == 0.1 and "lr" in args
+            step(model, retain_loader, cfg.optimizer.lr)
+    """
+    try:
+        assert changed(call(text, {"arguments": {"cfg": {"optimizer": {"lr": 0.5}}}}))
+    finally:
+        sys.modules.pop("omegaconf", None)
 
 
 def test_args_without_a_word_holds_recipe_and_further_hyperparameters(call):
@@ -410,3 +457,37 @@ def test_without_definitions_an_import_fails_as_in_python_and_says_what_would_do
 def test_a_file_that_a_repository_does_not_publish_is_named(broken):
     with pytest.raises(MethodError, match=r"There is no file for package\.secret in .*set load: definitions"):
         broken("unlearn", "from .secret import unlearn\n", ["net.py"], load="all")
+
+
+PARTLY = """
+    import torch
+    from torch.utils.data import random_split
+    GENERATOR = torch.Generator().manual_seed(3)
+    train_loader = make_loader()
+    settings = make_settings()
+
+    def passes(batches, steps=len(train_loader), logger: settings.Logger = None) -> settings.Log:
+        for _ in range(steps):
+            step(MODEL, batches)
+
+    def unlearn(model, retain_loader):
+        global MODEL
+        MODEL = model
+        half, _ = random_split(retain_loader.dataset, [0.5, 0.5], generator=GENERATOR)
+        passes(torch.utils.data.DataLoader(half, 8), steps=1)
+
+    def needs_it(model, retain_loader):
+        passes(retain_loader)
+"""
+
+
+def test_defaults_and_annotations_that_need_what_is_left_out_matter_only_where_they_are_used(call):
+    assert changed(call(PARTLY, {"load": "definitions"}))
+    with pytest.raises(MethodError, match=r"a default, len\(train_loader\), needs what load: definitions leaves out"):
+        call(PARTLY, {"load": "definitions"}, function="needs_it")
+
+
+def test_what_is_told_missing_of_a_namespace_is_names_alone(call):
+    text = "def unlearn(model, args):\n    first = args[0] if args.lr > 9 else args.width\n"
+    with pytest.raises(MethodError, match=r"has not: width \("):
+        call(text, {"arguments": {"args": {"lr": 1}}})
