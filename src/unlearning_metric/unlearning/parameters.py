@@ -17,7 +17,7 @@ from unlearning_metric.unlearning.offer import Offer
 from unlearning_metric.user_code.contract import ARGUMENTS, REQUIRED, MethodError, converted, unfillable, unknown_option
 from unlearning_metric.user_code.interface import CALLABLE, NAMES, Interface
 from unlearning_metric.user_code.loading import Source
-from unlearning_metric.user_code.namespaces import Namespace, read_of
+from unlearning_metric.user_code.namespaces import Namespace, names_read, read_of
 from unlearning_metric.user_code.spellings import LEFT_ALONE, SPELLINGS, meaning
 
 _KINDS = inspect.Parameter
@@ -69,6 +69,26 @@ class Parameters:
         if missing:
             raise MethodError(unfillable(list(dict.fromkeys(missing)), self.title, self.where))
         return [self._arguments(named, open_ended) for named, open_ended in signatures]
+
+    def globals(self) -> dict[str, Any]:
+        """What names of the file get that it sets outside the function, by running something.
+
+        Raises
+        ------
+        MethodError
+            For a name that nothing in the file reads.
+        """
+        given: dict[str, Any] = {}
+        read = names_read(self.source.file) if self.source is not None else ()
+        for name, spec in self.interface.globals.items():
+            where = f"{self.where}.globals.{name}"
+            if name not in read:
+                close = difflib.get_close_matches(name, read, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise MethodError(f"{where}: nothing in the file reads a name {name}.{hint}")
+            given[name] = self._value(spec, where, name)
+            self.bound[f"{name} (of the file)"] = _written(spec)
+        return given
 
     def _refuse_unknown(self, signatures: list[tuple[dict[str, inspect.Parameter], bool]]) -> None:
         named = {name: parameter for one, _ in signatures for name, parameter in one.items()}

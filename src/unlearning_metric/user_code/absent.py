@@ -25,7 +25,10 @@ _told: set[str] = set()
 
 
 class Showing:
-    """Stands for anything of a package that only shows: a call gives its first argument if that can be walked."""
+    """Stands for anything that only shows or measures; a progress bar gives what it walks over.
+
+    What it gives can be taken for a pair, a number or a text: it is no better than anything.
+    """
 
     def __init__(self, name: str) -> None:
         self.__name__ = name
@@ -56,6 +59,21 @@ class Showing:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
+
+    def __format__(self, form: str) -> str:
+        return ""
+
+    def __float__(self) -> float:
+        return 0.0
+
+    def _no(self, other: Any) -> bool:
+        return False
+
+    def _itself(self, *_: Any) -> Showing:
+        return self
+
+    __lt__ = __le__ = __gt__ = __ge__ = _no
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __round__ = _itself
 
 
 class _Walked(Showing):

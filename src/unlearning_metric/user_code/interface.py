@@ -36,6 +36,7 @@ class Interface:
     kind : name of a class in place of a function
     run : methods of the class that are called one after another
     arguments : parameter -> what it gets, see the module
+    globals : name that its file reads and sets outside the function -> what it gets, as in ``arguments``
     returns : how what it returns is read; None for what can be told by itself
     load : ``all``, or ``definitions`` for a file whose other statements are left out; None for what its suffix says
     cuda : ``pretend`` where CUDA asked for by name means the CPU
@@ -47,6 +48,7 @@ class Interface:
     kind: str | None = None
     run: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    globals: Mapping[str, Any] = field(default_factory=dict)
     returns: str | None = None
     load: str | None = None
     cuda: str | None = None
@@ -73,6 +75,11 @@ class Interface:
         told["class"], told["run"] = told.pop("kind"), list(self.run)
         told["without"] = list(self.without)
         return {name: value for name, value in told.items() if value not in (None, [], {})}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All that is written as an argument is."""
+        return {"arguments": self.arguments, "globals": self.globals}
 
     @property
     def only_definitions(self) -> bool | None:
@@ -107,15 +114,15 @@ def calls_in(value: Any) -> Iterator[str]:
             yield from calls_in(part)
 
 
-def own_modules_called(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """Dotted names of modules of the user's that ``call`` names."""
-    calls = (call for call in calls_in(arguments) if not call.startswith(CALLABLE) and "." in call)
+def own_modules_called(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Dotted names of modules of the user's that ``call`` and ``import`` name; ``values`` as `Interface.values`."""
+    calls = (call for call in calls_in(values) if not call.startswith(CALLABLE) and "." in call)
     return tuple(sorted({call.rpartition(".")[0] for call in calls}))
 
 
-def sources_asked(arguments: Mapping[str, Any]) -> frozenset[str]:
-    """Arguments of the harness that ``arguments`` names."""
-    return frozenset(SPELLINGS.get(name, name) for name in names_in(arguments) if name in NAMES)
+def sources_asked(values: Mapping[str, Any]) -> frozenset[str]:
+    """Arguments of the harness that an entry names; ``values`` as `Interface.values`."""
+    return frozenset(SPELLINGS.get(name, name) for name in names_in(values) if name in NAMES)
 
 
 def argument_problems(arguments: Any, where: str) -> list[str]:
@@ -131,10 +138,5 @@ def argument_problems(arguments: Any, where: str) -> list[str]:
                 problems.append(
                     f"{where}.{name}: {text!r} is no argument. Did you mean {close[0]!r}? For the text itself write "
                     f"{{literal: {text}}}."
-                )
-            elif text.startswith(CALLABLE):
-                problems.append(
-                    f"{where}.{name}: {text!r} is only a text here. For what lies there write {{import: {text}}}, to "
-                    f"call it {{call: {text}}}, for the text {{literal: {text}}}."
                 )
     return problems

@@ -69,6 +69,15 @@ class Namespace(dict, argparse.Namespace):
         return dict, (dict(self),)
 
 
+def names_read(file: Path) -> set[str]:
+    """Names that a file reads anywhere."""
+    try:
+        nodes = ast.walk(ast.parse(source_bytes(file)))
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
 def read_of(name: str, files: Iterable[Path]) -> set[str]:
     """Names that files read of a variable as attributes or keys: ``args.lr``, ``args["lr"]``."""
     found: set[str] = set()

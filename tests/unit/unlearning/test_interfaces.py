@@ -153,6 +153,8 @@ def test_a_class_or_function_goes_as_it_is(call):
     outcome = call(text, {"arguments": {**given, "change": {"import": "times"}}})
     assert changed(outcome)
     assert outcome[1]["optimizer_cls"] == "{import: 'torch.optim.Adam'}"
+    with pytest.raises(MethodError, match=r"'str' object is not callable.*{import: torch.optim.SGD}"):
+        call(text.replace("is torch.optim.Adam", ""), {"arguments": {**given, "change": "torch.abs"}})
     with pytest.raises(MethodError, match=r"arguments\.change.*has no twice"):
         call(text, {"arguments": {**given, "change": {"import": "twice"}}})
 
@@ -459,6 +461,20 @@ def test_a_file_that_a_repository_does_not_publish_is_named(broken):
         broken("unlearn", "from .secret import unlearn\n", ["net.py"], load="all")
 
 
+def test_a_parser_that_runs_when_a_file_is_imported_reads_no_arguments_of_the_job(call, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["job.py", "--shard", "3"])
+    assert changed(call("""
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float, default=0.5)
+        options = parser.parse_args()
+
+        def unlearn(model, retain_loader):
+            step(model, retain_loader, options.lr)
+    """))
+    assert sys.argv == ["job.py", "--shard", "3"]
+
+
 PARTLY = """
     import torch
     from torch.utils.data import random_split
@@ -491,3 +507,53 @@ def test_what_is_told_missing_of_a_namespace_is_names_alone(call):
     text = "def unlearn(model, args):\n    first = args[0] if args.lr > 9 else args.width\n"
     with pytest.raises(MethodError, match=r"has not: width \("):
         call(text, {"arguments": {"args": {"lr": 1}}})
+
+
+GLOBALS = """
+    import torch
+    device = torch.device("cuda:7")
+    optimizer = make_optimizer(net)
+    options = parse_options()
+
+    def train(batches):
+        for images, labels in batches:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(images.to(device)), labels).backward()
+            optimizer.step()
+
+    def unlearn(retain_loader):
+        for _ in range(options.epochs):
+            train(retain_loader)
+"""
+
+
+def test_names_that_a_file_sets_outside_the_function_get_what_the_entry_says(call):
+    given = {"model": "model", "device": "device", "optimizer": "optimizer", "options": {"epochs": 1}}
+    outcome = call(GLOBALS, {"load": "definitions", "globals": given})
+    assert changed(outcome)
+    assert outcome[1]["options (of the file)"] == "{epochs: 1}"
+
+
+def test_a_name_that_is_left_out_is_told_with_what_to_do(call):
+    given = {"options": {"epochs": 1}, "model": "model"}
+    with pytest.raises(MethodError, match=r"name 'optimizer' is not defined.*globals: {optimizer: \.\.\.}"):
+        call(GLOBALS, {"load": "definitions", "globals": given})
+    with pytest.raises(MethodError, match=r"globals\.optimiser: nothing in the file reads.*Did you mean 'optimizer'"):
+        call(GLOBALS, {"load": "definitions", "globals": {**given, "optimiser": "optimizer"}})
+
+
+def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
+    text = """
+        logger = make_logger()
+        def accuracy(model): raise OSError("no test set here")
+        def unlearn(model, retain_loader):
+            best = 0.0
+            loss, right = accuracy(model)
+            if right > best:
+                raise ValueError(f"{100 * right:.2f}")
+            logger.append("train", right=round(right, 2), text=f"{loss:.3f}")
+            step(model, retain_loader)
+    """
+    assert changed(call(text, {"load": "definitions", "without": ["accuracy", "logger"]}))
+    with pytest.raises(MethodError, match=r"without: loger is no function of the file"):
+        call(text, {"load": "definitions", "without": ["accuracy", "loger"]})
