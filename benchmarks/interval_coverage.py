@@ -20,14 +20,8 @@ import numpy as np
 
 from unlearning_metric.metrics.ceiling import split_correction
 from unlearning_metric.metrics.challenge import DELTA, Sorted, challenge, halves_points, subset_points, subsets_points
-from unlearning_metric.metrics.intervals import (
-    deletions,
-    difference_interval,
-    freedom,
-    relative_interval,
-    replicates,
-    score_interval,
-)
+from unlearning_metric.metrics.intervals import difference_interval, relative_interval, score_interval
+from unlearning_metric.metrics.replicates import deletions, freedom, replicates
 
 #: Law of a standardised confidence -> how it is drawn, and the retrained models' sd in units of 1 to 3.
 LAWS = {

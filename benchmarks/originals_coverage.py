@@ -28,13 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
-from unlearning_metric.metrics.intervals import (
-    another_original_interval,
-    freedom,
-    mean_replicates,
-    replicates,
-    score_interval,
-)
+from unlearning_metric.metrics.intervals import another_original_interval, score_interval
+from unlearning_metric.metrics.replicates import freedom, mean_replicates, replicates
 
 EXAMPLES, CORRELATION = 70, 0.05
 # Shift and spread of the copies in units of the retrained sd.
