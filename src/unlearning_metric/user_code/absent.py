@@ -25,7 +25,10 @@ _told: set[str] = set()
 
 
 class Showing:
-    """Stands for anything of a package that only shows: a call gives its first argument if that can be walked."""
+    """Stands for anything that only shows or measures; a progress bar gives what it walks over.
+
+    What it gives can be taken for a pair, a number or a text: it is no better than anything.
+    """
 
     def __init__(self, name: str) -> None:
         self.__name__ = name
@@ -56,6 +59,21 @@ class Showing:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
+
+    def __format__(self, form: str) -> str:
+        return ""
+
+    def __float__(self) -> float:
+        return 0.0
+
+    def _no(self, other: Any) -> bool:
+        return False
+
+    def _itself(self, *_: Any) -> Showing:
+        return self
+
+    __lt__ = __le__ = __gt__ = __ge__ = _no
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __round__ = _itself
 
 
 class _Walked(Showing):
@@ -140,9 +158,9 @@ def absent_module(name: str) -> Any:
     return Showing(name) if shows else Missing(name)
 
 
-def names_there(error: ImportError, module: str, level: int, package: str, names: Sequence[str]) -> Any:
+def names_there(error: ImportError | SyntaxError, module: str, level: int, package: str, names: Sequence[str]) -> Any:
     """What an import statement binds, with what stands for the names that are not there: files that a repository does
-    not publish, and what a package had in another version.
+    not publish or that do not parse, and what a package had in another version.
 
     Parameters
     ----------
@@ -160,7 +178,7 @@ def names_there(error: ImportError, module: str, level: int, package: str, names
         The given one, where what that module imports itself is missing.
     """
     full = importlib.util.resolve_name("." * level + module, package) if level else module
-    if f"{error.name}.".partition(".")[0] != full.partition(".")[0]:
+    if isinstance(error, ImportError) and f"{error.name}.".partition(".")[0] != full.partition(".")[0]:
         raise error
     found = []
     for name in names:
@@ -168,7 +186,7 @@ def names_there(error: ImportError, module: str, level: int, package: str, names
             # A module first, as the statement itself would: `from package import module`.
             holder = importlib.import_module(full)
             found.append(getattr(holder, name) if hasattr(holder, name) else importlib.import_module(f"{full}.{name}"))
-        except ImportError:
+        except (ImportError, SyntaxError):
             LOGGER.info("%s of %s is imported and not there: what uses it will fail", name, module or "its package")
             found.append(Missing(f"{full}.{name}", str(error)))
     return found[0] if len(found) == 1 else found
@@ -234,11 +252,12 @@ def where_there(node: ast.ImportFrom) -> ast.stmt:
     if any(one.name == "*" for one in node.names):
         return node
     given = [
-        ast.Name("error", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
+        ast.Name("__import_error__", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
         ast.Name("__package__", ast.Load()), ast.Tuple([ast.Constant(one.name) for one in node.names], ast.Load()),
     ]  # fmt: skip
     bound = [ast.Name(one.asname or one.name, ast.Store()) for one in node.names]
     target = bound[0] if len(bound) == 1 else ast.Tuple(bound, ast.Store())
     otherwise = ast.Assign([target], ast.Call(ast.Name(THERE, ast.Load()), given, []))
-    handler = ast.ExceptHandler(ast.Name("ImportError", ast.Load()), "error", [otherwise])
+    caught = ast.Tuple([ast.Name(kind, ast.Load()) for kind in ("ImportError", "SyntaxError")], ast.Load())
+    handler = ast.ExceptHandler(caught, "__import_error__", [otherwise])
     return ast.fix_missing_locations(ast.copy_location(ast.Try([node], [handler], [], []), node))

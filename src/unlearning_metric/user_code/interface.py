@@ -139,9 +139,4 @@ def argument_problems(arguments: Any, where: str) -> list[str]:
                     f"{where}.{name}: {text!r} is no argument. Did you mean {close[0]!r}? For the text itself write "
                     f"{{literal: {text}}}."
                 )
-            elif text.startswith(CALLABLE):
-                problems.append(
-                    f"{where}.{name}: {text!r} is only a text here. For what lies there write {{import: {text}}}, to "
-                    f"call it {{call: {text}}}, for the text {{literal: {text}}}."
-                )
     return problems

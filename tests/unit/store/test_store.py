@@ -219,7 +219,7 @@ def test_two_writers_of_a_file_each_put_a_whole_one_in_its_place(tmp_path):
 
 def test_a_file_that_was_not_written_here_is_refused(tmp_path):
     np.savez(tmp_path / "foreign.npz", x=np.arange(3))
-    with pytest.raises(StoreError, match="not written by this workflow"):
+    with pytest.raises(StoreError, match="not written by"):
         store.read_npz(tmp_path / "foreign.npz")
 
 
@@ -427,11 +427,11 @@ def test_a_file_that_unpacks_to_fill_memory_is_verified_without_unpacking_and_ne
 
 
 def test_a_long_text_that_stands_in_many_rows_is_held_once(tmp_path):
-    texts = pa.array(["x" * 100_000] * 50_000)
+    texts = pa.array(["x" * 20_000] * 10_000)
     store.write_parquet(tmp_path / "a.parquet", {"rule": texts}, HEADER)
     column = store.open_parquet(tmp_path / "a.parquet")[0]("rule")
     assert column.nbytes < 1_000_000
-    assert column[49_999].as_py() == "x" * 100_000
+    assert column[9_999].as_py() == "x" * 20_000
 
 
 @KINDS
