@@ -138,9 +138,7 @@ def score_warnings(challenge_section: Mapping[str, Any], given: Ensembles) -> li
     if no_final := _no_final_score(retrained, unlearned):
         found.append(no_final)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
-        of_halves = (
-            "" if correction is None else "; a ceiling from half-splits may be off by a tenth where tails are heavy"
-        )
+        of_halves = "" if correction is None else "; a ceiling from half-splits may be off by some 6 % even so"
         found.append(
             f"the retrained models' confidences spread little (median sd "
             f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "

@@ -184,6 +184,8 @@ def test_a_bank_of_the_opened_folder_is_the_bank_it_was_opened_from(mine, digits
     assert payload(tmp_path / "again.zip") == payload(digits)
     assert payload(tmp_path / "twice.zip") == payload(digits)
     again, first = (record(path) for path in (tmp_path / "again.zip", digits))
+    # Other versions of numpy round its last digit in another way.
+    assert again["ceiling"].pop("interval") == pytest.approx(first["ceiling"].pop("interval"), rel=1e-12)
     assert again["ceiling"] == first["ceiling"]
     assert again["files"] == first["files"]
 
