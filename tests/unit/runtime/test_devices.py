@@ -44,6 +44,12 @@ def test_what_the_snakefile_imports_does_not_import_torch(module):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("module", ["jobs.score", "leaderboard.board"])
+def test_a_job_that_scores_is_not_kept_waiting_by_imports_it_can_do_without(module):
+    code = f"import sys, unlearning_metric.{module}; sys.exit(not {{'torch', 'scipy.stats'}}.isdisjoint(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_asking_for_a_gpu_where_there_is_none_says_so(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(devices.DeviceError, match="no NVIDIA GPU"):
