@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unlearning_metric.config import Config, unknown_method_message
 from unlearning_metric.plan.methods import MethodEntry
-from unlearning_metric.store.shards import original_folder, original_number, shard_names
+from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
 
 
 class Groups:
@@ -21,21 +21,17 @@ class Groups:
     ----------
     config : the checked configuration
     methods : method name -> entry, sorted by name: files of the folder, and entries that name a file
+    shards : of the retrained models, and of each method's copies
     """
 
     config: Config
     methods: dict[str, MethodEntry]
+    shards: list[str]
 
     @property
     def shard_size(self) -> int:
-        """Models that a job handles."""
-        assert self.config.shard_size is not None, "a plan's configuration has a number (shards.with_shard_size)"
-        return self.config.shard_size
-
-    @cached_property
-    def shards(self) -> list[str]:
-        """Shards of the retrained models, and of each method's copies."""
-        return shard_names(self.config.copies, self.shard_size)
+        """Models that a job handles, at most."""
+        return max(len(shard_models(shard)) for shard in self.shards)
 
     @cached_property
     def original_shards(self) -> list[str]:
