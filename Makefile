@@ -1,5 +1,5 @@
 # make run     set up everything, run the default experiment to the end
-# make test    set up everything, pass the linters and the tests
+# make test    set up everything, pass the linters and the tests (make lint, make pytest: the one or the other)
 # make test-faults    kill, damage and fill up small runs: minutes
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
@@ -18,7 +18,8 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install clean
+.PHONY: run test pytest test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install
+.PHONY: cluster-tools browser-tools clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -44,13 +45,15 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 	@touch .venv/installed $@
 
 # Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
-test-browser: .venv/installed-test
+test-browser: browser-tools
+	$(BIN)/python -m pytest -rs tests/browser
+
+browser-tools: .venv/installed-test
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	    echo "make test-browser: no Chromium, and it cannot be installed here: the tests will be skipped"
 	@[ -e .venv/axe/package/axe.min.js ] || { mkdir -p .venv/axe && cd .venv/axe && npm pack --silent axe-core@4 >/dev/null && \
 	    tar -xzf axe-core-*.tgz package/axe.min.js; } || echo "make test-browser: no axe-core, and npm cannot fetch it here"
-	$(BIN)/python -m pytest -rs tests/browser
 
 test-package: .venv/installed-test
 	$(BIN)/python -m pytest -rs tests/package
@@ -71,7 +74,9 @@ lint: .venv/installed-test
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-test: lint
+test: lint pytest
+
+pytest: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 30
 
 test-faults: .venv/installed-test
@@ -79,12 +84,14 @@ test-faults: .venv/installed-test
 
 # SLURM and munge are installed where that is allowed; without them the tests are skipped, and say so. The tests start a
 # cluster of their own in a temporary folder, and end it.
-test-cluster: .venv/installed-test
+test-cluster: cluster-tools
+	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
+
+cluster-tools: .venv/installed-test
 	@{ PATH="$$PATH:/usr/sbin"; command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && \
 	    command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; } || \
 	    echo "make test-cluster: no SLURM, and it cannot be installed here: the tests will be skipped"
-	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
 
 # Hold results/ against the configuration: what is stale, damaged, unreadable, missing or foreign.
 doctor: install

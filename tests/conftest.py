@@ -69,24 +69,30 @@ def read_jobs(text: str) -> list[Job]:
 
 
 @cache
-def server() -> subprocess.Popen[str]:
-    """The process that starts Snakemake for the tests of this process; it ends with it."""
-    return subprocess.Popen(
+def server() -> tuple[subprocess.Popen[str], Path]:
+    """What starts Snakemake for the tests of this process and ends with it, and what is Python to its jobs."""
+    process = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("snakemake_server.py")],
         env={name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    return process, Path(process.stdout.readline().strip())
+
+
+#: Runs a script as Python does, and lets what it starts as Python be another program.
+SCRIPT = "import runpy, sys; sys.executable, *sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 def run_in_server(args: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a folder, as `subprocess.run` would."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
         request = {"arguments": [str(arg) for arg in args], "folder": str(folder), "environment": environment}
-        server().stdin.write(json.dumps({**request, "output": output.name}) + "\n")
-        server().stdin.flush()
-        status = int(server().stdout.readline())
+        process, _ = server()
+        process.stdin.write(json.dumps({**request, "output": output.name}) + "\n")
+        process.stdin.flush()
+        status = int(process.stdout.readline())
         return subprocess.CompletedProcess(args, status, output.read())
 
 
@@ -146,6 +152,15 @@ class Workflow:
             timeout=600,
         )
 
+    @property
+    def programs(self) -> Path:
+        """Folder of a ``python`` and a ``snakemake`` whose jobs load PyTorch no more often than those of `run`."""
+        return server()[1].parent
+
+    def script(self, *command: str) -> list[str]:
+        """Command of a script that starts Snakemake by itself, as one of these programs."""
+        return [sys.executable, "-c", SCRIPT, str(server()[1]), *command]
+
     def jobs(self, *args: str, **options: object) -> list[Job]:
         """Jobs of a dry run, which must succeed."""
         answer = self.run("-n", *args, **options)
@@ -195,6 +210,8 @@ def finished(session_workflow):
     answer = session_workflow.run("--cores", "2")
     assert answer.returncode == 0, answer.stdout
     session_workflow.first_output = answer.stdout
+    files = [path for path in session_workflow.path("results").rglob("*") if path.is_file()]
+    session_workflow.first_size = sum(path.stat().st_size for path in files)
     return session_workflow
 
 

@@ -21,6 +21,12 @@ LIBRARIES = (
     "pyarrow.parquet",
     "safetensors.torch",
     "pydantic",
+    "yaml",
+    "numba",
+    "jinja2",
+    "matplotlib.pyplot",
+    "seaborn",
+    "fontTools.subset",
 )
 
 

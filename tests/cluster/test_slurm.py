@@ -28,6 +28,7 @@ ARGUMENTS = {
     ),
 }  # fmt: skip
 
+BOARD = "results/leaderboard.md"
 # What the runs that are disturbed make on the cluster; the rest of the way to the score they then go on this host.
 MODELS = "results/models/unlearn/held/0000-0007.safetensors"
 
@@ -94,8 +95,8 @@ def whole_runs(cluster, new_workflow, tmp_path_factory):
     copies = {}
     for profile in ARGUMENTS:
         copies[profile] = new_workflow(tmp_path_factory.mktemp(profile) / "w").only("finetune")
-        copies[profile].configure()
-    runs = {profile: start(copy, cluster, profile) for profile, copy in copies.items()}
+        copies[profile].configure(shard_size=8)
+    runs = {profile: start(copy, cluster, profile, BOARD) for profile, copy in copies.items()}
     return {profile: (copies[profile], *ended(copies[profile], running)) for profile, running in runs.items()}
 
 
@@ -105,17 +106,17 @@ def test_scores_are_those_of_a_local_run(whole_runs, finished, profile):
 
     assert status == 0, output
     assert scores(copy) == {"score_finetune.json": scores(finished)["score_finetune.json"]}
-    # Data, split, original, 2 x (retrained, unlearned, both their outputs), the original's, score, report.
-    assert output.count("Submitted job ") + output.count("has been submitted with SLURM jobid") == 14
-    assert "16 of 16 steps (100%) done" in output
+    # Data, split, original, retrained, unlearned, the outputs of all three, score; the leaderboard is made here.
+    assert output.count("Submitted job ") + output.count("has been submitted with SLURM jobid") == 9
+    assert "10 of 10 steps (100%) done" in output
 
 
 @pytest.mark.parametrize("profile", ARGUMENTS)
 def test_nothing_is_left_to_do_for_this_host_and_for_the_cluster(whole_runs, profile):
     copy, _, _ = whole_runs[profile]
 
-    assert copy.counts() == {}
-    assert copy.counts("--workflow-profile", f"profiles/{profile}") == {}
+    assert copy.counts(BOARD) == {}
+    assert copy.counts(BOARD, "--workflow-profile", f"profiles/{profile}") == {}
 
 
 # Killed -----------------------------------------------------------------------------------------------------

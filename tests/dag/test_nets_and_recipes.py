@@ -25,7 +25,8 @@ def train(model, train_loader):
     rate()
     nothing()
 """
-MODELS = {"train_full": 1, "train_retain": 2, "unlearn": 2, "dump_losses": 5, "score": 1, "report": 1}
+BOARD = "results/leaderboard.md"
+MODELS = {"train_full": 1, "train_retain": 2, "unlearn": 2, "dump_losses": 5, "score": 1, "leaderboard": 1}
 
 
 def settings(workflow):
@@ -41,9 +42,9 @@ def made(new_workflow, tmp_path_factory):
     workflow.write("helper.py", "def rate():\n    return 0.1\n")
     workflow.write("parts/more.py", "def nothing():\n    return 0\n")
     workflow.configure(model={"file": "net.py"}, training={"file": "training.py", "batch_size": 32})
-    answer = workflow.run("--cores", "2")
+    answer = workflow.run("--cores", "2", BOARD)
     assert answer.returncode == 0, answer.stdout
-    assert workflow.counts() == {}
+    assert workflow.counts(BOARD) == {}
     return workflow
 
 
@@ -63,7 +64,7 @@ def test_code_of_the_users_retrains_and_comments_do_not(made, file, old, new, re
     before = made.path(file).read_text()
     made.write(file, before.replace(old, new))
     try:
-        counts = made.counts()
+        counts = made.counts(BOARD)
     finally:
         made.write(file, before)
     assert {rule: counts.get(rule) for rule in MODELS} == (MODELS if reruns else dict.fromkeys(MODELS))
@@ -78,7 +79,7 @@ def test_files_that_move_rerun_nothing(made):
     before = made.path("config/config.yaml").read_text()
     made.configure(model={"file": "mine/net.py"}, training={"file": "mine/training.py", "batch_size": 32})
     try:
-        assert made.counts() == {}
+        assert made.counts(BOARD) == {}
     finally:
         made.write("config/config.yaml", before)
 
@@ -141,9 +142,9 @@ def test_another_original_reruns_what_starts_from_it_and_no_retraining(new_workf
     workflow = new_workflow(tmp_path / "w").only("finetune")
     checkpoint(workflow.path("mine.safetensors"))
     workflow.configure(original="mine.safetensors")
-    answer = workflow.run("--cores", "2")
+    answer = workflow.run("--cores", "2", BOARD)
     assert answer.returncode == 0, answer.stdout
-    assert workflow.counts() == {}
+    assert workflow.counts(BOARD) == {}
 
     checkpoint(workflow.path("mine.safetensors"), seed=1)
     counts = workflow.counts()
@@ -153,7 +154,7 @@ def test_another_original_reruns_what_starts_from_it_and_no_retraining(new_workf
 
     # A checkpoint of another net stops its job, and says which tensor.
     checkpoint(workflow.path("mine.safetensors"), width=16)
-    answer = workflow.run("--cores", "2")
+    answer = workflow.run("--cores", "2", BOARD)
     assert answer.returncode != 0
     assert (
         "tensor 0.weight of mine.safetensors is [16, 1, 4, 4], that of model digits_cnn [8, 1, 4, 4]" in answer.stdout

@@ -7,6 +7,8 @@ from unlearning_metric.training.precision import _cpu_has_bf16
 
 pytestmark = pytest.mark.slow
 
+BOARD = "results/leaderboard.md"
+
 
 @pytest.fixture(scope="module")
 def ran(new_workflow, tmp_path_factory):
@@ -19,7 +21,7 @@ def ran(new_workflow, tmp_path_factory):
             "class_weights": True, "precision": precision, "schedule": "cosine_by_epoch",
         }
     )  # fmt: skip
-    answer = workflow.run("--cores", "2")
+    answer = workflow.run("--cores", "2", BOARD)
     assert answer.returncode == 0, answer.stdout
     return workflow, precision
 
@@ -64,7 +66,7 @@ def test_a_score_says_it_too_and_keeps_threads_and_versions_out_of_its_canonical
 
 def test_running_again_makes_nothing(ran):
     workflow, _ = ran
-    assert workflow.counts() == {}
+    assert workflow.counts(BOARD) == {}
 
 
 def test_a_net_that_cannot_be_stacked_says_so_and_what_to_set(workflow):

@@ -34,7 +34,7 @@ def masked(text: str) -> str:
 
 def run(workflow, command: str) -> tuple[int, str]:
     surroundings = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
-    surroundings["PATH"] = f"{Path(sys.executable).parent}:{surroundings['PATH']}"
+    surroundings["PATH"] = f"{workflow.programs}:{Path(sys.executable).parent}:{surroundings['PATH']}"
     answer = subprocess.run(
         ["bash", "-e", "-c", command], cwd=workflow.folder, env={**surroundings, "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
@@ -46,7 +46,7 @@ def run(workflow, command: str) -> tuple[int, str]:
 def test_the_guide_works_from_its_first_command_to_its_last(workflow):
     workflow.only("identity").configure(methods={}, shard_size=8)
     workflow.write("../elsewhere/submission.py", SUBMISSION)
-    workflow.write(".venv/bin/activate", f'PATH="{Path(sys.executable).parent}:$PATH"\n')
+    workflow.write(".venv/bin/activate", f'PATH="{workflow.programs}:$PATH"\n')
     output, commands = "", 0
     for kind, text in BLOCK.findall(GUIDE.read_text(encoding="utf-8")):
         if kind == "python":

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.slow
 
 MODELS = {"train_full": 1, "train_retain": 2, "unlearn": 2, "dump_losses": 5}
 SCORES = {"score": 1, "leaderboard": 1, "report": 1, "all": 1}
+BOARD = "results/leaderboard.md"
 HARDEST = {"strategy": "hardest", "count": 40, "difficulty_models": 4}
 
 
@@ -19,7 +20,7 @@ def hard(tmp_path_factory, new_workflow):
     """A whole run that forgets the hardest examples."""
     copy = new_workflow(tmp_path_factory.mktemp("hard") / "workflow").only("finetune")
     copy.configure(forget=HARDEST, training={"lr": 0.1, "epochs": 6, "batch_size": 32})
-    answer = copy.run("--cores", "2")
+    answer = copy.run("--cores", "2", BOARD)
     assert answer.returncode == 0, answer.stdout
     return copy
 
@@ -54,7 +55,7 @@ def test_models_that_never_saw_them_find_them_hard(hard):
 
 
 def test_nothing_is_measured_twice(hard):
-    assert hard.counts() == {}
+    assert hard.counts(BOARD) == {}
 
 
 def test_another_size_and_the_other_end_measure_nothing_anew(editable):

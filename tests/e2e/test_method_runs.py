@@ -10,6 +10,7 @@ from unlearning_metric.store.files import read_document, read_models
 
 pytestmark = pytest.mark.slow
 
+BOARD = "results/leaderboard.md"
 #: Deterministic: what it does to a copy depends on the original alone.
 SHRINK = "import torch\n\n\ndef unlearn(model):\n    with torch.no_grad():\n        model[-1].weight.mul_(0.5)\n"
 ORACLE = "def unlearn(oracle_model):\n    return oracle_model\n"
@@ -86,7 +87,7 @@ def variants(tmp_path_factory, new_workflow):
             "theirs": {"file": "../elsewhere/submission.py", "function": "unlearning", "batches": "kaggle"},
         },
     )
-    run(copy)
+    run(copy, BOARD)
     return copy
 
 
@@ -122,7 +123,7 @@ def test_the_oracle_scores_as_retrain_does(variants):
 
 def test_oracles_that_were_deleted_stop_the_run_before_any_job(variants):
     assert not list(variants.path("results/models/unlearn").glob("*/*.safetensors"))
-    assert variants.counts() == {}
+    assert variants.counts(BOARD) == {}
     variants.write("methods/late.py", ORACLE)
     try:
         for target in ((), ("results/score_late.json",), ("results/check_late.json",)):

@@ -217,7 +217,7 @@ def test_outputs_made_elsewhere_join_the_leaderboard_with_the_score_they_had_her
     np.savez(own_run.path("theirs.npz"), confidence=forget[order].to_numpy(), examples=order, **accuracies)
     own_run.configure(methods={**own_run.small["methods"], "theirs": {"dump": "theirs.npz"}})
 
-    answer = own_run.run("--cores", "2")
+    answer = own_run.run("--cores", "2", "results/leaderboard.csv")
 
     assert answer.returncode == 0, answer.stdout
     theirs = document(own_run, "theirs")

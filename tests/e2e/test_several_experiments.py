@@ -20,7 +20,7 @@ EXPERIMENTS = {"plain": {}, "two_originals": {"originals": {"count": 2}}, "small
 
 def sweep(workflow, *options):
     return subprocess.run(
-        [sys.executable, "workflow/sweep.py", "sweep.yaml", *options],
+        workflow.script("workflow/sweep.py", "sweep.yaml", *options),
         cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
     )  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_three_experiments(workflow):
     whole = {"results": "out", "base": "config/config.yaml", "experiments": EXPERIMENTS}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
 
-    answer = sweep(workflow, "--cores", "2", "-p")
+    answer = sweep(workflow, "--cores", "2", "-p", "leaderboard")
 
     assert answer.returncode == 0, answer.stdout
     # Another number of originals leaves the retrained models as they are; another forget set does not.
@@ -63,7 +63,7 @@ def test_three_experiments(workflow):
         assert table.set_index("method")[f"{name}_relative"].to_dict() == pytest.approx(board.to_dict())
     assert "Experiments side by side: out/comparison.md" in answer.stdout
 
-    again = sweep(workflow, "--cores", "2", "-p")
+    again = sweep(workflow, "--cores", "2", "-p", "leaderboard")
     assert again.returncode == 0
     assert again.stdout.count("Nothing to be done") == 3
 
@@ -71,13 +71,13 @@ def test_three_experiments(workflow):
     whole["experiments"]["two_originals"] = {"forget": {"count": 20}, "originals": {"count": 2}}
     workflow.write("sweep.yaml", yaml.safe_dump(whole, sort_keys=False))
     before = {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()}
-    dry = sweep(workflow, "-knj1")
+    dry = sweep(workflow, "-knj1", "leaderboard")
     assert dry.returncode == 0, dry.stdout
     assert " files that other experiments gave it, data/split.npz first" in dry.stdout
     assert dry.stdout.count("Nothing to be done") == 2
     assert "Experiments side by side" not in dry.stdout
     assert {path: path.stat().st_mtime_ns for path in workflow.path("out").rglob("*") if path.is_file()} == before
-    edited = sweep(workflow, "--cores", "2", "-p")
+    edited = sweep(workflow, "--cores", "2", "-p", "leaderboard")
     assert edited.returncode == 0, edited.stdout
     assert jobs(edited.stdout, "train_retain") == [0, 0, 0]
     assert jobs(edited.stdout, "train_full") == [0, 1, 0]
@@ -127,7 +127,7 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds
     listen = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
-    command = [sys.executable, "-c", listen, sys.executable, "workflow/sweep.py", "sweep.yaml", "--cores", "1"]
+    command = [sys.executable, "-c", listen, *workflow.script("workflow/sweep.py", "sweep.yaml", "--cores", "1")]
     process = subprocess.Popen(command, cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, start_new_session=True)  # fmt: skip
     try:

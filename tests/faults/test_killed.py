@@ -53,7 +53,7 @@ def score(workflow, results="results"):
 
 def recovered(workflow):
     """Score after the README's recovery line."""
-    for arguments in (("--unlock",), ()):
+    for arguments in (("--unlock",), (f"results/score_{METHOD}.json",)):
         answer = workflow.run(*arguments)
         assert answer.returncode == 0, answer.stdout
     assert not list(workflow.path("results").rglob("*.tmp"))
@@ -184,7 +184,7 @@ def test_a_job_killed_for_memory(small):
     )
     small.write("methods/_own.py", own)
     marker.touch()
-    killed = small.run("--cores", "2")
+    killed = small.run("--cores", "2", f"results/score_{METHOD}.json")
     assert killed.returncode != 0
     assert f"method {METHOD} failed on copy " in killed.stdout
     assert "its process was killed (SIGKILL), by the system where memory is short" in killed.stdout
@@ -192,7 +192,7 @@ def test_a_job_killed_for_memory(small):
     assert list(small.path("results/models/retain").glob("*.safetensors"))
 
     marker.unlink()
-    again = small.run("--cores", "2")
+    again = small.run("--cores", "2", f"results/score_{METHOD}.json")
     assert again.returncode == 0, again.stdout
     assert "train_retain" not in again.stdout
     whole = small.run("--cores", "2", f"whole/score_{METHOD}.json", "--config", "results=whole")
@@ -209,7 +209,7 @@ def test_a_full_disk(small, undisturbed):
     if mounted.returncode:
         pytest.skip(f"no tiny file system can be mounted here: {mounted.stderr.strip()}")
     try:
-        full = small.run("--cores", "2")
+        full = small.run("--cores", "2", f"results/score_{METHOD}.json")
         assert full.returncode != 0
         assert "the disk that holds" in full.stdout
         assert "is full" in full.stdout

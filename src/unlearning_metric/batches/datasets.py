@@ -251,6 +251,11 @@ class Whole(torch.utils.data.Dataset):
         setattr(self._part, name, value)
 
 
+# `random.sample(dataset, count)` takes sequences alone, and published code keeps its data sets in lists.
+Sequence.register(ImageDataset)
+Sequence.register(Whole)
+
+
 def takes_pil(transform: Any) -> bool:
     """Whether a transform is one of torchvision's that makes a tensor from a PIL image, or a chain that has one."""
     chain = getattr(transform, "transforms", [transform])

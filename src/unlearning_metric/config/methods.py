@@ -152,6 +152,7 @@ RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
     "class": _class_problem,
     "run": _run_problem,
     "arguments": lambda value, files: None,
+    "globals": lambda value, files: None,
     "returns": _returns_problem,
     "load": _one_of(*LOADS),
     "cuda": _one_of("pretend"),
@@ -163,7 +164,12 @@ RESERVED: dict[str, Callable[[Any, Iterable[str]], str | None]] = {
 
 def _interface_problems(entry: dict[str, Any], where: str) -> list[str]:
     """What is wrong between the keys of an entry."""
-    problems = argument_problems(entry["arguments"], f"{where}.arguments") if "arguments" in entry else []
+    problems = [
+        problem
+        for key in ("arguments", "globals")
+        if key in entry
+        for problem in argument_problems(entry[key], f"{where}.{key}")
+    ]
     if "class" in entry and "function" in entry:
         problems.append(f"{where}: class and function are both given. Keep one of the two.")
     if "run" in entry and "class" not in entry:

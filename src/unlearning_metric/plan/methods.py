@@ -107,7 +107,7 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
         tune, amiss = checked_grid(signature, given.get("tune", {}), f"{where}.tune", interface.arguments)
         problems += [*wrong, *amiss, *checked_arguments(signature, interface.arguments, where)]
         arguments = frozenset(signature.defaults if signature else ()) & ARGUMENTS.keys()
-        arguments = arguments - interface.arguments.keys() | sources_asked(interface.arguments)
+        arguments = arguments - interface.arguments.keys() | sources_asked(interface.values)
         entries[name] = MethodEntry(
             name, path, **contract, options=options, interface=interface, arguments=arguments, tune=tune,
             unfilled=unfilled_parameters(signature, {*options, *tune, *interface.arguments}),

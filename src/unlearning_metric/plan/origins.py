@@ -195,7 +195,7 @@ class Origins(Groups):
     def _method_origin(self, method: str, step: str, original: int = 0, **more: Any) -> Origin:
         entry = self.method(method)
         contract = self._contract(method, at_first=step == "check")
-        modules = own_modules_called(entry.interface.arguments)
+        modules = own_modules_called(entry.interface.values)
         start = (entry.interface.root, modules) if entry.interface.root or modules else ()
         if "interface" in contract:
             # Where a folder lies changes nothing; what is in it does, and enters by the files that are imported.

@@ -292,4 +292,6 @@ def save_all(found: Findings, folder: Path | str) -> None:
                     Path(folder, f"{name}.{suffix}"),
                     lambda path, f=figure, s=suffix, m=metadata: f.savefig(path, format=s, metadata=m),
                 )
+                # What the first format found fits the second: to lay out is half of drawing.
+                figure.set_layout_engine("none")
             plt.close(figure)

@@ -27,12 +27,14 @@ from unlearning_metric.runtime.shared_files import files_of_earlier_copies
 from unlearning_metric.training.pace import Pace
 from unlearning_metric.unlearning.offer import Offer, Start
 from unlearning_metric.unlearning.parameters import Parameters
+from unlearning_metric.user_code.absent import Showing
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
 from unlearning_metric.user_code.failures import own_line
 from unlearning_metric.user_code.interface import RUN, Interface
 from unlearning_metric.user_code.kind import Kind
 from unlearning_metric.user_code.loading import Source, anew, load_function, source_of
+from unlearning_metric.user_code.namespaces import names_read
 from unlearning_metric.user_code.returned_values import described, returned_state, told_result
 
 #: The user's function that forgets.
@@ -98,6 +100,8 @@ def method_of_file(
     told = Interface.of(interface or {})
     source = source_of(path, told.root, told.only_definitions)
     with process_state(), _cuda(told):
+        # Parsers of arguments that run when a file is imported would read the job's own.
+        sys.argv = [str(source.file)]
         load = anew(source, told.kind or function, METHOD)
     return Method(name, load, options, batches, told, source)
 
@@ -194,10 +198,12 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
         # Their parsers of arguments would read the job's own.
         sys.argv = [str(method.source.file)]
     function = method.load()
-    _replace(function, method.interface.without, f"methods.{method.name}.without")
+    _replace(function, method)
     steps = _steps(function, method.interface, title)
     parameters = Parameters(offer, method.options, method.interface, method.source, method.name)
     arguments = parameters.of(function, *(_unbound(function, name) for name in steps))
+    if method.interface.globals:
+        vars(sys.modules[inspect.unwrap(function).__module__]).update(parameters.globals())
     bound.update(parameters.bound)
     seed_everything(offer.seed)
     begin = spent(device)
@@ -233,19 +239,19 @@ def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tu
     return steps
 
 
-def _replace(function: Callable[..., Any], names: Iterable[str], where: str) -> None:
-    """Have functions of a method's module do nothing."""
-    if not names:
+def _replace(function: Callable[..., Any], method: Method) -> None:
+    """Have what a method's entry does without, functions and objects of its module, do nothing."""
+    if not method.interface.without:
         return
     module = vars(sys.modules[function.__module__])
-    for name in names:
-        if not callable(module.get(name)):
-            raise MethodError(f"{where}: {name} is no function of the file, and none that it imports.")
-        module[name] = _nothing
-
-
-def _nothing(*given: Any, **named: Any) -> None:
-    """Does nothing."""
+    read = names_read(method.source.file) if method.source is not None else ()
+    for name in method.interface.without:
+        if name not in module and name not in read:
+            raise MethodError(
+                f"methods.{method.name}.without: {name} is no function of the file, none that it imports, and no name "
+                "that it reads."
+            )
+        module[name] = Showing(name)
 
 
 def _unbound(kind: Any, name: str) -> Callable[..., Any]:
@@ -260,10 +266,12 @@ def _advice(error: BaseException) -> str:
     """What else to say of an exception of a method's."""
     if asks_for_cuda(error):
         return " It asks for CUDA, which this computer has not: cuda: pretend in its entry makes that mean the CPU."
+    if type(error) is TypeError and "'str' object is not callable" in str(error):
+        return " If it asks for a class or a function, give it by {import: torch.optim.SGD}; a name alone is a text."
     if type(error) is NameError:
         return (
-            " If its file assigns that name by running something, load: definitions leaves it out: make it a parameter,"
-            " or load: all."
+            " If its file assigns that name by running something, load: definitions leaves it out: say in its entry "
+            f"what it gets, globals: {{{error.name or 'name'}: ...}}, or load: all."
         )
     return ""
 

@@ -17,8 +17,8 @@ from unlearning_metric.unlearning.offer import Offer
 from unlearning_metric.user_code.contract import ARGUMENTS, REQUIRED, MethodError, converted, unfillable, unknown_option
 from unlearning_metric.user_code.interface import CALLABLE, NAMES, Interface
 from unlearning_metric.user_code.loading import Source
-from unlearning_metric.user_code.namespaces import Namespace, read_of
-from unlearning_metric.user_code.spellings import LEFT_ALONE, SPELLINGS
+from unlearning_metric.user_code.namespaces import Namespace, names_read, read_of
+from unlearning_metric.user_code.spellings import LEFT_ALONE, SPELLINGS, meaning
 
 _KINDS = inspect.Parameter
 
@@ -70,6 +70,26 @@ class Parameters:
             raise MethodError(unfillable(list(dict.fromkeys(missing)), self.title, self.where))
         return [self._arguments(named, open_ended) for named, open_ended in signatures]
 
+    def globals(self) -> dict[str, Any]:
+        """What names of the file get that it sets outside the function, by running something.
+
+        Raises
+        ------
+        MethodError
+            For a name that nothing in the file reads.
+        """
+        given: dict[str, Any] = {}
+        read = names_read(self.source.file) if self.source is not None else ()
+        for name, spec in self.interface.globals.items():
+            where = f"{self.where}.globals.{name}"
+            if name not in read:
+                close = difflib.get_close_matches(name, read, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise MethodError(f"{where}: nothing in the file reads a name {name}.{hint}")
+            given[name] = self._value(spec, where, name)
+            self.bound[f"{name} (of the file)"] = _written(spec)
+        return given
+
     def _refuse_unknown(self, signatures: list[tuple[dict[str, inspect.Parameter], bool]]) -> None:
         named = {name: parameter for one, _ in signatures for name, parameter in one.items()}
         open_ended = any(given for _, given in signatures)
@@ -94,24 +114,25 @@ class Parameters:
             return "arguments"
         if name in self.options:
             return "options"
-        source = name if name in ARGUMENTS else SPELLINGS.get(name)
+        source = meaning(name, ARGUMENTS)
         if parameter.default is _KINDS.empty:
             return source
         # What the user wrote is left alone, but for models, loaders, seed and device of the table.
-        return source if name in ARGUMENTS and name not in LEFT_ALONE and source not in self._unavailable else None
+        filled = (name in ARGUMENTS and name not in LEFT_ALONE) or source == "device"
+        return source if filled and source not in self._unavailable else None
 
     def _arguments(self, named: Mapping[str, inspect.Parameter], open_ended: bool) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for name, parameter in named.items():
-            meaning = self._meaning(name, parameter)
-            if meaning == "arguments":
+            filler = self._meaning(name, parameter)
+            if filler == "arguments":
                 given[name] = self._argument(name)
-            elif meaning == "options":
+            elif filler == "options":
                 given[name] = self._option(name, parameter.default)
-            elif meaning is not None:
-                given[name] = self._source(meaning)
-                told = {"args": _shown(given[name]), "net": "model"} if meaning in ("args", "net") else {}
-                self.bound[name] = told.get(meaning, meaning)
+            elif filler is not None:
+                given[name] = self._source(filler)
+                told = {"args": _shown(given[name]), "net": "model"} if filler in ("args", "net") else {}
+                self.bound[name] = told.get(filler, filler)
             else:
                 self.bound[name] = f"{_shown(parameter.default)} (its default)"
         if open_ended:
@@ -168,6 +189,8 @@ class Parameters:
         if isinstance(spec, Mapping):
             if spec.keys() == {"literal"}:
                 return copy.deepcopy(spec["literal"])
+            if spec.keys() == {"import"}:
+                return self._callable(str(spec["import"]), where)
             if "call" in spec:
                 return self._call(spec, where, parameter)
             values = {key: self._value(part, f"{where}.{key}", parameter) for key, part in spec.items()}

@@ -18,6 +18,7 @@ from typing import Any
 
 from unlearning_metric.keys.origin import PACKAGE_ROOT, file_fingerprint
 from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.workflow_files import COPY
 from unlearning_metric.progress import job_log
 from unlearning_metric.store.files import StoreError, write_json
 from unlearning_metric.upkeep.current import made_from
@@ -79,7 +80,9 @@ def other_code(checkout: Path | str) -> list[str]:
 
 
 def _modules(package: Path) -> dict[str, Path]:
-    return {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    """Path within a package -> file; without the copy of the workflow, which an installed package alone holds."""
+    modules = {path.relative_to(package): path for path in package.rglob("*.py")}
+    return {name.as_posix(): path for name, path in modules.items() if name.parts[0] != COPY}
 
 
 def plan_file(results: str, module: str = "") -> Path:

@@ -46,9 +46,9 @@ def _unlisted(plan: Plan, folder: Folder) -> list[str]:
         challenge = read_document(path)["challenge"]
         ranked = method in plan.scored_methods
         waiting |= ranked
+        floor, ceiling = ("none" if challenge[end] is None else f"{challenge[end]:.4f}" for end in ("floor", "ceiling"))
         shown.append(
-            f"{path}: forgetting score {challenge['forgetting_score']:.4f} "
-            f"(floor {challenge['floor']:.4f}, ceiling {challenge['ceiling']:.4f})"
+            f"{path}: forgetting score {challenge['forgetting_score']:.4f} (floor {floor}, ceiling {ceiling})"
             + ("" if ranked else f". {method} stands under skip, so the leaderboard leaves it out.")
         )
     return [*shown, "Not in the leaderboard yet: run `snakemake` to build it."] if waiting else shown

@@ -6,8 +6,9 @@ Much published code imports what only shows how far it is: progress bars, tracke
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from unlearning_metric.progress import LOGGER
@@ -18,13 +19,16 @@ SHOWING = frozenset(
     {"tqdm", "wandb", "tensorboard", "tensorboardX", "tensorboard_logger", "matplotlib", "seaborn", "IPython", "rich",
      "termcolor", "colorama", "mlflow", "neptune", "comet_ml", "google", "kaggle", "ipdb", "torchsummary", "torchinfo"}
 )  # fmt: skip
-#: What stands for `absent_module` in the user's modules.
-ABSENT = "__absent_module__"
+#: What stands for `absent_module` and for `names_there` in the user's modules.
+ABSENT, THERE = "__absent_module__", "__names_there__"
 _told: set[str] = set()
 
 
 class Showing:
-    """Stands for anything of a package that only shows: a call gives its first argument if that can be walked."""
+    """Stands for anything that only shows or measures; a progress bar gives what it walks over.
+
+    What it gives can be taken for a pair, a number or a text: it is no better than anything.
+    """
 
     def __init__(self, name: str) -> None:
         self.__name__ = name
@@ -56,6 +60,21 @@ class Showing:
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
 
+    def __format__(self, form: str) -> str:
+        return ""
+
+    def __float__(self) -> float:
+        return 0.0
+
+    def _no(self, other: Any) -> bool:
+        return False
+
+    def _itself(self, *_: Any) -> Showing:
+        return self
+
+    __lt__ = __le__ = __gt__ = __ge__ = _no
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __round__ = _itself
+
 
 class _Walked(Showing):
     """A progress bar that shows nothing."""
@@ -72,26 +91,41 @@ class _Walked(Showing):
 
 
 class Missing:
-    """Stands for a name of a package that is not installed; using it says so."""
+    """Stands for a name of a package that is not installed, or one that is not where it is imported from.
 
-    def __init__(self, name: str) -> None:
-        self.__dict__["_name"] = name
+    Using it says so.
+
+
+    Parameters
+    ----------
+    reason : what importing it said; None for a package
+    """
+
+    def __init__(self, name: str, reason: str | None = None) -> None:
+        self.__dict__.update(_name=name, _reason=reason)
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
+        if self._reason is not None:
+            raise ImportError(self._reason)
         top = self._name.partition(".")[0]
         raise ModuleNotFoundError(f"No module named {top!r}, which {self._name} needs", name=top)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return Missing(f"{self._name}.{name}")
+        return self._refuse() if self._reason is not None else Missing(f"{self._name}.{name}")
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        # A decorator leaves what it decorates as it is.
-        alone = len(given) == 1 and not named and callable(given[0])
+        # A decorator of a package leaves what it decorates as it is; what one of the user's own would do is not known.
+        alone = self._reason is None and len(given) == 1 and not named and callable(given[0])
         return given[0] if alone else self._refuse()
 
-    __getitem__ = __iter__ = __enter__ = _refuse
+    __getitem__ = __iter__ = __enter__ = __len__ = __index__ = __int__ = __float__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+    def __bool__(self) -> bool:
+        return self._reason is None or self._refuse()
 
     def __instancecheck__(self, value: Any) -> bool:
         # Nothing that exists is of an absent package, but a namespace of an entry stands for its settings.
@@ -106,6 +140,13 @@ class Missing:
         return (type("Missing", (), {"__init__": self._refuse}),)
 
 
+def default_left_out(default: str) -> Missing:
+    """What stands for a parameter's default that needs what ``load: definitions`` leaves out."""
+    return Missing(
+        default, f"a default, {default}, needs what load: definitions leaves out; give the parameter a value"
+    )
+
+
 def absent_module(name: str) -> Any:
     """What stands for a module, or a name of one, whose package is not installed."""
     top = name.partition(".")[0]
@@ -115,6 +156,40 @@ def absent_module(name: str) -> Any:
         done = "its calls do nothing" if shows else "what uses it will fail"
         LOGGER.info("%s is not installed: %s", top, done)
     return Showing(name) if shows else Missing(name)
+
+
+def names_there(error: ImportError | SyntaxError, module: str, level: int, package: str, names: Sequence[str]) -> Any:
+    """What an import statement binds, with what stands for the names that are not there: files that a repository does
+    not publish or that do not parse, and what a package had in another version.
+
+    Parameters
+    ----------
+    error : why the statement failed
+    module, level, names : as `ast.ImportFrom` has them
+    package : ``__package__`` of the module that imports
+
+    Returns
+    -------
+    the only value, or a list of them
+
+    Raises
+    ------
+    ImportError
+        The given one, where what that module imports itself is missing.
+    """
+    full = importlib.util.resolve_name("." * level + module, package) if level else module
+    if isinstance(error, ImportError) and f"{error.name}.".partition(".")[0] != full.partition(".")[0]:
+        raise error
+    found = []
+    for name in names:
+        try:
+            # A module first, as the statement itself would: `from package import module`.
+            holder = importlib.import_module(full)
+            found.append(getattr(holder, name) if hasattr(holder, name) else importlib.import_module(f"{full}.{name}"))
+        except (ImportError, SyntaxError):
+            LOGGER.info("%s of %s is imported and not there: what uses it will fail", name, module or "its package")
+            found.append(Missing(f"{full}.{name}", str(error)))
+    return found[0] if len(found) == 1 else found
 
 
 class _Replaced(ast.NodeTransformer):
@@ -170,3 +245,19 @@ def without_absent(tree: ast.Module, own: Collection[str], every: bool) -> ast.M
     every : whether all absent packages are meant; only those that show, otherwise
     """
     return _Replaced(own, every).visit(tree)
+
+
+def where_there(node: ast.ImportFrom) -> ast.stmt:
+    """An import statement that binds what stands for names that are not there, see `names_there`."""
+    if any(one.name == "*" for one in node.names):
+        return node
+    given = [
+        ast.Name("__import_error__", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
+        ast.Name("__package__", ast.Load()), ast.Tuple([ast.Constant(one.name) for one in node.names], ast.Load()),
+    ]  # fmt: skip
+    bound = [ast.Name(one.asname or one.name, ast.Store()) for one in node.names]
+    target = bound[0] if len(bound) == 1 else ast.Tuple(bound, ast.Store())
+    otherwise = ast.Assign([target], ast.Call(ast.Name(THERE, ast.Load()), given, []))
+    caught = ast.Tuple([ast.Name(kind, ast.Load()) for kind in ("ImportError", "SyntaxError")], ast.Load())
+    handler = ast.ExceptHandler(caught, "__import_error__", [otherwise])
+    return ast.fix_missing_locations(ast.copy_location(ast.Try([node], [handler], [], []), node))

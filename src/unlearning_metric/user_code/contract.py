@@ -263,7 +263,8 @@ def _likely(parameter: str, arguments: Mapping[str, str]) -> str:
     if spelled and "teacher" in words:
         # A teacher is what the model was before; the oracle is never one.
         return f" Is {parameter} the original model (original_model) or one with fresh weights (untrained_model)?"
-    close = [name for name in arguments if f"_{parameter}" in name and name != "oracle_model"]
+    plain = "loader" if spelled and words in ("dataloader", "data_loader", "loaders", "dl") else parameter
+    close = [name for name in arguments if f"_{plain}" in name and name != "oracle_model"]
     if not close:
         # Misspelt, that is: `budget` has most letters of `student`.
         nearest = difflib.get_close_matches(parameter, [*arguments, *spelled], n=1, cutoff=0.75)

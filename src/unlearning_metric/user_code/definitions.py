@@ -10,8 +10,11 @@ _HARMLESS = (
     "T.", "torchvision.transforms.", "np.array", "np.float32", "torch.tensor", "dict", "list", "tuple", "set", "range",
     "int", "float", "str", "bool", "len", "min", "max", "frozenset", "namedtuple", "collections.namedtuple",
     "os.path.join", "Path", "pathlib.Path", "partial", "functools.partial", "SimpleNamespace", "argparse.Namespace",
-    "types.SimpleNamespace", "os.environ.get", "TypeVar", "typing.TypeVar", "logging.getLogger",
+    "types.SimpleNamespace", "os.environ.get", "TypeVar", "typing.TypeVar", "logging.getLogger", "torch.Generator",
+    "torch.Generator().", "np.random.RandomState", "np.random.default_rng", "random.Random",
 )  # fmt: skip
+#: What stands for a default that needs what is left out; it gets the text of the default.
+LEFT_OUT = "__left_out__"
 _DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -27,7 +30,45 @@ def definitions(tree: ast.Module) -> ast.Module:
         if _is_kept(statement, known):
             kept.append(statement)
             known |= _assigned(statement)
-    return ast.Module(kept, [])
+    return ast.Module(_without_unknown_defaults(kept, known), [])
+
+
+def _without_unknown_defaults(kept: list[ast.stmt], known: set[str]) -> list[ast.stmt]:
+    """Statements whose functions have defaults and annotations of what is defined alone.
+
+    ``def train(net, steps=len(loader))`` would fail where ``loader`` is left out, though whoever calls it gives steps.
+    """
+    names = (
+        alias.name for one in kept for node in ast.walk(one) if isinstance(node, ast.ImportFrom) for alias in node.names
+    )
+    if "*" in names:
+        return kept
+    for statement in kept:
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        given = statement.args
+        for defaults in (given.defaults, given.kw_defaults):
+            defaults[:] = [
+                default if default is None or _names_known(default, known) else _stands_for(default)
+                for default in defaults
+            ]
+        annotated = (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg)
+        for argument in filter(None, annotated):
+            if argument.annotation is not None and not _names_known(argument.annotation, known):
+                argument.annotation = None
+        if statement.returns is not None and not _names_known(statement.returns, known):
+            statement.returns = None
+    return kept
+
+
+def _names_known(node: ast.expr, known: set[str]) -> bool:
+    loaded = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
+    return all(_is_known(part.id, known, node) for part in loaded)
+
+
+def _stands_for(default: ast.expr) -> ast.expr:
+    call = ast.Call(ast.Name(LEFT_OUT, ast.Load()), [ast.Constant(ast.unparse(default))], [])
+    return ast.fix_missing_locations(ast.copy_location(call, default))
 
 
 def left_out(tree: ast.Module) -> dict[str, int]:

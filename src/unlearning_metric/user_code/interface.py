@@ -2,8 +2,8 @@
 
 A value of ``arguments`` is the name of an argument, of a source, or of another parameter; a mapping, which becomes a
 namespace whose keys are attributes as well; ``{call: torch.optim.SGD, params: parameters, lr: 0.1}``, which calls;
-``{literal: model}``, a value as it stands; a list of such; or a literal. A call may have ``with``, what goes by
-position, and ``set``, attributes that are set on what it gives.
+``{import: torch.optim.SGD}``, a class or function itself; ``{literal: model}``, a value as it stands; a list of such;
+or a literal. A call may have ``with``, what goes by position, and ``set``, attributes that are set on what it gives.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Interface:
     kind : name of a class in place of a function
     run : methods of the class that are called one after another
     arguments : parameter -> what it gets, see the module
+    globals : name that its file reads and sets outside the function -> what it gets, as in ``arguments``
     returns : how what it returns is read; None for what can be told by itself
     load : ``all``, or ``definitions`` for a file whose other statements are left out; None for what its suffix says
     cuda : ``pretend`` where CUDA asked for by name means the CPU
@@ -47,6 +48,7 @@ class Interface:
     kind: str | None = None
     run: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    globals: Mapping[str, Any] = field(default_factory=dict)
     returns: str | None = None
     load: str | None = None
     cuda: str | None = None
@@ -75,6 +77,11 @@ class Interface:
         return {name: value for name, value in told.items() if value not in (None, [], {})}
 
     @property
+    def values(self) -> dict[str, Any]:
+        """All that is written as an argument is."""
+        return {"arguments": self.arguments, "globals": self.globals}
+
+    @property
     def only_definitions(self) -> bool | None:
         """What `loading.source_of` is told."""
         return None if self.load is None else self.load == "definitions"
@@ -85,7 +92,7 @@ def names_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        if value.keys() != {"literal"}:
+        if value.keys() not in ({"literal"}, {"import"}):
             for key, part in value.items():
                 if key != "call":
                     yield from names_in(part)
@@ -95,10 +102,11 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 def calls_in(value: Any) -> Iterator[str]:
-    """What an argument calls, at any depth."""
+    """What an argument calls or imports, at any depth."""
     if isinstance(value, Mapping):
-        if isinstance(value.get("call"), str):
-            yield value["call"]
+        if value.keys() == {"literal"}:
+            return
+        yield from (value[key] for key in ("call", "import") if isinstance(value.get(key), str))
         for part in value.values():
             yield from calls_in(part)
     elif isinstance(value, list | tuple):
@@ -106,15 +114,15 @@ def calls_in(value: Any) -> Iterator[str]:
             yield from calls_in(part)
 
 
-def own_modules_called(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """Dotted names of modules of the user's that ``call`` names."""
-    calls = (call for call in calls_in(arguments) if not call.startswith(CALLABLE) and "." in call)
+def own_modules_called(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Dotted names of modules of the user's that ``call`` and ``import`` name; ``values`` as `Interface.values`."""
+    calls = (call for call in calls_in(values) if not call.startswith(CALLABLE) and "." in call)
     return tuple(sorted({call.rpartition(".")[0] for call in calls}))
 
 
-def sources_asked(arguments: Mapping[str, Any]) -> frozenset[str]:
-    """Arguments of the harness that ``arguments`` names."""
-    return frozenset(SPELLINGS.get(name, name) for name in names_in(arguments) if name in NAMES)
+def sources_asked(values: Mapping[str, Any]) -> frozenset[str]:
+    """Arguments of the harness that an entry names; ``values`` as `Interface.values`."""
+    return frozenset(SPELLINGS.get(name, name) for name in names_in(values) if name in NAMES)
 
 
 def argument_problems(arguments: Any, where: str) -> list[str]:

@@ -175,6 +175,10 @@ def _is_empty(path: Path) -> bool:
     return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
 
 
+#: What else helps where an import statement names what is not there.
+_LENIENT = "set load: definitions in its entry: what is imported and not there then matters only where it is used."
+
+
 def _import_advice(source: Source, kind: Kind, error: BaseException) -> str:
     path, root = source.file, source.root
     name = plain(getattr(error, "name", None) or "") if isinstance(error, ImportError) else ""
@@ -182,7 +186,8 @@ def _import_advice(source: Source, kind: Kind, error: BaseException) -> str:
     if asked in sys.stdlib_module_names and find_in(root, asked) is not None:
         return f"The standard library has a module {asked}, which comes before the one beside the file: rename that."
     if not isinstance(error, ModuleNotFoundError) or not name:
-        return "Mend it and run again."
+        lenient = kind.noun == "method" and not source.only_definitions and isinstance(error, ImportError)
+        return f"Mend it and run again, or {_LENIENT}" if lenient else "Mend it and run again."
     if (root / name).is_dir():
         return f"The folder {name} beside it is a package once it holds a file __init__.py, which may be empty."
     if (own := own_module(root, name)) is not None:
@@ -190,6 +195,9 @@ def _import_advice(source: Source, kind: Kind, error: BaseException) -> str:
             f"{own.relative_to(root)} lies beside it: import it by an import statement (import {name}), so that "
             "the workflow sees what its results are made from."
         )
+    if "." in name and find_in(root, name.partition(".")[0]) is not None:
+        told = f"There is no file for {name} in {root}: add it"
+        return f"{told}, or {_LENIENT}" if kind.noun == "method" and not source.only_definitions else f"{told}."
     above = next((one for one in root.parents[:4] if find_in(one, name.partition(".")[0]) is not None), None)
     if above is not None and kind.noun == "method":
         return f"{name} lies in {above}: if imports start from there, set root: {above} in its entry under methods."

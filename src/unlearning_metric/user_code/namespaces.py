@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import copy
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 from unlearning_metric.keys.notebooks import source_bytes
 
 
-class Namespace(dict):
+class Namespace(dict, argparse.Namespace):
     """A dictionary whose keys are attributes as well; a name that it has not is told with all that the code reads.
+
+    It is what code takes for settings that asks what they are: ``argparse.Namespace``, and omegaconf's ``DictConfig``.
 
     Parameters
     ----------
@@ -21,7 +25,10 @@ class Namespace(dict):
     """
 
     def __init__(self, values: dict[str, Any], where: str, reads: Callable[[], Iterable[str]] = tuple) -> None:
-        super().__init__(values)
+        dict.__init__(self, values)
+        settings = getattr(sys.modules.get("omegaconf"), "DictConfig", None)
+        if settings is not None:
+            settings.register(Namespace)
         object.__setattr__(self, "_where", where)
         object.__setattr__(self, "_reads", reads)
 
@@ -62,6 +69,15 @@ class Namespace(dict):
         return dict, (dict(self),)
 
 
+def names_read(file: Path) -> set[str]:
+    """Names that a file reads anywhere."""
+    try:
+        nodes = ast.walk(ast.parse(source_bytes(file)))
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
 def read_of(name: str, files: Iterable[Path]) -> set[str]:
     """Names that files read of a variable as attributes or keys: ``args.lr``, ``args["lr"]``."""
     found: set[str] = set()
@@ -77,6 +93,6 @@ def read_of(name: str, files: Iterable[Path]) -> set[str]:
                 continue
             if isinstance(node, ast.Attribute):
                 found.add(node.attr)
-            elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-                found.add(str(node.slice.value))
+            elif isinstance(node, ast.Subscript) and isinstance(getattr(node.slice, "value", None), str):
+                found.add(node.slice.value)
     return found - set(dir(dict))

@@ -21,9 +21,17 @@ from unlearning_metric.keys.local_imports import find_in, imported_files, own_na
 from unlearning_metric.keys.notebooks import source_bytes
 from unlearning_metric.keys.origin import file_fingerprint
 from unlearning_metric.keys.python_source import imports
-from unlearning_metric.user_code.absent import ABSENT, absent_module, without_absent
+from unlearning_metric.user_code.absent import (
+    ABSENT,
+    THERE,
+    absent_module,
+    default_left_out,
+    names_there,
+    where_there,
+    without_absent,
+)
 from unlearning_metric.user_code.contract import EditedError
-from unlearning_metric.user_code.definitions import definitions
+from unlearning_metric.user_code.definitions import LEFT_OUT, definitions
 
 #: How the package begins that holds the modules of a folder of the user's.
 PREFIX = "unlearning_own_"
@@ -44,10 +52,26 @@ def expect_as_now(path: Path, root: Path | str | None = None, modules: Sequence[
 
 
 class _OwnImports(ast.NodeTransformer):
-    """Import statements that mean modules of a folder name the package that those are loaded under."""
+    """Import statements that mean modules of a folder name the package that those are loaded under.
 
-    def __init__(self, package: str, own: Collection[str]) -> None:
-        self.package, self.own = package, own
+    Parameters
+    ----------
+    lenient : whether names that are imported and not there matter only where they are used
+    """
+
+    def __init__(self, package: str, own: Collection[str], lenient: bool) -> None:
+        self.package, self.own, self.lenient = package, own, lenient
+
+    def visit_Try(self, node: ast.Try) -> ast.Try:
+        # It says itself what to do without.
+        lenient, self.lenient = self.lenient, self.lenient and not node.handlers
+        guarded = ast.Module(node.body, [])
+        node.body = self.generic_visit(guarded).body
+        self.lenient = lenient
+        rest = ast.Try([], node.handlers, node.orelse, node.finalbody)
+        self.generic_visit(rest)
+        node.handlers, node.orelse, node.finalbody = rest.handlers, rest.orelse, rest.finalbody
+        return node
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         statements = []
@@ -66,10 +90,10 @@ class _OwnImports(ast.NodeTransformer):
     def _import(self, name: str, bound: str) -> ast.Import:
         return ast.Import([ast.alias(f"{self.package}.{name}", bound)])
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
         if not node.level and node.module.partition(".")[0] in self.own:
             node.module = f"{self.package}.{node.module}"
-        return node
+        return where_there(node) if self.lenient and node.module != "__future__" else node
 
 
 class OwnLoader(SourceFileLoader):
@@ -89,7 +113,7 @@ class OwnLoader(SourceFileLoader):
         if only_definitions:
             tree = definitions(tree)
         tree = without_absent(tree, own_names(imports(tree), folder), only_definitions)
-        tree = _OwnImports(package, own_names(imports(tree), folder)).visit(tree)
+        tree = _OwnImports(package, own_names(imports(tree), folder), only_definitions).visit(tree)
         return _COMPILED.setdefault(key, compile(tree, self.path, "exec", dont_inherit=True))
 
     def get_data(self, path: str) -> bytes:
@@ -108,7 +132,8 @@ class OwnLoader(SourceFileLoader):
             )
         module.__dict__["__own_stamp__"] = _stamp(self.path)
         # No function, so that it is none of theirs.
-        module.__dict__[ABSENT] = partial(absent_module)
+        stand_ins = {ABSENT: partial(absent_module), THERE: partial(names_there), LEFT_OUT: partial(default_left_out)}
+        module.__dict__.update(stand_ins)
         super().exec_module(module)
 
 

@@ -7,6 +7,7 @@ left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 #: What an entry's ``arguments`` may name besides `contract.ARGUMENTS`, and what a parameter of a usual name gets.
@@ -31,7 +32,8 @@ SPELLINGS: dict[str, str] = {
                      "unlearned_model", "unlearning_model", "model_to_unlearn"), "model"),
     # full_trained_teacher 6/3, teacher 2/1, model_t 2/2, original_model 2/2
     **dict.fromkeys(("teacher", "teacher_model", "full_trained_teacher", "fully_trained_teacher", "competent_teacher",
-                     "good_teacher", "model_t", "original_net", "trained_model", "full_model", "pretrained_model"),
+                     "good_teacher", "model_t", "original_net", "trained_model", "full_model", "pretrained_model",
+                     "ori_model", "orig_model", "orig", "ori_net", "base_model", "old_model", "model_init"),
                     "original_model"),
     # unlearning_teacher 33/3
     **dict.fromkeys(("unlearning_teacher", "bad_teacher", "incompetent_teacher", "random_model", "untrained_net"),
@@ -72,6 +74,33 @@ SPELLINGS: dict[str, str] = {
 LEFT_ALONE = frozenset({"class_weights", "generator", "num_classes", "train_config"})
 
 
+#: Words of a loader's or data set's name -> what they say.
+_HOLDER = {"loader": "loader", "dl": "loader", "dataset": "dataset", "set": "dataset", "ds": "dataset"}
+_PART = {
+    **dict.fromkeys(("retain", "retained", "remain", "remaining"), "retain"),
+    **dict.fromkeys(("forget", "forgetting", "unlearn", "unlearning", "delete", "erase"), "forget"),
+    **dict.fromkeys(("val", "valid", "validation", "test", "eval"), "val"),
+    **dict.fromkeys(("train", "training", "full"), "train"),
+}
+
+
 def meaning(name: str, arguments: Mapping[str, str]) -> str | None:
-    """What a name means: itself, or what it is a spelling of; None for no argument."""
-    return name if name in arguments else SPELLINGS.get(name)
+    """What a name means: itself, or what it is a spelling of, in whatever case; None for no argument.
+
+    Names of loaders and data sets are also read by their words: ``remain_dataloader``, ``train_forget_loader``.
+    """
+    spelled = name if name in arguments or name in SPELLINGS or len(name) == 1 else name.lower()
+    return spelled if spelled in arguments else SPELLINGS.get(spelled) or _of_words(spelled)
+
+
+def _of_words(name: str) -> str | None:
+    """A loader or data set that a name describes, where every word of it is known."""
+    words = re.findall("[a-z]+", re.sub("data_?loader", "_loader", name).replace("loader", "_loader"))
+    holders = {_HOLDER[word] for word in words if word in _HOLDER}
+    parts = {_PART[word] for word in words if word in _PART}
+    if len(holders) != 1 or not parts or not all(word in _HOLDER or word in _PART for word in words):
+        return None
+    # There are no held-out examples of the forget set; held-out ones beside it are those of what is retained.
+    part = next(one for one in ("forget", "val", "retain", "train") if one in parts)
+    found = f"{part}_{holders.pop()}"
+    return None if {"forget", "retain"} <= parts else found

@@ -13,7 +13,7 @@ from typing import Any
 from unlearning_metric.keys.folder_content import folder_fingerprint
 from unlearning_metric.keys.origin import content_fingerprint, method_fingerprint
 from unlearning_metric.user_code.contract import EditedError
-from unlearning_metric.user_code.interface import own_modules_called
+from unlearning_metric.user_code.interface import Interface, own_modules_called
 from unlearning_metric.user_code.own_modules import expect_as_now
 
 #: Ends of the names of files that are read as Python.
@@ -46,7 +46,7 @@ def refuse_edited(
             raise EditedError(f"{path} is gone since this run began. Put it back and start the run again.")
         interface_of_it = interface if name == "file" and interface else {}
         root = interface_of_it.get("root")
-        modules = own_modules_called(interface_of_it.get("arguments", {}))
+        modules = own_modules_called(Interface.of(interface_of_it).values)
         if Path(path).suffix in PYTHON:
             # An import within a function may come hours later.
             expect_as_now(Path(path), root, modules)

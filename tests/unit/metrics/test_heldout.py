@@ -46,10 +46,10 @@ def random_case(generator):
     return x, y, (0.0, 1e-5, 0.1)[generator.integers(3)]
 
 
-def test_search_equals_brute_force_in_four_thousand_cases():
+def test_search_equals_brute_force_in_a_thousand_cases():
     generator = np.random.default_rng(0)
     seen = {"separable": 0, "none": 0, "finite": 0}
-    for _ in range(4_000):
+    for _ in range(1_000):
         x, y, delta = random_case(generator)
         rich = int(generator.integers(2))
         expected = best_ratio(x, y, rich, delta)
@@ -59,7 +59,7 @@ def test_search_equals_brute_force_in_four_thousand_cases():
         if expected >= 0:
             # The rule that is returned does what is said of it.
             assert ratio_of_rule(x, y, low, high, inside, rich, delta) == pytest.approx(expected, rel=1e-9), (x, y)
-    assert min(seen.values()) > 100, seen
+    assert min(seen.values()) > 25, seen
 
 
 @given(st.integers(20, 60), st.integers(20, 60), st.integers(0, 2**32 - 1))

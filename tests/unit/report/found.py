@@ -1,12 +1,17 @@
 """What a run found, drawn, for the tests of tables, figures and page."""
 
+import copy
 from dataclasses import replace
+from functools import cache
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from drawn import ensemble, score
 
 from unlearning_metric.leaderboard.board import leaderboard
+from unlearning_metric.report.figure_style import style
+from unlearning_metric.report.figures import drawings
 from unlearning_metric.report.gather import Findings, Laws, Method, _examples
 from unlearning_metric.report.summaries import shown_places, utility_interval
 
@@ -14,6 +19,12 @@ NASTY = "<b>&_evil"
 
 
 def method(name, seed=1, models=16, shift=0.5):
+    """A method that was scored; its documents and tables are the caller's own."""
+    return copy.deepcopy(_scored(name, seed, models, shift))
+
+
+@cache
+def _scored(name, seed, models, shift):
     retrained, unlearned = ensemble(0, models=models), ensemble(seed, models=models, shift=shift)
     document, samples = score(unlearned, retrained)
     table = pd.DataFrame(samples)
@@ -43,6 +54,15 @@ def findings(names=("one", "two", "three"), models=16, reasons=None):
     order = {row["method"]: place for place, row in enumerate(rows)}
     methods.sort(key=lambda one: order[one.name])
     return Findings(rows, reasons or {}, methods, laws, images, {"retrained models": 4.0}, {"models": 10_000_000})
+
+
+def show(found):
+    """Draw every figure, without writing it."""
+    with style():
+        for draw in drawings(found).values():
+            figure = draw()
+            figure.draw_without_rendering()
+            plt.close(figure)
 
 
 def many(methods, examples, models=64):

@@ -21,6 +21,7 @@ from unlearning_metric.report.figures import (
     score_by_models,
     score_of_method_by_models,
 )
+from unlearning_metric.report.names import figure_names
 
 #: Backgrounds of the page and of the files.
 PAPER = {"light": "#ffffff", "dark": "#15181c"}
@@ -107,16 +108,24 @@ def test_no_figure_of_all_methods_has_a_title():
             assert [axes.get_title() for axes in draw().axes if axes.get_title()] == []
 
 
-def test_the_same_findings_give_the_same_bytes(tmp_path):
+def test_every_figure_is_a_file_in_both_formats_and_the_same_findings_give_the_same_bytes(tmp_path):
     found = findings(("one",))
-    for name in ("a", "b"):
-        save_all(found, tmp_path / name)
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+    names = figure_names(["one"])
+    assert set(drawings(found)) == set(names)
+    for folder in ("a", "b"):
+        save_all(found, tmp_path / folder)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    assert set(files) == {f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
+    assert all(len(content) > 1000 for content in files.values())
+    assert {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()} == files
+    assert "agreement" in figure_names(["a", "b", "c"])
+    for name in names:
+        width = float(re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+)", files[f"{name}.pdf"])[1])
+        assert width in (pytest.approx(72 * COLUMN), pytest.approx(72 * TEXT)), name
 
 
 @pytest.mark.parametrize("methods", [3, NAMED + 5])
-def test_every_figure_is_as_wide_as_a_column_or_the_text_and_its_type_is_read_there(tmp_path, methods):
+def test_every_figure_is_as_wide_as_a_column_or_the_text_and_its_type_is_read_there(methods):
     found = findings() if methods == 3 else many(methods=methods, examples=20)
     with style():
         for name, draw in drawings(replace(found, methods=found.methods[:methods])).items():
@@ -124,10 +133,7 @@ def test_every_figure_is_as_wide_as_a_column_or_the_text_and_its_type_is_read_th
                 continue
             figure = draw()
             assert figure.get_size_inches()[0] in (COLUMN, TEXT)
-            path = tmp_path / f"{name}.pdf"
-            figure.savefig(path)
-            box = re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+)", path.read_bytes())
-            assert float(box[1]) == pytest.approx(72 * figure.get_size_inches()[0])
+            figure.draw_without_rendering()
             written = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
             assert min(text.get_fontsize() for text in written) >= 6.5
             # Nothing runs over the edge of the paper.

@@ -14,8 +14,6 @@ from found import NASTY, findings, method
 
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.report.answer import answer, board_html, tie_groups
-from unlearning_metric.report.figures import drawings, save_all
-from unlearning_metric.report.names import figure_names
 from unlearning_metric.report.page import first_sentence, report_html
 from unlearning_metric.report.pictures import picture
 from unlearning_metric.report.summaries import (
@@ -173,16 +171,6 @@ def test_the_first_line_of_a_docstring_says_what_a_method_is(tmp_path):
     (tmp_path / "b.py").write_text("def (:")
     assert first_sentence(tmp_path / "a.py") == "Title."
     assert first_sentence(tmp_path / "b.py") == first_sentence(tmp_path / "none.py") == ""
-
-
-def test_every_figure_is_a_file_in_both_formats(tmp_path):
-    found = findings(("one", "two"))
-    names = figure_names(["one", "two"])
-    assert set(drawings(found)) == set(names)
-    save_all(found, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{s}" for name in names for s in ("png", "pdf")}
-    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
-    assert "agreement" in figure_names(["a", "b", "c"])
 
 
 def test_hardest_examples_are_those_of_the_largest_median_epsilon():

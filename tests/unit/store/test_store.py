@@ -427,11 +427,11 @@ def test_a_file_that_unpacks_to_fill_memory_is_verified_without_unpacking_and_ne
 
 
 def test_a_long_text_that_stands_in_many_rows_is_held_once(tmp_path):
-    texts = pa.array(["x" * 100_000] * 50_000)
+    texts = pa.array(["x" * 20_000] * 10_000)
     store.write_parquet(tmp_path / "a.parquet", {"rule": texts}, HEADER)
     column = store.open_parquet(tmp_path / "a.parquet")[0]("rule")
     assert column.nbytes < 1_000_000
-    assert column[49_999].as_py() == "x" * 100_000
+    assert column[9_999].as_py() == "x" * 20_000
 
 
 @KINDS

@@ -1,6 +1,7 @@
 """Functions as public code has them: every shape is called by what its entry says, or refused with what to do."""
 
 import json
+import sys
 import textwrap
 
 import numpy as np
@@ -85,6 +86,9 @@ def test_weights_gradients_batches_and_items_can_be_viewed_flat(call):
         ("model, unlearning_teacher, retain_data", ["model", "untrained_model", "retain_dataset"]),
         ("model, train_loader, criterion, optimizer", ["model", "train_loader", "criterion", "optimizer"]),
         ("model, nonmem_loader, device, n_classes", ["model", "val_loader", "device", "num_classes"]),
+        ("Net, remain_dataloader, train_forget_loader", ["model", "retain_loader", "forget_loader"]),
+        ("model, orig, forgetting_set, RETAIN_DL", ["model", "original_model", "forget_dataset", "retain_loader"]),
+        ("model, unlearn_test_loader, full_train_dataloader", ["model", "forget_loader", "train_loader"]),
     ],
 )
 def test_the_usual_spellings_need_no_arguments(call, signature, sources):
@@ -92,6 +96,26 @@ def test_the_usual_spellings_need_no_arguments(call, signature, sources):
     first = names[0]
     _, bound, _ = call(f"def unlearn({signature}):\n    {first}.zero_grad()\n")
     assert bound == dict(zip(names, sources, strict=True))
+
+
+def test_a_device_in_capitals_is_the_one_that_the_copies_are_on(call):
+    _, bound, _ = call("""
+        def unlearn(model, retain_loader, DEVICE="cuda:7"):
+            assert DEVICE == "cpu"
+            step(model, retain_loader)
+    """)
+    assert bound["DEVICE"] == "device"
+
+
+@pytest.mark.parametrize("name", ["loader", "data_loader", "retain_forget_loader", "noisy_retain_loader", "dataset"])
+def test_a_name_that_may_mean_several_things_is_not_guessed(call, name):
+    with pytest.raises(MethodError, match=f"nobody can fill its parameter '{name}'"):
+        call(f"def unlearn(model, {name}): ...")
+
+
+def test_a_loader_of_no_set_is_answered_with_the_loaders_that_there_are(call):
+    with pytest.raises(MethodError, match="Did you mean 'retain_loader' or 'forget_loader' or 'val_loader'"):
+        call("def unlearn(model, data_loader): ...")
 
 
 def test_a_teacher_is_the_original_and_train_loader_reads_both_sets(call):
@@ -115,6 +139,54 @@ def test_a_namespace_has_attributes_and_keys_and_tells_all_that_is_missing(call)
     assert changed(call(text, {"arguments": {"args": given}}))
     with pytest.raises(MethodError, match=r"epochs is read and not set.*arguments\.args.*has not: epochs, momentum"):
         call(text, {"arguments": {"args": {"lr": 0.5}}})
+
+
+def test_a_class_or_function_goes_as_it_is(call):
+    text = """
+        def times(number): return number * 2
+        def unlearn(model, retain_loader, optimizer_cls, optimizer_kwargs, change):
+            assert optimizer_cls is torch.optim.Adam and change(3) == 6
+            optimizer_cls(model.parameters(), **optimizer_kwargs)
+            step(model, retain_loader)
+    """
+    given = {"optimizer_cls": {"import": "torch.optim.Adam"}, "optimizer_kwargs": {"lr": 0.1}}
+    outcome = call(text, {"arguments": {**given, "change": {"import": "times"}}})
+    assert changed(outcome)
+    assert outcome[1]["optimizer_cls"] == "{import: 'torch.optim.Adam'}"
+    with pytest.raises(MethodError, match=r"'str' object is not callable.*{import: torch.optim.SGD}"):
+        call(text.replace("is torch.optim.Adam", ""), {"arguments": {**given, "change": "torch.abs"}})
+    with pytest.raises(MethodError, match=r"arguments\.change.*has no twice"):
+        call(text, {"arguments": {**given, "change": {"import": "twice"}}})
+
+
+def test_examples_can_be_drawn_with_random_sample(call):
+    assert changed(
+        call("""
+        import random
+        def unlearn(model, retain_loader, forget_dataset):
+            drawn = random.sample(retain_loader.dataset, 20) + random.sample(forget_dataset, 5)
+            step(model, torch.utils.data.DataLoader(drawn, batch_size=5, shuffle=True))
+    """)
+    )
+
+
+def test_a_namespace_is_what_code_that_asks_takes_for_settings(call, tmp_path, monkeypatch):
+    package = tmp_path / "site" / "omegaconf.py"
+    package.parent.mkdir()
+    package.write_text("import collections.abc\nclass DictConfig(collections.abc.MutableMapping): ...\n")
+    monkeypatch.syspath_prepend(package.parent)
+    text = """
+        from argparse import Namespace
+        from omegaconf import DictConfig
+        def unlearn(model, retain_loader, cfg, args):
+            assert isinstance(cfg, DictConfig) and isinstance(cfg.optimizer, DictConfig)
+            assert isinstance(args, Namespace) and args.lr == 0.1 and "lr" in args
+            step(model, retain_loader, cfg.optimizer.lr)
+    """
+    try:
+        assert changed(call(text, {"arguments": {"cfg": {"optimizer": {"lr": 0.5}}}}))
+    finally:
+        sys.modules.pop("omegaconf", None)
 
 
 def test_args_without_a_word_holds_recipe_and_further_hyperparameters(call):
@@ -327,3 +399,174 @@ def test_a_device_is_one_and_equals_its_name(call):
             assert device == torch.device("cpu") == device and torch.zeros(1, device=device).device == device
             model.to(device)
     """)
+
+
+BROKEN = {
+    "__init__.py": "from .net import gone\nfrom .unpublished import method\nfrom .draft import plan\n"
+    "from torch.nn import NoSuchLayer, Linear\n",
+    "draft.py": "def plan(:\n",
+    "net.py": "def here(): ...\n",
+    "theirs.py": """
+import torch
+from . import gone, method, plan, Linear
+from .net import here, gone as away
+
+def unlearn(model, retain_loader):
+    assert Linear is torch.nn.Linear and here() is None
+    model.zero_grad()
+
+def needs_it(model, retain_loader):
+    away(model)
+
+def needs_draft(model, retain_loader):
+    plan(model)
+
+@method
+def decorated(model): ...
+""",
+}
+
+
+@pytest.fixture
+def broken(call, tmp_path):
+    """Calls a function of a package whose import statements name what is not there."""
+
+    def run(function, text=BROKEN["theirs.py"], files=("__init__.py", "net.py", "draft.py"), **entry):
+        (tmp_path / "package").mkdir()
+        for name in files:
+            (tmp_path / "package" / name).write_text(BROKEN[name])
+        return call(text, {"root": str(tmp_path), **entry}, file="package/theirs.py", function=function)
+
+    return run
+
+
+def test_names_that_are_imported_and_not_there_matter_only_where_they_are_used(broken):
+    text = BROKEN["theirs.py"].partition("@method")[0]
+    assert broken("unlearn", text, load="definitions")[1] == {"model": "model", "retain_loader": "retain_loader"}
+
+
+def test_what_uses_a_name_that_is_not_there_is_told_what_its_import_said(broken):
+    text = BROKEN["theirs.py"].partition("@method")[0]
+    with pytest.raises(MethodError, match=r"cannot import name 'gone' from 'package\.net'.*away\(model\)"):
+        broken("needs_it", text, load="definitions")
+
+
+def test_what_uses_a_file_that_does_not_parse_is_told_where(broken):
+    text = BROKEN["theirs.py"].partition("@method")[0]
+    with pytest.raises(MethodError, match=r"invalid syntax \(draft.py, line 1\).*plan\(model\)"):
+        broken("needs_draft", text, load="definitions")
+
+
+def test_a_decorator_that_is_not_there_is_not_left_out(broken):
+    with pytest.raises(MethodError, match=r"No module named 'package\.unpublished'"):
+        broken("decorated", load="definitions")
+
+
+def test_without_definitions_an_import_fails_as_in_python_and_says_what_would_do(broken):
+    with pytest.raises(MethodError, match=r"cannot import name 'gone'.*set load: definitions in its entry"):
+        broken("unlearn", load="all")
+
+
+def test_a_file_that_a_repository_does_not_publish_is_named(broken):
+    with pytest.raises(MethodError, match=r"There is no file for package\.secret in .*set load: definitions"):
+        broken("unlearn", "from .secret import unlearn\n", ["net.py"], load="all")
+
+
+def test_a_parser_that_runs_when_a_file_is_imported_reads_no_arguments_of_the_job(call, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["job.py", "--shard", "3"])
+    assert changed(
+        call("""
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float, default=0.5)
+        options = parser.parse_args()
+
+        def unlearn(model, retain_loader):
+            step(model, retain_loader, options.lr)
+    """)
+    )
+    assert sys.argv == ["job.py", "--shard", "3"]
+
+
+PARTLY = """
+    import torch
+    from torch.utils.data import random_split
+    GENERATOR = torch.Generator().manual_seed(3)
+    train_loader = make_loader()
+    settings = make_settings()
+
+    def passes(batches, steps=len(train_loader), logger: settings.Logger = None) -> settings.Log:
+        for _ in range(steps):
+            step(MODEL, batches)
+
+    def unlearn(model, retain_loader):
+        global MODEL
+        MODEL = model
+        half, _ = random_split(retain_loader.dataset, [0.5, 0.5], generator=GENERATOR)
+        passes(torch.utils.data.DataLoader(half, 8), steps=1)
+
+    def needs_it(model, retain_loader):
+        passes(retain_loader)
+"""
+
+
+def test_defaults_and_annotations_that_need_what_is_left_out_matter_only_where_they_are_used(call):
+    assert changed(call(PARTLY, {"load": "definitions"}))
+    with pytest.raises(MethodError, match=r"a default, len\(train_loader\), needs what load: definitions leaves out"):
+        call(PARTLY, {"load": "definitions"}, function="needs_it")
+
+
+def test_what_is_told_missing_of_a_namespace_is_names_alone(call):
+    text = "def unlearn(model, args):\n    first = args[0] if args.lr > 9 else args.width\n"
+    with pytest.raises(MethodError, match=r"has not: width \("):
+        call(text, {"arguments": {"args": {"lr": 1}}})
+
+
+GLOBALS = """
+    import torch
+    device = torch.device("cuda:7")
+    optimizer = make_optimizer(net)
+    options = parse_options()
+
+    def train(batches):
+        for images, labels in batches:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(images.to(device)), labels).backward()
+            optimizer.step()
+
+    def unlearn(retain_loader):
+        for _ in range(options.epochs):
+            train(retain_loader)
+"""
+
+
+def test_names_that_a_file_sets_outside_the_function_get_what_the_entry_says(call):
+    given = {"model": "model", "device": "device", "optimizer": "optimizer", "options": {"epochs": 1}}
+    outcome = call(GLOBALS, {"load": "definitions", "globals": given})
+    assert changed(outcome)
+    assert outcome[1]["options (of the file)"] == "{epochs: 1}"
+
+
+def test_a_name_that_is_left_out_is_told_with_what_to_do(call):
+    given = {"options": {"epochs": 1}, "model": "model"}
+    with pytest.raises(MethodError, match=r"name 'optimizer' is not defined.*globals: {optimizer: \.\.\.}"):
+        call(GLOBALS, {"load": "definitions", "globals": given})
+    with pytest.raises(MethodError, match=r"globals\.optimiser: nothing in the file reads.*Did you mean 'optimizer'"):
+        call(GLOBALS, {"load": "definitions", "globals": {**given, "optimiser": "optimizer"}})
+
+
+def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
+    text = """
+        logger = make_logger()
+        def accuracy(model): raise OSError("no test set here")
+        def unlearn(model, retain_loader):
+            best = 0.0
+            loss, right = accuracy(model)
+            if right > best:
+                raise ValueError(f"{100 * right:.2f}")
+            logger.append("train", right=round(right, 2), text=f"{loss:.3f}")
+            step(model, retain_loader)
+    """
+    assert changed(call(text, {"load": "definitions", "without": ["accuracy", "logger"]}))
+    with pytest.raises(MethodError, match=r"without: loger is no function of the file"):
+        call(text, {"load": "definitions", "without": ["accuracy", "loger"]})

@@ -11,6 +11,7 @@ import pytest
 from unlearning_metric import config
 from unlearning_metric.plan.methods import find_methods
 from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.workflow_files import COPY
 from unlearning_metric.store.files import read_npz, write_npz
 from unlearning_metric.upkeep import handover
 from unlearning_metric.upkeep.handover import code_record, edited_code, job, other_code, settle_times, write_plan
@@ -121,6 +122,17 @@ def test_a_checkout_must_be_that_of_the_package_that_runs(tmp_path):
     file.write_text(f"{file.read_text()}\nEDITED = 1\n")
     with pytest.raises(RefusalError, match=r"outputs/signals\.py.*make install"):
         handover.refuse_other_package(tmp_path)
+
+
+def test_a_checkout_runs_with_its_package_installed_from_a_wheel_which_holds_a_copy_of_the_workflow(package, tmp_path):
+    copy = package / COPY / "methods" / "finetune.py"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("METHOD = 1\n")
+    shutil.copytree(ROOT / "src", tmp_path / "checkout" / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    handover.refuse_other_package(tmp_path / "checkout")
+    (package / "extra.py").write_text("EXTRA = 1\n")
+    with pytest.raises(RefusalError, match=r"extra\.py"):
+        handover.refuse_other_package(tmp_path / "checkout")
 
 
 def test_a_time_in_the_future_becomes_now_and_any_other_stays(tmp_path):

@@ -5,17 +5,18 @@ import pytest
 from unlearning_metric.store.files import write_document, write_text
 from unlearning_metric.upkeep.summary import summary
 
-CHALLENGE = {"challenge": {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}}
+CHALLENGE = {"forgetting_score": 0.125, "floor": 0.0, "ceiling": 0.18}
+
+
+def score(folder, origin, **values):
+    document = {"method": "mine", "challenge": CHALLENGE | values, "provenance": {**origin.header(), "run": {}}}
+    write_document(folder / "score_mine.json", document)
 
 
 @pytest.fixture
 def results(make_plan, tmp_path):
-    origin = make_plan().score_origin("mine")
-    results = tmp_path / "results"
-    write_document(
-        results / "score_mine.json", {"method": "mine", **CHALLENGE, "provenance": {**origin.header(), "run": {}}}
-    )
-    return results
+    score(tmp_path / "results", make_plan().score_origin("mine"))
+    return tmp_path / "results"
 
 
 def board(results, **scores):
@@ -35,6 +36,11 @@ def test_a_score_that_the_leaderboard_does_not_hold_and_the_first_lines_of_it(ma
     assert "line 4" in text
     assert "line 5" not in text
     assert "... and 15 more lines" in text
+
+
+def test_a_score_of_few_models_has_no_ceiling(make_plan, results):
+    score(results, make_plan().score_origin("mine"), ceiling=None)
+    assert "forgetting score 0.1250 (floor 0.0000, ceiling none)" in summary(make_plan(), results)
 
 
 def test_a_score_that_the_leaderboard_holds_is_not_shown(make_plan, results):
