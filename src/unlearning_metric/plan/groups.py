@@ -12,6 +12,7 @@ from pathlib import Path
 from unlearning_metric.config import Config, unknown_method_message
 from unlearning_metric.plan.methods import MethodEntry
 from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
+from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 
 class Groups:
@@ -91,6 +92,12 @@ class Groups:
     def model_files(self, group: str) -> list[str]:
         """Files of all shards of a group of models, within the results folder."""
         return [f"models/{group}/{shard}.safetensors" for shard in self.group_shards(group)]
+
+    def longest(self) -> list[str]:
+        """Files, within the results folder, whose jobs take longest: those of models that are trained from scratch."""
+        again = self.copy_groups(ORACLE_METHOD) if ORACLE_METHOD in self.methods else []
+        groups = ["retain", *(group for group in again if not self.is_imported(group))]
+        return [path for group in groups for path in self.model_files(group)]
 
     def dump_files(self, group: str) -> list[str]:
         """Dumps of all shards of a group of models, within the results folder."""
