@@ -59,10 +59,11 @@ def test_any_number_of_copies_may_be_added_to_those_that_are_there(folder):
     assert shards(copies=96) == ["0000-0063", "0064-0095"]
     lies(folder, "results/losses/retain/0064-0095.parquet")
     assert shards(copies=200) == ["0000-0063", "0064-0095", "0096-0159", "0160-0199"]
-    # Back again, and to a rest before a file that is there.
+    # Back again, and what is missing before files that are there.
     assert shards(copies=64) == ["0000-0063"]
-    (folder / "results/models/retain/0000-0063.safetensors").unlink()
-    assert shards(copies=96) == ["0000-0031", "0032-0063", "0064-0095"]
+    lies(folder, "results/models/retain/0096-0159.safetensors")
+    (folder / "results/losses/retain/0064-0095.parquet").unlink()
+    assert shards(copies=200) == ["0000-0063", "0064-0095", "0096-0159", "0160-0199"]
 
 
 def test_a_plan_of_uneven_shards_is_the_same_in_a_job_and_refuses_none_of_its_files(folder):
