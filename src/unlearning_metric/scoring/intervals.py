@@ -11,15 +11,8 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.metrics.challenge import Sorted, halves_points, subset_points, subsets_number, subsets_points
-from unlearning_metric.metrics.intervals import (
-    LEAST_MODELS,
-    Replicates,
-    deletions,
-    freedom,
-    relative_interval,
-    replicates,
-    score_interval,
-)
+from unlearning_metric.metrics.intervals import relative_interval, score_interval
+from unlearning_metric.metrics.replicates import LEAST_MODELS, Replicates, deletions, freedom, replicates
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.scoring.parts import in_parts
 from unlearning_metric.store.files import read_npz, write_npz
@@ -222,7 +215,7 @@ def by_models(
 
 def strata(retrained: Ensemble, points: np.ndarray, whole: Replicates | None) -> dict[str, Any]:
     """The forgetting score by class, under its name, by group, and by thirds of the retrained models' median loss."""
-    difficulty = np.median(retrained.forget.loss, axis=0)
+    difficulty = retrained.forget.median_loss
     # By rank, so that ties leave the thirds equal.
     third = np.argsort(np.argsort(difficulty, kind="stable"), kind="stable") * 3 // len(difficulty)
     names = np.array(["easy", "medium", "hard"])[third]

@@ -79,11 +79,9 @@ def test_a_plan_of_uneven_shards_is_the_same_in_a_job_and_refuses_none_of_its_fi
 
 def test_copies_that_would_cut_a_file_are_refused_with_what_to_set(folder):
     lies(folder, "results/models/retain/0000-0063.safetensors", "results/models/retain/0064-0127.safetensors")
-    with pytest.raises(
-        config.ConfigError, match=r"copies: 96 ends within the models 64 to 127.*copies to 64 or 128, or"
-    ):
+    with pytest.raises(config.ConfigError, match=r"copies: 96 .*Set copies to 64 or 128"):
         shards(copies=96)
-    with pytest.raises(config.ConfigError, match=r"copies: 32 ends within the models 0 to 63.*Set copies to 64, or"):
+    with pytest.raises(config.ConfigError, match=r"copies: 32 .*Set copies to 64, or"):
         shards(copies=32)
     # With a number of the user's, the files do not decide.
     assert shards(copies=96, shard_size=32) == ["0000-0031", "0032-0063", "0064-0095"]

@@ -137,7 +137,7 @@ def test_a_namespace_has_attributes_and_keys_and_tells_all_that_is_missing(call)
     """
     given = {"lr": 0.5, "epochs": 1, "momentum": 0.9}
     assert changed(call(text, {"arguments": {"args": given}}))
-    with pytest.raises(MethodError, match=r"epochs is read and not set.*arguments\.args.*has not: epochs, momentum"):
+    with pytest.raises(MethodError, match=r"epochs .*arguments\.args.*has not: epochs, momentum"):
         call(text, {"arguments": {"args": {"lr": 0.5}}})
 
 
@@ -231,7 +231,7 @@ TRAINER = """
 
 def test_a_class_is_made_and_its_methods_are_run(call):
     assert changed(call(TRAINER, {"class": "Trainer", "run": ["setup", "fit"]}, lr=0.1))
-    with pytest.raises(MethodError, match=r"class Trainer has no method 'go'. It has: fit, setup"):
+    with pytest.raises(MethodError, match=r"Trainer .*'go'\. It has: fit, setup"):
         call(TRAINER, {"class": "Trainer", "run": "go"})
 
 
