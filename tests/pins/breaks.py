@@ -91,6 +91,7 @@ BREAKS = (
     Break("return whole / halved if halved > 0", "return 1.01 * whole / halved if halved > 0", "score"),
     Break("positive**2 / 2 + positive * float(-ndtri(delta)) + 1.0", "positive**2 / 2", "score", "metrics/test_gdp.py"),
     Break('np.sign(columns["cliffs_delta"])', 'np.sign(-columns["cliffs_delta"])', "score"),
+    Break("(ranks - m * (m + 1) / 2) / (n * m)", "(ranks - m * m / 2) / (n * m)", "score"),
     Break("(original > mean) & (sd > 0)", "(original < mean) & (sd > 0)", "score"),
     Break("* 3 // len(difficulty)", "* 3 // (len(difficulty) + 1)", "score"),
 )
