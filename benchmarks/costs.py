@@ -16,7 +16,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from unlearning_metric.plan.plan import Plan
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.scoring.efficiency import seconds_ratio, verdict
 from unlearning_metric.store.files import read_header
+
+if TYPE_CHECKING:
+    from unlearning_metric.jobs.unlearn import BenchFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = ("finetune", "scrub", "kookmin", "noisy_finetune", "salun", "retrain")
@@ -53,7 +56,7 @@ class Marks:
         return np.diff(np.array(self.walls[: len(self.walls) // 2 * 2]).reshape(-1, 2), axis=1)[:, 0]
 
 
-def measured(plan: Plan, inputs: dict[str, Any], folder: Path, copies: int) -> dict[str, tuple[float, Any, Any]]:
+def measured(plan: Plan, files: BenchFiles, folder: Path, copies: int) -> dict[str, tuple[float, Any, Any]]:
     """Ratio on the wall, and ratio of costs with its interval, by method."""
     from unlearning_metric.jobs.train import train_shard
     from unlearning_metric.jobs.unlearn import unlearn_shard
@@ -64,8 +67,7 @@ def measured(plan: Plan, inputs: dict[str, Any], folder: Path, copies: int) -> d
     indices = list(range(copies))
     train.spent = marks = Marks(spent)
     header = plan.training_origin("retain").header()
-    shared = {name: inputs[name] for name in ("dataset", "dataset_key", "split", "split_key")}
-    train_shard(**shared, out=folder / "retain.safetensors", role="retain", models=indices,
+    train_shard(files.dataset, files.split, out=folder / "retain.safetensors", role="retain", models=indices,
                 settings=plan.training_settings, device="cpu", provenance=header)  # fmt: skip
     wall = np.median(marks.pairs()[:copies])
     train.spent = spent
@@ -73,7 +75,7 @@ def measured(plan: Plan, inputs: dict[str, Any], folder: Path, copies: int) -> d
     for method in METHODS:
         running.spent = marks = Marks(spent)
         out = folder / f"{method}.safetensors"
-        unlearn_shard(**inputs, out=out, method=method, models=indices, method_file=plan.method_file(method),
+        unlearn_shard(files, plan.method_file(method), {"method": method, "models": indices}, out=out,
                       settings=plan.unlearning_settings(method), device="cpu",
                       provenance=plan.unlearning_origin(method).header())  # fmt: skip
         run = read_header(out)["run"]
@@ -82,22 +84,21 @@ def measured(plan: Plan, inputs: dict[str, Any], folder: Path, copies: int) -> d
     return found
 
 
-def make_inputs(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Data, split and an original, and what every job is told of them."""
+def make_inputs(plan: Plan, folder: Path) -> BenchFiles:
+    """Data, split and an original."""
     from unlearning_metric.jobs.prepare_data import prepare_data
     from unlearning_metric.jobs.split_data import split_data
     from unlearning_metric.jobs.train import train_shard
+    from unlearning_metric.jobs.unlearn import BenchFiles
+    from unlearning_metric.store.stored import Stored, StoredFiles
 
-    seed, keys = plan.config.experiment_seed, (plan.data_origin.key, plan.split_origin.key)
-    dataset, split, original = (folder / name for name in ("dataset.npz", "split.npz", "full.safetensors"))
-    prepare_data(dataset, plan.config.data.model_dump(mode="json"), seed, plan.data_origin.header())
-    split_data(dataset, keys[0], split, plan.split_settings, seed, plan.split_origin.header())
-    full = plan.training_origin("full")
-    train_shard(dataset, keys[0], split, keys[1], original, "full", [0], plan.training_settings, "cpu", full.header())
-    return {
-        "dataset": dataset, "dataset_key": keys[0], "split": split, "split_key": keys[1], "originals": [str(original)],
-        "originals_key": full.key,
-    }  # fmt: skip
+    seed, full, original = plan.config.experiment_seed, plan.training_origin("full"), folder / "full.safetensors"
+    dataset = Stored(folder / "dataset.npz", plan.data_origin.key)
+    split = Stored(folder / "split.npz", plan.split_origin.key)
+    prepare_data(dataset.path, plan.config.data.model_dump(mode="json"), seed, plan.data_origin.header())
+    split_data(dataset, split.path, plan.split_settings, seed, plan.split_origin.header())
+    train_shard(dataset, split, original, "full", [0], plan.training_settings, "cpu", full.header())
+    return BenchFiles(dataset, split, StoredFiles([str(original)], full.key))
 
 
 def main() -> None:

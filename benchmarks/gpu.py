@@ -178,7 +178,7 @@ def side_by_side(dataset, net, settings, most: int, models: int):
     """`train_graph` with at most so many models at once; seconds from the first model's begin to the last one's end."""
     from unlearning_metric.seeds import Streams
     from unlearning_metric.training import graph
-    from unlearning_metric.training.train import initial_model
+    from unlearning_metric.training.trainable import initial_model
 
     before, graph.MOST = graph.MOST, min(most, graph.MOST)
     begin = time.perf_counter()

@@ -13,12 +13,14 @@ copies: by a shift common to all examples and by one of each example, in units o
 - "one": the interval of a single original, which leaves out the choice of it, holds the score from one more.
 
 "sd" is the standard deviation of ln F between originals, copies included. With --results the scores come from a run
-with many originals in place of a simulation: every K of them, at random, against every other.
+with many originals in place of a simulation: every K of them against every other. Such cases share originals, so they
+say less than as many experiments would.
 """
 
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
+from itertools import combinations
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,13 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
-from unlearning_metric.metrics.intervals import (
-    another_original_interval,
-    freedom,
-    mean_replicates,
-    replicates,
-    score_interval,
-)
+from unlearning_metric.metrics.intervals import another_original_interval, score_interval
+from unlearning_metric.metrics.replicates import freedom, mean_replicates, replicates
 
 EXAMPLES, CORRELATION = 70, 0.05
 # Shift and spread of the copies in units of the retrained sd.
@@ -108,9 +105,8 @@ def simulate(given):
 
 
 def of_run(given):
-    """The columns "another" and "one" for every method of a run of the workflow, by K of its originals at a time."""
-    generator = np.random.default_rng(0)
-    print(f"{'method':16} {'K':>3} {'F':>7} {'sd':>6} {'another':>9} {'one':>9}")
+    """The columns "another" and "one" for every method of a run of the workflow, by every K of its originals."""
+    print(f"{'method':16} {'K':>3} {'F':>7} {'sd':>6} {'another':>18} {'one':>18}")
     totals = {count: [] for count in given.originals}
     for path in sorted(Path(given.results).glob("score_*.json")):
         method = path.stem.removeprefix("score_")
@@ -120,18 +116,23 @@ def of_run(given):
             continue
         for count in given.originals:
             another, alone = [], []
-            for _ in range(given.experiments):
-                chosen = generator.permutation(len(each))[: count + 1]
-                *taken, left = (each[place] for place in chosen)
-                low, high = another_original_interval(mean_replicates(taken))
-                another.append(low <= left.score <= high)
-                low, high = score_interval(taken[0])
-                alone.append(low <= left.score <= high)
-            totals[count].append(np.mean(another))
+            for left, score in enumerate(values):
+                others = [one for place, one in enumerate(each) if place != left]
+                for taken in combinations(others, count):
+                    low, high = another_original_interval(mean_replicates(taken))
+                    another.append(low <= score <= high)
+                for one in others:
+                    low, high = score_interval(one)
+                    alone.append(low <= score <= high)
+            totals[count].append((sum(another), len(another)))
             row = f"{method:16} {count:3} {values.mean():7.4f} {np.log(values).std(ddof=1):6.3f}"
-            print(f"{row}{np.mean(another):10.1%}{np.mean(alone):10.1%}", flush=True)
-    for count, shares in totals.items():
-        print(f"{'all':16} {count:3} {'':14}{np.mean(shares):10.1%}")
+            print(f"{row} {_share(sum(another), len(another))} {_share(sum(alone), len(alone))}", flush=True)
+    for count, cases in totals.items():
+        print(f"{'all':16} {count:3} {'':14} {_share(*np.sum(cases, axis=0))}")
+
+
+def _share(hits, cases):
+    return f"{f'{hits} of {cases}':>10} {hits / cases:7.1%}"
 
 
 def scored_each(results, method):

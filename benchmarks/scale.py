@@ -103,19 +103,21 @@ def write(folder: Path) -> None:
 
 def score(folder: Path) -> None:
     """One job of the rule score."""
-    from unlearning_metric.jobs.score import score_dumps
+    from unlearning_metric.jobs.score import ScoreFiles, score_dumps
+    from unlearning_metric.store.stored import StoredFiles
 
     begin = time.perf_counter()
-    dumps = {side: [str(path) for path in sorted((folder / side).glob("*.parquet"))] for side in KEYS}
+    dumps = {
+        side: StoredFiles([str(path) for path in sorted((folder / side).glob("*.parquet"))], key)
+        for side, key in KEYS.items()
+    }
+    out = ScoreFiles(*(folder / name for name in ("score.json", "samples.parquet", "replicates.npz")))
     settings = {
         "experiment_seed": 0, "copies": MODELS, "originals": 1, "ceiling": "split", "data": {"source": "npz"},
         "forget": {"strategy": "random"}, "model": {"name": "resnet18"}, "training": {"precision": "fp32"},
         "delta": 1e-5, "efficiency": {"limit": 0.2}, "options": {},
     }  # fmt: skip
-    score_dumps(
-        dumps, KEYS, folder / "score.json", folder / "samples.parquet", folder / "replicates.npz", "synthetic",
-        settings, "keep", {"key": "s", "origin": {}},
-    )  # fmt: skip
+    score_dumps(dumps, out, "synthetic", settings, "keep", {"key": "s", "origin": {}})
     examples = sum(SIZES.values())
     print(
         f"{MODELS} + {MODELS} models x {examples} examples scored in {time.perf_counter() - begin:.0f} s, "

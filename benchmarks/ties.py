@@ -20,7 +20,7 @@ import numpy as np
 
 from unlearning_metric.leaderboard.pairs import compare_pairs
 from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
-from unlearning_metric.metrics.intervals import deletions, freedom, replicates
+from unlearning_metric.metrics.replicates import deletions, freedom, replicates
 
 # Shift and spread of every method in units of the retrained sd, the law, and the correlation within a model.
 SETTINGS = {

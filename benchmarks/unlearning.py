@@ -31,8 +31,12 @@ from unlearning_metric.runtime.imports import importing
 arguments = json.loads(sys.argv[1])
 with importing():
     prepare("cpu", 1)
-    from unlearning_metric.jobs.unlearn import unlearn_shard
-unlearn_shard(**arguments)
+    from unlearning_metric.jobs.unlearn import BenchFiles, unlearn_shard
+    from unlearning_metric.store.stored import Stored, StoredFiles
+files = arguments.pop("files")
+originals = StoredFiles(*files.pop("originals"))
+files = BenchFiles(**{name: Stored(*file) for name, file in files.items()}, originals=originals)
+unlearn_shard(files, **arguments)
 """
 
 #: One copy in a process of its own, written plainly: data, checkpoint, DataLoader, loop, checkpoint.
@@ -89,15 +93,15 @@ def make_inputs(plan: Plan, folder: Path) -> dict[str, object]:
     from unlearning_metric.jobs.split_data import split_data
     from unlearning_metric.jobs.train import train_shard
     from unlearning_metric.store.files import read_models, read_npz
+    from unlearning_metric.store.stored import Stored
 
     seed, full = plan.config.experiment_seed, plan.training_origin("full")
     data, split, original = (str(folder / name) for name in ("dataset.npz", "split.npz", "original.safetensors"))
     keys = plan.data_origin.key, plan.split_origin.key
     prepare_data(data, plan.config.data.model_dump(mode="json"), seed, plan.data_origin.header())
-    split_data(data, keys[0], split, plan.split_settings, seed, plan.split_origin.header())
-    train_shard(
-        data, keys[0], split, keys[1], original, "full", [0], plan.training_settings, "cpu", full.header()
-    )  # fmt: skip
+    dataset, of_split = Stored(data, keys[0]), Stored(split, keys[1])
+    split_data(dataset, split, plan.split_settings, seed, plan.split_origin.header())
+    train_shard(dataset, of_split, original, "full", [0], plan.training_settings, "cpu", full.header())
 
     arrays, retain = read_npz(data)[0], read_npz(split)[0]["retain"]
     np.savez(
@@ -109,9 +113,9 @@ def make_inputs(plan: Plan, folder: Path) -> dict[str, object]:
     )
     torch.save(read_models(original)[0][0], folder / "original.pt")
     return {
-        "dataset": data, "dataset_key": keys[0], "split": split, "split_key": keys[1], "originals": [original],
-        "originals_key": full.key, "method_file": str(plan.method_file("finetune")),
-        "out": str(folder / "copies.safetensors"), "method": "finetune", "models": list(range(plan.config.copies)),
+        "files": {"dataset": dataset, "split": of_split, "originals": ([original], full.key)},
+        "method_file": str(plan.method_file("finetune")), "out": str(folder / "copies.safetensors"),
+        "copies": {"method": "finetune", "models": list(range(plan.config.copies))},
         "settings": plan.unlearning_settings("finetune"), "device": "cpu",
         "provenance": plan.unlearning_origin("finetune").header(),
     }  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Streams:
         """A NumPy generator at the start of the stream."""
         return np.random.default_rng(self.sequence(purpose))
 
-    def torch(self, purpose: str, device: str = "cpu"):
+    def torch(self, purpose: str, device: str = "cpu") -> Any:
         """A ``torch.Generator`` on ``device`` at the start of the stream."""
         import torch
 

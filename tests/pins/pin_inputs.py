@@ -86,7 +86,8 @@ def write_states(folder: Path, seeds: list[int], role: str, images: bool = False
     if diverged:
         states[len(seeds) - 1]["3.bias"][0] = float("nan")
     models = list(states)
-    path = folder / f"{role.replace('/', '_')}_{models[0]:04d}-{models[-1]:04d}.safetensors"
+    path = folder / role / f"{models[0]:04d}-{models[-1]:04d}.safetensors"
+    path.parent.mkdir(parents=True)
     run = {"device": "cpu", "seconds": [1.0 + index for index in models]}
     write_models(path, states, {**PROVENANCE, "role": role, "models": models, "run": run})
     return path

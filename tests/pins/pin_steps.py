@@ -24,19 +24,25 @@ from unlearning_metric.jobs.dump_losses import dump_losses
 from unlearning_metric.jobs.import_dump import import_dump
 from unlearning_metric.jobs.import_original import import_original
 from unlearning_metric.jobs.prepare_data import prepare_data
-from unlearning_metric.jobs.score import score_dumps
+from unlearning_metric.jobs.score import ScoreFiles, score_dumps
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.jobs.tune import choose
-from unlearning_metric.jobs.unlearn import unlearn_shard
+from unlearning_metric.jobs.unlearn import BenchFiles, unlearn_shard
 from unlearning_metric.leaderboard.board import write_leaderboard
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.report.gather import gather
 from unlearning_metric.report.summaries import epsilon_matrix, hardest, rank_agreement
 from unlearning_metric.store.files import read_document, read_models, read_npz, read_parquet, write_npz
-from unlearning_metric.training import train
+from unlearning_metric.store.stored import Stored, StoredFiles
+from unlearning_metric.training import trainable
 
 METHOD = FILES / "method.py"
+
+
+def stored(path: Path) -> Stored:
+    """A file of the fixed inputs, with the key of all of them."""
+    return Stored(path, KEY)
 
 
 def settings_of(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +100,9 @@ def _prepare_data(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def _difficulty(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     plan = plan_of(case)
-    measure_difficulty(inputs.write_data(folder), KEY, folder / "out.npz", plan.difficulty_settings, "cpu", PROVENANCE)
+    measure_difficulty(
+        stored(inputs.write_data(folder)), folder / "out.npz", plan.difficulty_settings, "cpu", PROVENANCE
+    )
     return read_npz(folder / "out.npz")[0]
 
 
@@ -102,9 +110,9 @@ def _split_data(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     plan, hard = plan_of(case), {}
     if "difficulty" in case:
         write_npz(folder / "hard.npz", {"loss": inputs.draw(8).random(48)}, PROVENANCE)
-        hard = {"difficulty": folder / "hard.npz", "difficulty_key": KEY}
+        hard = {"difficulty": stored(folder / "hard.npz")}
     seed = plan.config.experiment_seed
-    split_data(inputs.write_data(folder), KEY, folder / "out.npz", plan.split_settings, seed, PROVENANCE, **hard)
+    split_data(stored(inputs.write_data(folder)), folder / "out.npz", plan.split_settings, seed, PROVENANCE, **hard)
     arrays, header = read_npz(folder / "out.npz")
     return {**arrays, "duplicates": header["duplicates"]}
 
@@ -114,9 +122,9 @@ def _train(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if "model.weights" in case:
         case = {**case, "model.weights": str(inputs.write_checkpoint(folder))}
     # Neither what a compiler makes of the forward pass nor what a processor lacks is this package's.
-    with torch.compiler.set_stance("force_eager"), mock.patch.object(train, "refuse_unsupported"):
+    with torch.compiler.set_stance("force_eager"), mock.patch.object(trainable, "refuse_unsupported"):
         train_shard(
-            inputs.write_data(folder, case.get("side", 8)), KEY, inputs.write_split(folder), KEY,
+            stored(inputs.write_data(folder, case.get("side", 8))), stored(inputs.write_split(folder)),
             folder / "out.safetensors", case.get("role", "retain"), models, plan_of(case).training_settings, "cpu",
             PROVENANCE,
         )  # fmt: skip
@@ -133,26 +141,26 @@ def _joined(state: Mapping[str, torch.Tensor]) -> np.ndarray:
 def _import_original(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     checkpoint = inputs.write_checkpoint(folder)
     import_original(
-        inputs.write_data(folder), KEY, checkpoint, folder / "out.safetensors",
+        stored(inputs.write_data(folder)), checkpoint, folder / "out.safetensors",
         plan_of({**case, "original": str(checkpoint)}).original_settings, PROVENANCE,
     )  # fmt: skip
     return read_models(folder / "out.safetensors")[0]
 
 
-def _originals(case: Mapping[str, Any], folder: Path) -> list[str]:
+def _bench(case: Mapping[str, Any], folder: Path, **more: Any) -> BenchFiles:
     count, images = case.get("originals", {"count": 1})["count"], "model.width" in case
-    return [str(inputs.write_states(folder, list(range(count)), "full", images))]
+    originals = StoredFiles([str(inputs.write_states(folder, list(range(count)), "full", images))], KEY)
+    return BenchFiles(stored(inputs.write_data(folder)), stored(inputs.write_split(folder)), originals, **more)
 
 
 def _unlearn(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     oracles = {}
     if case["function"] == "everything":
         path = inputs.write_states(folder, [10, 11, 12, 13], "unlearn/retrain")
-        oracles = {"oracles": [str(path)], "oracles_key": KEY}
+        oracles = {"oracles": StoredFiles([str(path)], KEY)}
     unlearn_shard(
-        inputs.write_data(folder), KEY, inputs.write_split(folder), KEY, _originals(case, folder), KEY, METHOD,
-        folder / "out.safetensors", "mine", [0, 3], plan_of(case).unlearning_settings("mine"), "cpu", PROVENANCE,
-        **oracles,
+        _bench(case, folder, **oracles), METHOD, {"method": "mine", "models": [0, 3]},
+        plan_of(case).unlearning_settings("mine"), folder / "out.safetensors", "cpu", PROVENANCE,
     )  # fmt: skip
     states, header = read_models(folder / "out.safetensors")
     return {**states, "passes": header["run"]["passes"]}
@@ -160,8 +168,8 @@ def _unlearn(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def _check(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     check_method(
-        inputs.write_data(folder), KEY, inputs.write_split(folder), KEY, _originals(case, folder)[0], KEY, {}, METHOD,
-        folder / "out.json", "mine", plan_of(case).unlearning_settings("mine"), 4, 0.2, "cpu", PROVENANCE,
+        _bench(case, folder), METHOD, {"method": "mine", "models": [0, 1]}, {"copies": 4, "limit": 0.2},
+        plan_of(case).unlearning_settings("mine"), folder / "out.json", "cpu", PROVENANCE,
     )  # fmt: skip
     document = read_document(folder / "out.json")
     told = ("efficiency", "provenance", "warnings", "arguments", "cuda")
@@ -178,7 +186,7 @@ def _dump_losses(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     models = inputs.write_states(folder, [0, 1, 2], "retain", "images" in case, "diverged" in case)
     settings = plan_of(case).config.model.model_dump(mode="json")
     dump_losses(
-        inputs.write_data(folder), KEY, inputs.write_split(folder), KEY, models, KEY, [0, 1, 2], settings,
+        stored(inputs.write_data(folder)), stored(inputs.write_split(folder)), stored(models), settings,
         folder / "out.parquet", "cpu", "keep", PROVENANCE,
     )  # fmt: skip
     return _outputs_of(folder / "out.parquet")
@@ -197,8 +205,8 @@ def _import_dump(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         arrays |= {f"{prefix}{case['signal']}": values, f"{prefix}examples": examples, f"{prefix}labels": labels}
     np.savez(folder / "dump.npz", **arrays, seconds=rng.random(4))
     import_dump(
-        inputs.write_data(folder), KEY, inputs.write_split(folder), KEY, folder / "dump.npz", "mine", [0, 1, 2, 3], 4,
-        folder / "out.parquet", PROVENANCE,
+        stored(inputs.write_data(folder)), stored(inputs.write_split(folder)), folder / "dump.npz",
+        {"method": "mine", "models": [0, 1, 2, 3]}, 4, folder / "out.parquet", PROVENANCE,
     )  # fmt: skip
     return _outputs_of(folder / "out.parquet")
 
@@ -219,11 +227,11 @@ def _scored(case: Mapping[str, Any], folder: Path, name: str = "mine", seed: int
         file = folder / f"{side}_{name}" / f"0000-{models - 1:04d}.parquet"
         file.parent.mkdir(exist_ok=True)
         quick = side == "unlearned" and name == "mine"
-        dumps[side] = [str(inputs.write_outputs(file, drawn, models, moved, groups, diverged, quick))]
-    score_dumps(
-        dumps, dict.fromkeys(dumps, KEY), folder / f"score_{name}.json", folder / f"samples_{name}.parquet",
-        folder / f"replicates_{name}.npz", name, plan.score_settings("mine"), "keep", PROVENANCE,
-    )  # fmt: skip
+        written = inputs.write_outputs(file, drawn, models, moved, groups, diverged, quick)
+        dumps[side] = StoredFiles([str(written)], KEY)
+    names = (f"score_{name}.json", f"samples_{name}.parquet", f"replicates_{name}.npz")
+    out = ScoreFiles(*(folder / file for file in names))
+    score_dumps(dumps, out, name, plan.score_settings("mine"), "keep", PROVENANCE)
 
 
 def _score(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -274,10 +282,11 @@ def _leaderboard(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def _report(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     _board(case, folder)
-    dumps = {f"unlearn/{name}": [str(folder / f"unlearned_{name}" / "0000-0015.parquet")] for name in BOARD}
-    dumps["retain"] = [str(folder / "retrained_mine" / "0000-0015.parquet")]
-    keys = dict.fromkeys(dumps, KEY)
-    found = gather(folder, dumps, keys, dict.fromkeys(BOARD, KEY), inputs.write_data(folder), KEY, KEY)
+    folders = {"retain": "retrained_mine", **{f"unlearn/{name}": f"unlearned_{name}" for name in BOARD}}
+    dumps = {
+        group: StoredFiles([str(folder / side / "0000-0015.parquet")], KEY) for group, side in folders.items()
+    }  # fmt: skip
+    found = gather(folder, dumps, dict.fromkeys(BOARD, KEY), stored(inputs.write_data(folder)), KEY)
     shown = {
         method.name: {
             "utility": method.utility, "seconds": method.seconds,

@@ -4,6 +4,7 @@ import numpy as np
 
 from unlearning_metric.outputs.ensemble import ACCURACIES, Ensemble, Outputs
 from unlearning_metric.scoring.score import score_method
+from unlearning_metric.scoring.sides import Ensembles
 
 N, EXAMPLES = 16, 30
 SETTINGS = {
@@ -52,7 +53,7 @@ def whole_score(unlearned=None, retrained=RETRAINED, originals=ORIGINAL, ceiling
     settings = {**SETTINGS, "ceiling": "split" if ceiling is None else "retrain", **settings}
     keys, run = {"retrained": "r", "score": "s"}, {"host": "h"}
     made = {"engine": "loop", "precision": "fp32"}
-    return score_method("mine", retrained, unlearned, originals, ceiling, settings, made, keys, run)
+    return score_method("mine", Ensembles(retrained, unlearned, originals, ceiling), settings, made, keys, run)
 
 
 def score(*sides, **named):

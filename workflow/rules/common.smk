@@ -16,14 +16,7 @@ from unlearning_metric import config as configuration
 from unlearning_metric.upkeep import handover
 from unlearning_metric.runtime import devices
 from unlearning_metric.plan.plan import Plan
-from unlearning_metric.plan.workflow_files import (
-    absent_packages,
-    default_config,
-    lacks_timm,
-    method_folders,
-    methods_of,
-    other_workflow,
-)
+from unlearning_metric.plan import workflow_files
 from unlearning_metric.upkeep.rebuild import RefusalError, refuse_other_shard_sizes
 from unlearning_metric.report.names import figure_names
 from unlearning_metric.plan.shard_size import asked_minutes
@@ -43,21 +36,15 @@ MODULE = workflow.modifier.namespace
 IMPORTED = not os.path.samefile(workflow.basedir, ROOT)
 MODIFIER = workflow.modifier
 # With --sdm the jobs have an environment of their own.
-if not workflow.deployment_settings.deployment_method and absent_packages():
-    raise WorkflowError(
-        f"{', '.join(absent_packages())}: not installed for this Python ({sys.executable}). The package alone scores "
-        "outputs; to run the workflow: pip install 'unlearning-metric[all]'."
-    )
+THIS_PYTHON = not workflow.deployment_settings.deployment_method
+if THIS_PYTHON and workflow_files.absent_message():
+    raise WorkflowError(workflow_files.absent_message())
 
 
 def handed():
     """In a job of a cluster, which got the plan of its run: that plan and its file; nothing otherwise."""
     given = workflow.config_settings.overwrite_config
-    return (
-        {}
-        if workflow.is_main_process
-        else given.get(handover.HANDED, {}).get(MODULE or "", {})
-    )
+    return {} if MAIN else given.get(handover.HANDED, {}).get(MODULE or "", {})
 
 
 def read_settings(methods):
@@ -71,7 +58,8 @@ def read_settings(methods):
             config, methods, f"the config of module {MODULE}"
         )
     files = [] if MODULE else workflow.configfiles
-    return configuration.load(files, config, methods, default_config(ROOT))
+    default = workflow_files.default_config(ROOT)
+    return configuration.load(files, config, methods, default)
 
 
 def in_place(settings):
@@ -92,22 +80,16 @@ def make_plan():
             in_place(plan.config)
             return plan
         handover.refuse_other_package(ROOT)
-        if differ := other_workflow(ROOT) if workflow.is_main_process else []:
-            logger.warning(
-                f"{ROOT} holds other rules than the installed package unlearning_metric: {', '.join(differ[:5])}"
-                f"{', ...' if len(differ) > 5 else ''}. If you did not edit them, the package is of another version: "
-                "delete Snakefile and workflow there, then run unlearning-metric init on the folder."
-            )
-        methods = methods_of(method_folders(ROOT, Path(workflow.basedir)))
+        if MAIN and (other := workflow_files.other_workflow_message(ROOT)):
+            logger.warning(other)
+        folders = workflow_files.method_folders(ROOT, Path(workflow.basedir))
+        methods = workflow_files.methods_of(folders)
         plan = Plan(in_place(read_settings(methods)), methods)
         refuse_other_shard_sizes(plan, plan.config.results)
     except (configuration.ConfigError, RefusalError) as error:
         raise WorkflowError(str(error)) from None
-    if not workflow.deployment_settings.deployment_method and lacks_timm(plan.config):
-        raise WorkflowError(
-            f"model.name: {plan.config.model.name} is a net of timm, which is not installed for this Python "
-            f"({sys.executable}): pip install 'unlearning-metric[timm]'. Or set model.name to another net."
-        )
+    if THIS_PYTHON and (absent := workflow_files.timm_message(plan.config)):
+        raise WorkflowError(absent)
     return plan
 
 

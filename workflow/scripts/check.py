@@ -9,10 +9,11 @@ with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
         from unlearning_metric.jobs.check import check_method
+        from unlearning_metric.jobs.unlearn import BenchFiles
 
     check_method(
-        **call.arguments,
+        BenchFiles(**call.inputs),
+        **call.told,
         out=snakemake.output[0],
-        method=snakemake.wildcards.method,
         device=snakemake.resources.device,
     )

@@ -3,7 +3,6 @@
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.runtime.imports import importing
 from unlearning_metric.runtime.supervision import supervised
-from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.handover import job
 
 with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
@@ -14,7 +13,6 @@ with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
     dump_losses(
         **call.arguments,
         out=snakemake.output[0],
-        models=shard_models(snakemake.wildcards.shard),
         device=snakemake.resources.device,
         on_diverged=snakemake.resources.on_diverged,
     )

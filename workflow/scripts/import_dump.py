@@ -2,7 +2,6 @@
 
 from unlearning_metric.runtime.devices import limit_threads
 from unlearning_metric.runtime.imports import importing
-from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.handover import job
 
 with job(snakemake) as call:
@@ -13,6 +12,4 @@ with job(snakemake) as call:
     import_dump(
         **call.arguments,
         out=snakemake.output[0],
-        method=snakemake.wildcards.method,
-        models=shard_models(snakemake.wildcards.shard),
     )

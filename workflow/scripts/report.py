@@ -4,6 +4,7 @@ from pathlib import Path
 
 from unlearning_metric.runtime.devices import limit_threads
 from unlearning_metric.runtime.imports import importing
+from unlearning_metric.store.stored import StoredFiles
 from unlearning_metric.upkeep.handover import job
 
 with job(snakemake) as call:
@@ -16,8 +17,10 @@ with job(snakemake) as call:
         results=results,
         dataset=call.inputs["dataset"],
         dumps={
-            group: [path for path in call.inputs["dumps"] if Path(path).parent == results / "losses" / group]
-            for group in call.told["keys"]
+            group: StoredFiles(
+                [path for path in call.inputs["dumps"] if Path(path).parent == results / "losses" / group], key
+            )
+            for group, key in call.told.pop("keys").items()
         },
         **call.told,
     )

@@ -7,13 +7,12 @@ from unlearning_metric.upkeep.handover import job
 with job(snakemake) as call:
     with importing():
         limit_threads(snakemake.threads)
-        from unlearning_metric.jobs.score import score_dumps
+        from unlearning_metric.jobs.score import ScoreFiles, score_dumps
 
     score_dumps(
+        tuned=call.inputs.pop("tuned", None),
         dumps=call.inputs,
         **call.told,
-        out=snakemake.output.score,
-        samples_out=snakemake.output.samples,
-        replicates_out=snakemake.output.replicates,
+        out=ScoreFiles(**dict(snakemake.output.items())),
         method=snakemake.wildcards.method,
     )

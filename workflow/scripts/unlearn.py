@@ -3,18 +3,16 @@
 from unlearning_metric.runtime.devices import prepare
 from unlearning_metric.runtime.imports import importing
 from unlearning_metric.runtime.supervision import supervised
-from unlearning_metric.store.shards import shard_models
 from unlearning_metric.upkeep.handover import job
 
 with supervised(snakemake.log[0], snakemake.params.key), job(snakemake) as call:
     with importing():
         gpu = prepare(snakemake.resources.device, snakemake.threads)
-        from unlearning_metric.jobs.unlearn import unlearn_shard
+        from unlearning_metric.jobs.unlearn import BenchFiles, unlearn_shard
 
     unlearn_shard(
-        **call.arguments,
+        BenchFiles(**call.inputs),
+        **call.told,
         out=snakemake.output[0],
-        method=snakemake.wildcards.method,
-        models=shard_models(snakemake.wildcards.shard),
         device=snakemake.resources.device,
     )

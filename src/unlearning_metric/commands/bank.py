@@ -194,7 +194,8 @@ def _of_results(arguments: argparse.Namespace) -> Record:
 
 def _of_arrays(arguments: argparse.Namespace) -> Record:
     from unlearning_metric.bank.make import make_bank_of_arrays
-    from unlearning_metric.jobs.score_elsewhere import checked_sides, given_settings
+    from unlearning_metric.jobs.output_files import checked_sides
+    from unlearning_metric.jobs.score_elsewhere import given_settings
 
     named = {"retrained": arguments.retrained, "originals": arguments.original, "ceiling": arguments.ceiling}
     files = {name: path for name, path in named.items() if path is not None}

@@ -15,7 +15,14 @@ from unlearning_metric.config.methods import METHOD_NAME, RESERVED, unknown_meth
 from unlearning_metric.config.model import BUILD, DEFAULT_WIDTH, MODELS, Model
 from unlearning_metric.config.neutral import NEUTRAL
 from unlearning_metric.config.originals import PER_COPY, number_of_originals
-from unlearning_metric.config.parts import DifficultySettings, SplitSettings, TrainingSettings, UnlearningSettings
+from unlearning_metric.config.parts import (
+    CopiesSettings,
+    CostSettings,
+    DifficultySettings,
+    SplitSettings,
+    TrainingSettings,
+    UnlearningSettings,
+)
 from unlearning_metric.config.schema import field_keys, json_schema
 from unlearning_metric.config.text import ConfigError, listed
 from unlearning_metric.config.training import TRAIN, Training
@@ -24,8 +31,9 @@ from unlearning_metric.config.yaml_file import merge, read_yaml
 
 __all__ = [
     "BUILD", "BY_DIFFICULTY", "DEFAULT_WIDTH", "FORGET_STRATEGIES", "INDEX_FILES", "METHOD_NAME", "MODELS",
-    "MOST_ON_CPU", "NEUTRAL", "PER_COPY", "RESERVED", "TRAIN", "Config", "ConfigError", "Data", "DifficultySettings",
-    "Efficiency", "Forget", "Model", "SplitSettings", "Training", "TrainingSettings", "UnlearningSettings",
-    "configfile_option", "expanded_path", "field_keys", "from_command_line", "json_schema", "listed", "load",
-    "load_given", "merge", "number_of_originals", "parse", "read_yaml", "refuse_unreadable", "unknown_method_message",
+    "MOST_ON_CPU", "NEUTRAL", "PER_COPY", "RESERVED", "TRAIN", "Config", "ConfigError", "CopiesSettings",
+    "CostSettings", "Data", "DifficultySettings", "Efficiency", "Forget", "Model", "SplitSettings", "Training",
+    "TrainingSettings", "UnlearningSettings", "configfile_option", "expanded_path", "field_keys",
+    "from_command_line", "json_schema", "listed", "load", "load_given", "merge", "number_of_originals", "parse",
+    "read_yaml", "refuse_unreadable", "unknown_method_message",
 ]  # fmt: skip

@@ -54,7 +54,7 @@ def refuse_unreadable(command: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
 
 
-def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> Any:
+def from_command_line(given: Any, in_files: Any, node: dict[str, Any], schema: dict[str, Any]) -> Any:
     """Integers and nulls, where Snakemake took them from the command line as text.
 
     Of what stands within a mapping or list it makes text alone, and null is text to it everywhere. Other numbers and
@@ -74,12 +74,12 @@ def from_command_line(given: Any, in_files: Any, node: dict, schema: dict) -> An
         known = in_files if isinstance(in_files, dict) else {}
         named = {key: one for kind in kinds for key, one in kind.get("properties", {}).items()}
         # Entries of any name, such as methods.
-        other = next((one for kind in kinds for one in kind.get("patternProperties", {}).values()), {})
+        other: dict[str, Any] = next((one for kind in kinds for one in kind.get("patternProperties", {}).values()), {})
         return {
             key: from_command_line(value, known.get(key), named.get(key, other), schema) for key, value in given.items()
         }
     if isinstance(given, list):
-        items = next((kind["items"] for kind in kinds if "items" in kind), {})
+        items: dict[str, Any] = next((kind["items"] for kind in kinds if "items" in kind), {})
         return [from_command_line(item, None, items, schema) for item in given]
     if not isinstance(given, str):
         return given

@@ -9,7 +9,8 @@ from unlearning_metric.config.values import Number, PathText, PositiveInt, Posit
 from unlearning_metric.data import SOURCES
 
 DATA_SOURCES = tuple(SOURCES)
-DataSource = Literal[DATA_SOURCES]
+# The records say which there are.
+DataSource = Literal[DATA_SOURCES]  # type: ignore[valid-type]
 #: Sources of image files, which can be brought to another size.
 IMAGE_FILES = tuple(name for name, source in SOURCES.items() if source.image_files)
 
@@ -77,7 +78,7 @@ def _statistics_fit_normalize(normalize: str, mean: list[float] | None, std: lis
         return "data.normalize: given needs data.mean and data.std, a number for each channel."
     if normalize != "given" and given:
         return f"data.{given[0]}: is not used with data.normalize {normalize}. Remove it, or set normalize: given."
-    if normalize == "given" and len(mean) != len(std):
+    if normalize == "given" and mean is not None and std is not None and len(mean) != len(std):
         return f"data.mean: has {len(mean)} values and data.std has {len(std)}. Give one of each for each channel."
     return None
 

@@ -43,7 +43,7 @@ def _named(config: Config, bad_keys: Set[str], methods: Mapping[str, Path]) -> I
         ("model.file", "file", "Give its path."),
         ("training.file", "file", "Give its path."),
         ("original", "file", "Give its path."),
-        ("data.path", record and record.reads, f"Give the path of {record and record.holds}."),
+        ("data.path", record.reads if record else None, f"Give the path of {record.holds if record else ''}."),
     ):
         if kind is not None and (path := value(key)) is not None:
             yield key, path, kind, wanted
@@ -80,8 +80,9 @@ def _same_to_the_eye(path: Path) -> Path | None:
     for part in path.relative_to(path.anchor).parts:
         if not (found / part).exists():
             names = [entry.name for entry in found.iterdir()] if found.is_dir() else []
-            part = next((name for name in names if composed(name) == composed(part)), None)
-            if part is None:
+            alike = next((name for name in names if composed(name) == composed(part)), None)
+            if alike is None:
                 return None
+            part = alike
         found /= part
     return found

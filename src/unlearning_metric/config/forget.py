@@ -10,7 +10,8 @@ from unlearning_metric.config.values import Label, PathText, PositiveInt, Rule, 
 from unlearning_metric.strategies import STRATEGIES
 
 FORGET_STRATEGIES = tuple(STRATEGIES)
-ForgetStrategy = Literal[FORGET_STRATEGIES]
+# The records say which there are.
+ForgetStrategy = Literal[FORGET_STRATEGIES]  # type: ignore[valid-type]
 #: Strategies that ask how hard each example is for models that did not train on it.
 BY_DIFFICULTY = tuple(name for name, record in STRATEGIES.items() if record.by_difficulty)
 #: How the name of a file of indices may end.
@@ -85,13 +86,12 @@ def _indices_have_a_known_form(path: str | None) -> str | None:
 
 
 def _forget_leaves_retain(strategy: str, count: int | None, train_size: int | None) -> str | None:
-    counted = STRATEGIES[strategy].of_examples and count is not None and train_size is not None
-    if counted and count >= train_size:
-        return (
-            f"forget.count: {count} is a forget set as large as the training set (data.train_size is "
-            f"{train_size}), so nothing is left to retain. Expected at most {train_size - 1}."
-        )
-    return None
+    if not STRATEGIES[strategy].of_examples or count is None or train_size is None or count < train_size:
+        return None
+    return (
+        f"forget.count: {count} is a forget set as large as the training set (data.train_size is {train_size}), so "
+        f"nothing is left to retain. Expected at most {train_size - 1}."
+    )
 
 
 RULES: tuple[Rule, ...] = (

@@ -18,7 +18,7 @@ from unlearning_metric.config.values import sound_part
 from unlearning_metric.config.yaml_file import merge, number_traps, read_yaml
 
 
-def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
+def parse(raw: dict[str, Any], known_methods: Iterable[str], source: str = "config/config.yaml") -> Config:
     """Check a raw configuration and return it with its defaults filled in; files that it names are not looked for.
 
     Parameters
@@ -41,7 +41,7 @@ def parse(raw: dict, known_methods: Iterable[str], source: str = "config/config.
     return config
 
 
-def _checked(raw: dict, known_methods: Iterable[str]) -> tuple[Config, set[str], list[str]]:
+def _checked(raw: dict[str, Any], known_methods: Iterable[str]) -> tuple[Config, set[str], list[str]]:
     """The configuration, the dotted keys that are wrong or missing and therefore absent from it, and every problem."""
     problems: list[str] = []
     bad_keys: set[str] = set()
@@ -60,7 +60,9 @@ def _checked(raw: dict, known_methods: Iterable[str]) -> tuple[Config, set[str],
     return config, bad_keys, problems
 
 
-def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path], default: str | Path) -> Config:
+def load(
+    paths: Iterable[str | Path], override: dict[str, Any], methods: Mapping[str, Path], default: str | Path
+) -> Config:
     """Read, merge and check configuration files.
 
     Parameters
@@ -75,9 +77,9 @@ def load(paths: Iterable[str | Path], override: dict, methods: Mapping[str, Path
         As `read_yaml` and `parse`; lists besides every method file with an unusable name, every number that is not
         what it looks like and every file or folder that is absent.
     """
-    paths = [str(path) for path in paths] or [str(default)]
-    raw, problems = _merged(paths)
-    return _complete(raw, override, methods, ", ".join(paths), problems)
+    files = [str(path) for path in paths] or [str(default)]
+    raw, problems = _merged(files)
+    return _complete(raw, override, methods, ", ".join(files), problems)
 
 
 def load_given(given: Mapping[str, Any], methods: Mapping[str, Path], source: str) -> Config:
@@ -86,7 +88,7 @@ def load_given(given: Mapping[str, Any], methods: Mapping[str, Path], source: st
 
 
 def _complete(
-    raw: dict[str, Any], override: dict, methods: Mapping[str, Path], source: str, problems: list[str]
+    raw: dict[str, Any], override: dict[str, Any], methods: Mapping[str, Path], source: str, problems: list[str]
 ) -> Config:
     """The checked configuration of the files' ``raw`` one and the command line, or all ``problems``."""
     for name, path in methods.items():

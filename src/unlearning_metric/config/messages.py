@@ -34,7 +34,7 @@ _BOUND_WORDS = {
 }
 
 
-def field_problem(error: Any, schema: dict) -> str:
+def field_problem(error: Any, schema: dict[str, Any]) -> str:
     """One line for one error of pydantic: the key, its value, what is allowed."""
     location = error["loc"]
     kind = error["type"]
@@ -66,10 +66,10 @@ def field_problem(error: Any, schema: dict) -> str:
     return message
 
 
-def _unknown_key(location: tuple, schema: dict) -> str:
+def _unknown_key(location: tuple[Any, ...], schema: dict[str, Any]) -> str:
     if (now := RENAMED.get(dotted(location))) is not None:
-        section, _, key = now.partition(".")
-        return f"{dotted(location)}: is now {now}. Write {section}: {{{key}: ...}} in its place."
+        home, _, name = now.partition(".")
+        return f"{dotted(location)}: is now {now}. Write {home}: {{{name}: ...}} in its place."
     *section, key = location
     known = list(without_null(schema_at(tuple(section), schema), schema)["properties"])
     suggestion = closest(str(key), known)
@@ -81,7 +81,7 @@ def _unknown_key(location: tuple, schema: dict) -> str:
     return f"{dotted(location)}: unknown key.{question} {place}: {', '.join(known)}."
 
 
-def _expected(node: dict, schema: dict) -> str:
+def _expected(node: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a field accepts, in words, from its JSON schema."""
     nullable = any(choice.get("type") == "null" for choice in node.get("anyOf", ()))
     choices = choices_of(node)

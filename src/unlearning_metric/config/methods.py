@@ -208,7 +208,7 @@ def _tuned_problems(name: str, entry: dict[str, Any], where: str) -> list[str]:
     ]
 
 
-def method_problems(raw: dict, files: list[str]) -> list[str]:
+def method_problems(raw: dict[str, Any], files: list[str]) -> list[str]:
     """What is wrong with the entries of ``methods``, with ``skip`` and ``ceiling``, given the names of method files."""
     problems = []
     methods = raw.get("methods")

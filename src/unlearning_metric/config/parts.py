@@ -48,3 +48,30 @@ class UnlearningSettings(TrainingSettings):
     batches: Any
     options: Hyperparameters
     interface: dict[str, Any] = Field(default_factory=dict)
+
+
+class CopiesSettings(Section):
+    """Which copies of a method a job makes, or reads from elsewhere.
+
+    ``original`` is the number of the original that all of them start from; None where copy i starts from original i.
+    ``max_seconds`` is the time limit of a copy.
+    """
+
+    method: str
+    models: list[int]
+    original: int | None = 0
+    max_seconds: float | None = None
+
+
+class CostSettings(Section):
+    """What a check compares the cost of a copy with.
+
+    ``copies`` is how many a score takes; ``limit`` the largest accepted cost of one, as a share of that of retraining,
+    and ``measure`` of which cost. ``retrained`` has the files of retrained models or of their outputs with their keys:
+    those that are there tell what retraining costs where it cannot be measured beside the copies.
+    """
+
+    copies: int
+    limit: float
+    measure: str = "seconds"
+    retrained: dict[str, str] = Field(default_factory=dict)

@@ -1,11 +1,13 @@
 """The JSON schema of the configuration, and the way about in it."""
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from unlearning_metric.config.experiment import Config
 
 
-def json_schema() -> dict:
+def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the configuration."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
 
@@ -21,7 +23,7 @@ def field_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]
     return keys
 
 
-def schema_at(location: tuple, schema: dict) -> dict:
+def schema_at(location: tuple[Any, ...], schema: dict[str, Any]) -> dict[str, Any]:
     node = schema
     for part in location:
         node = without_null(node, schema)
@@ -34,7 +36,7 @@ def schema_at(location: tuple, schema: dict) -> dict:
     return node
 
 
-def without_null(node: dict, schema: dict) -> dict:
+def without_null(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     if "anyOf" in node:
         node = choices_of(node)[0]
     if "$ref" in node:
@@ -42,7 +44,7 @@ def without_null(node: dict, schema: dict) -> dict:
     return node
 
 
-def choices_of(node: dict) -> list[dict]:
+def choices_of(node: dict[str, Any]) -> list[dict[str, Any]]:
     """What a node allows but null, one by one."""
     if "anyOf" not in node:
         return [node]

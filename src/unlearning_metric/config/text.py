@@ -30,7 +30,7 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
     return by_lower[matches[0]] if matches else None
 
 
-def dotted(location: tuple) -> str:
+def dotted(location: tuple[Any, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 

@@ -62,7 +62,7 @@ def expanded_path(path: str) -> str:
         user = home.partition("/")[0]
         raise told(f": {path} begins with {user}, and there is no such user. Write ./{path} for that very name.")
 
-    def value(match: re.Match) -> str:
+    def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if not os.environ.get(name) and not os.path.lexists(home):
             raise told(f": {path} names the variable {name}, which is not set. Set it, or write the path out.")
@@ -146,7 +146,7 @@ def sound_part(section: type[S], raw: Mapping[str, Any], bad_keys: Set[str], pre
 
 
 def function_needs_file(section: str, default: str) -> Callable[..., str | None]:
-    def check(file: str | None, function: str, options: dict | None) -> str | None:
+    def check(file: str | None, function: str, options: dict[str, Any] | None) -> str | None:
         given = "function" if function != default else "options" if options else None
         if file is None and given is not None:
             return f"{section}.{given}: is only used with {section}.file, which is not given. Remove it, or add file."

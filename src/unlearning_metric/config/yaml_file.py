@@ -58,7 +58,7 @@ class _Loader(yaml.SafeLoader):
                 problem_mark=node.start_mark,
             ) from None
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first_lines: dict[str, int] = {}
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
@@ -93,7 +93,7 @@ def _refuse_endless(node: yaml.Node, sizes: dict[yaml.Node, int | None] | None =
     return size
 
 
-def read_yaml(path: str | Path) -> dict:
+def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 
     Raises
@@ -181,7 +181,7 @@ def _yaml_slip(path: str | Path, text: str, error: yaml.MarkedYAMLError) -> str:
     )
 
 
-def merge(base: dict, override: dict) -> dict:
+def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
     """Lay `override` over `base`, mapping by mapping, and return a new mapping; both stay as they are."""
     merged = copy.deepcopy(base)
     for key, value in override.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from unlearning_metric.data.images import DataError
 from unlearning_metric.seeds import Streams
 from unlearning_metric.strategies import STRATEGIES
 from unlearning_metric.strategies.candidates import Candidates, stratified
-from unlearning_metric.strategies.index_file import Warn, log_warning, read_indices
+from unlearning_metric.strategies.index_file import log_warning, read_indices
+from unlearning_metric.strategies.index_text import Warn
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,26 @@ class Split:
         return content.hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What is known of the training pool.
+
+    Attributes
+    ----------
+    labels : int64 [images]
+    classes : what the source calls class 0, 1, ...; None calls them by their numbers
+    groups : int64 [images]
+    set_aside : indices that the source itself sets aside for validation
+    difficulty : float64 [training examples], in ascending order of the examples; see `jobs.difficulty`
+    """
+
+    labels: np.ndarray
+    classes: Sequence[str] | None = None
+    groups: np.ndarray | None = None
+    set_aside: np.ndarray | None = None
+    difficulty: np.ndarray | None = None
+
+
 def training_set(
     y_train: np.ndarray,
     settings: SplitSettings | DifficultySettings,
@@ -125,29 +146,16 @@ def training_set(
 
 
 def make_split(
-    y_train: np.ndarray,
-    y_test: np.ndarray,
-    settings: SplitSettings,
-    experiment_seed: int,
-    *,
-    classes: Sequence[str] | None = None,
-    groups: np.ndarray | None = None,
-    set_aside: np.ndarray | None = None,
-    difficulty: np.ndarray | None = None,
-    warn: Warn = log_warning,
+    pool: Pool, y_test: np.ndarray, settings: SplitSettings, experiment_seed: int, warn: Warn = log_warning
 ) -> Split:
     """Choose training, validation, forget, probe and test examples.
 
     Parameters
     ----------
-    y_train, y_test : int64 [images], labels of the two pools
+    y_test : int64 [images], labels of the test pool
     settings : ``train_size``, ``validation_size``, ``test_size``, ``probe_size`` and ``forget`` of the
         configuration
     experiment_seed : every choice has a stream of its own
-    classes : what the source calls class 0, 1, ...; None calls them by their numbers
-    groups : int64 [images], groups of the training pool
-    set_aside : indices into the training pool that the source itself sets aside for validation
-    difficulty : float64 [training examples], in ascending order of the examples; see `jobs.difficulty`
     warn : is told what in the user's list may mean something else
 
     Raises
@@ -157,28 +165,20 @@ def make_split(
     """
     streams = Streams(experiment_seed, "split")
     wanted = settings.forget
-    listed = None if wanted.path is None else read_indices(wanted.path, len(y_train), warn)
-    train, validation = training_set(y_train, settings, experiment_seed, set_aside, listed)
+    listed = None if wanted.path is None else read_indices(wanted.path, len(pool.labels), warn)
+    train, validation = training_set(pool.labels, settings, experiment_seed, pool.set_aside, listed)
     test_size = settings.test_size or len(y_test)
     if test_size > len(y_test):
         raise DataError(f"data.test_size is {test_size}; the test pool has {len(y_test)} images.")
     test = stratified(y_test, test_size, streams.numpy("test"))
 
-    known = _names(classes, y_train, y_test), groups, difficulty, listed
-    forget = _to_forget(y_train, train, wanted, streams, *known)
+    pool = replace(pool, classes=_names(pool.classes, pool.labels, y_test))
+    forget = _to_forget(pool, train, listed, wanted, streams)
     return _with_probe(forget, train, validation, test, settings, streams)
 
 
 def make_second_split(
-    first: Split,
-    y_train: np.ndarray,
-    settings: SplitSettings,
-    experiment_seed: int,
-    *,
-    classes: Sequence[str] | None = None,
-    groups: np.ndarray | None = None,
-    difficulty: np.ndarray | None = None,
-    warn: Warn = log_warning,
+    first: Split, pool: Pool, settings: SplitSettings, experiment_seed: int, warn: Warn = log_warning
 ) -> Split:
     """Choose other examples to forget, all of them from the retain set of a first split, whose forget set is left out.
 
@@ -192,18 +192,18 @@ def make_second_split(
     streams = Streams(experiment_seed, "split")
     wanted = settings.forget
     train = first.retain
-    listed = None if wanted.path is None else read_indices(wanted.path, len(y_train), warn)
+    listed = None if wanted.path is None else read_indices(wanted.path, len(pool.labels), warn)
     outside = np.empty(0) if listed is None else np.setdiff1d(listed, train)
     if len(outside):
         raise DataError(
             f"tuning.forget.path names {len(outside)} examples outside the retain set of the scored split, the first "
             f"is {outside[0]}. Hyper-parameters are chosen on other examples than the score is about."
         )
-    if difficulty is not None:
-        difficulty = difficulty[np.isin(np.union1d(first.retain, first.forget), train)]
-    known = _names(classes, y_train), groups, difficulty, listed
+    pool = replace(pool, classes=_names(pool.classes, pool.labels))
+    if pool.difficulty is not None:
+        pool = replace(pool, difficulty=pool.difficulty[np.isin(np.union1d(first.retain, first.forget), train)])
     try:
-        forget = _to_forget(y_train, train, wanted, streams, *known)
+        forget = _to_forget(pool, train, listed, wanted, streams)
     except DataError as error:
         raise DataError(f"the forget set by which hyper-parameters are chosen (tuning.forget): {error}") from error
     return _with_probe(forget, train, first.validation, first.test, settings, streams)
@@ -214,22 +214,15 @@ def _names(classes: Sequence[str] | None, *labels: np.ndarray) -> Sequence[str]:
 
 
 def _to_forget(
-    y_train: np.ndarray,
-    train: np.ndarray,
-    wanted: Forget,
-    streams: Streams,
-    classes: Sequence[str],
-    groups: np.ndarray | None,
-    difficulty: np.ndarray | None,
-    listed: np.ndarray | None,
+    pool: Pool, train: np.ndarray, listed: np.ndarray | None, wanted: Forget, streams: Streams
 ) -> np.ndarray:
     """Indices into the training pool of the examples that a strategy chooses of the training set."""
     candidates = Candidates(
-        labels=y_train[train],
+        labels=pool.labels[train],
         indices=train,
-        classes=classes,
-        groups=None if groups is None else groups[train],
-        difficulty=difficulty,
+        classes=pool.classes or (),
+        groups=None if pool.groups is None else pool.groups[train],
+        difficulty=pool.difficulty,
         listed=listed,
     )
     positions = STRATEGIES[wanted.strategy].choose(candidates, wanted, streams.numpy("forget"))

@@ -119,7 +119,7 @@ def _groups() -> Iterator[tuple[str, Path]]:
             continue
         folder = SYSTEM / mounted.lstrip("/")
         # A container sees its own group mounted alone, and may be told its path on the host.
-        place = PurePosixPath(places[kind])
-        place = place.relative_to(root) if place.is_relative_to(root) else PurePosixPath(".")
-        for name in (place, *place.parents):
+        group = PurePosixPath(places[kind])
+        group = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath(".")
+        for name in (group, *group.parents):
             yield kind, folder / name

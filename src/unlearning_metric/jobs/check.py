@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from unlearning_metric.bank import Opened, opened_bank
-from unlearning_metric.config import UnlearningSettings
-from unlearning_metric.jobs.unlearn import Bench, prepare_bench, retraining_record
+from unlearning_metric.config import CopiesSettings, CostSettings, UnlearningSettings
+from unlearning_metric.jobs.unlearn import Bench, BenchFiles, prepare_bench, retraining_record
 from unlearning_metric.metrics.simple_mia import SPLITS, simple_mia
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.outputs.of_model import model_outputs
@@ -32,57 +32,42 @@ EVALUATED = ("retain", "forget", "validation", "test")
 
 
 def check_method(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
-    original: Path | str,
-    original_key: str,
-    retrained: dict[str, str],
+    files: BenchFiles,
     method_file: Path | str,
-    out: Path | str,
-    method: str,
+    copies: CopiesSettings | Mapping[str, Any],
+    costs: CostSettings | Mapping[str, Any],
     settings: UnlearningSettings | Mapping[str, Any],
-    copies: int,
-    limit: float,
+    out: Path | str,
     device: str,
     provenance: dict[str, Any],
-    *,
-    measure: str = "seconds",
-    oracles: Sequence[str] = (),
-    oracles_key: str | None = None,
-    max_seconds: float | None = None,
 ) -> None:
     """Run a method's copy 0, then copies 1 and 0, all from the first original, and write what was seen.
 
     Parameters
     ----------
-    original : file of the first original model
-    retrained : file of retrained models or of their outputs -> its key; those that are there tell what retraining costs
-        where it cannot be measured beside the copies
-    copies : number of copies that a score takes
-    limit, measure : largest accepted cost of a copy, as a share of that of retraining, and of which cost
-    settings, provenance, oracles, max_seconds : as for `jobs.unlearn.unlearn_shard`
+    files : of the originals, the first alone
+    copies : of which method, and how long one may take
+    costs : what the cost of a copy is compared with
+    settings, provenance : as for `jobs.unlearn.unlearn_shard`
 
     Raises
     ------
     MethodError
         If the method does not fit the contract: says why, and how to become one.
     """
-    settings = UnlearningSettings.model_validate(settings)
+    settings, copies = UnlearningSettings.model_validate(settings), CopiesSettings.model_validate(copies)
     read = {**user_files(settings.model.file, settings.training.file), "file": method_file}
     refuse_edited(provenance, read, settings.interface)
-    bench = prepare_bench(
-        dataset, dataset_key, split, split_key, [str(original)], original_key, settings, device, oracles, oracles_key
-    )
+    bench = prepare_bench(files, settings, device)
     given = method_of_file(
-        method, method_file, settings.function, settings.options, settings.batches, settings.interface
+        copies.method, method_file, settings.function, settings.options, settings.batches, settings.interface
     )
     bank = opened_bank(Path(out).parent)
     # Copy 0 again, after another one: what that leaves behind would show.
-    runs = [run_copies(given, bench.start, indices, max_seconds=max_seconds) for indices in ([0], [1, 0])]
-    efficiency = _efficiency(bench, runs, _retraining(original, retrained, bank), copies, limit, measure)
-    document = check_document(bench, runs, method, settings, efficiency)
+    runs = [run_copies(given, bench.start, indices, max_seconds=copies.max_seconds) for indices in ([0], [1, 0])]
+    costs = CostSettings.model_validate(costs)
+    efficiency = _efficiency(bench, runs, _retraining(files.originals.paths[0], costs.retrained, bank), costs)
+    document = check_document(bench, runs, copies.method, settings, efficiency)
     document["provenance"] = {**provenance, "run": run_record(device, one_by_one(settings.training))}
     write_document(out, document)
     for line in summary_lines(document):
@@ -102,7 +87,7 @@ def _retraining(original: Path | str, retrained: dict[str, str], bank: Opened | 
 
 
 def _efficiency(
-    bench: Bench, runs: list[Copies], models: tuple[list[float], str | None], copies: int, limit: float, measure: str
+    bench: Bench, runs: list[Copies], models: tuple[list[float], str | None], costs: CostSettings
 ) -> dict[str, Any]:
     """A check's ``efficiency``: what a copy costs, what a retraining does, and the verdict.
 
@@ -123,9 +108,14 @@ def _efficiency(
         "seconds_per_retraining": float(np.median(full)) if len(full) else None,
         "clock": CLOCKS[bench.start.device.type],
         "retraining_measured_on": source,
-        **limited(seconds_ratio(seconds, beside, made), examples_ratio(of_runs("examples"), examples), limit, measure),
-        "copies": copies,
-        "seconds_all_copies": each * copies,
+        **limited(
+            seconds_ratio(seconds, beside, made),
+            examples_ratio(of_runs("examples"), examples),
+            costs.limit,
+            costs.measure,
+        ),
+        "copies": costs.copies,
+        "seconds_all_copies": each * costs.copies,
     }
 
 

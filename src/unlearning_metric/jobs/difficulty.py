@@ -14,8 +14,10 @@ from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.recipe import one_by_one
-from unlearning_metric.training.train import make_dataset, refuse_untrainable, train_model
+from unlearning_metric.training.train import make_dataset, train_model
+from unlearning_metric.training.trainable import refuse_untrainable
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 #: Role of the models; none of their random streams is any other model's.
@@ -32,8 +34,7 @@ def halves(examples: int, pair: int, experiment_seed: int) -> tuple[np.ndarray, 
 
 
 def measure_difficulty(
-    dataset: Path | str,
-    dataset_key: str,
+    dataset: Stored,
     out: Path | str,
     settings: DifficultySettings | Mapping[str, Any],
     device: str,
@@ -49,7 +50,7 @@ def measure_difficulty(
     """
     settings = DifficultySettings.model_validate(settings)
     refuse_edited(provenance, user_files(settings.model.file, settings.training.file))
-    data, header = read_npz(dataset, dataset_key)
+    data, header = read_npz(*dataset)
     seed = settings.experiment_seed
     train, validation = training_set(data["y_train"], settings, seed, data.get("validation"))
     held = make_dataset(data, "train", validation, device)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from torch import nn
 
+from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
@@ -17,18 +19,16 @@ from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, refuse_diverge
 from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
 from unlearning_metric.store.files import StoreError, read_models, read_npz, rebuild_hint, write_parquet
+from unlearning_metric.store.shards import shard_models
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.train import make_dataset
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def dump_losses(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
-    shard: Path | str,
-    shard_key: str,
-    models: list[int],
+    dataset: Stored,
+    split: Stored,
+    shard: Stored,
     model_settings: Model | Mapping[str, Any],
     out: Path | str,
     device: str,
@@ -42,40 +42,26 @@ def dump_losses(
     """
     model_settings = Model.model_validate(model_settings)
     refuse_edited(provenance, {"model.file": model_settings.file})
-    data, header = read_npz(dataset, dataset_key)
-    indices, split_header = read_split(split, split_key)
-    states, shard_header = read_models(shard, shard_key)
+    data, header = read_npz(*dataset)
+    indices, split_header = read_split(*split)
+    states, shard_header = read_models(*shard)
+    models = shard_models(Path(shard.path).stem)
     if list(states) != models:
         raise StoreError(
-            f"{shard} holds models {list(states)}, its name says {models[0]}..{models[-1]}. {rebuild_hint(shard)}"
+            f"{shard.path} holds models {list(states)}, its name says {models[0]}..{models[-1]}. "
+            f"{rebuild_hint(shard.path)}"
         )
     by_role = indices.arrays()
     datasets = {
         name: make_dataset(data, "test" if name == "test" else "train", by_role[name], device)
         for name in ("retain", "forget", "validation", "test")
     }
-    # The probe is a part of the retain set: its rows are taken from there.
-    probe = np.searchsorted(indices.retain, indices.probe)
     model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0).to(device)
-    progress = Progress("evaluated", len(states))
-    outputs, diverged = {}, []
-    accuracy: dict[str, list[float]] = {name: [] for name in ACCURACIES}
-    for index, state in states.items():
-        model.load_state_dict(state)
-        with own_line_of(model_settings):
-            signals, bad = model_outputs(model, datasets)
-        if bad:
-            diverged.append(index)
-        for name in ACCURACIES:
-            correct = signals[name]["correct"]
-            # Without validation examples there is no such accuracy; 0 stands for none in the header.
-            accuracy[name].append(float(correct.mean()) if len(correct) else 0.0)
-        signals["probe"] = {name: values[probe] for name, values in signals["retain"].items()}
-        outputs[index] = signals
-        progress.step()
-    refuse_diverged(on_diverged, shard_header["role"], diverged)
-    if diverged:
-        LOGGER.warning("%d of %d models diverged: %s", len(diverged), len(states), diverged)
+    with own_line_of(model_settings):
+        said = _evaluated(model, states, datasets, np.searchsorted(indices.retain, indices.probe))
+    refuse_diverged(on_diverged, shard_header["role"], said.diverged)
+    if said.diverged:
+        LOGGER.warning("%d of %d models diverged: %s", len(said.diverged), len(states), said.diverged)
     labels = {role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES}
     groups = None
     if "groups_train" in data:
@@ -86,7 +72,7 @@ def dump_losses(
         }
     write_parquet(
         out,
-        rows(outputs, by_role, labels, groups),
+        rows(said.outputs, by_role, labels, groups),
         {
             **provenance,
             "role": shard_header["role"],
@@ -95,8 +81,37 @@ def dump_losses(
             "duplicates": split_header.get("duplicates"),
             "classes": header["classes"],
             "data_warnings": split_header.get("warnings", []),
-            "accuracy": accuracy,
-            "diverged": diverged,
+            "accuracy": said.accuracy,
+            "diverged": said.diverged,
             "run": shard_header["run"],
         },
     )
+
+
+class _Said(NamedTuple):
+    """What the models of a shard say: outputs by model and role, accuracies by set, and which models diverged."""
+
+    outputs: dict[int, dict[str, dict[str, np.ndarray]]]
+    accuracy: dict[str, list[float]]
+    diverged: list[int]
+
+
+def _evaluated(
+    model: nn.Module, states: Mapping[int, Any], datasets: dict[str, ImageDataset], probe: np.ndarray
+) -> _Said:
+    """Evaluate the net with each state; ``probe`` are places in the retain set, whose rows are taken from there."""
+    said = _Said({}, {name: [] for name in ACCURACIES}, [])
+    progress = Progress("evaluated", len(states))
+    for index, state in states.items():
+        model.load_state_dict(state)
+        signals, bad = model_outputs(model, datasets)
+        if bad:
+            said.diverged.append(index)
+        for name in ACCURACIES:
+            correct = signals[name]["correct"]
+            # Without validation examples there is no such accuracy; 0 stands for none in the header.
+            said.accuracy[name].append(float(correct.mean()) if len(correct) else 0.0)
+        signals["probe"] = {name: values[probe] for name, values in signals["retain"].items()}
+        said.outputs[index] = signals
+        progress.step()
+    return said

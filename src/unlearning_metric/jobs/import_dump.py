@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearning_metric.config import CopiesSettings
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.outputs.dumps import rows
-from unlearning_metric.outputs.ensemble import Outputs
+from unlearning_metric.outputs.ensemble import Ensemble, Outputs
 from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_parquet
 from unlearning_metric.store.shards import original_folder
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 #: Classes that a message lists.
@@ -21,18 +24,14 @@ SHOWN_CLASSES = 10
 
 
 def import_dump(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
+    dataset: Stored,
+    split: Stored,
     dump: Path | str,
-    method: str,
-    models: list[int],
-    copies: int,
+    copies: CopiesSettings | Mapping[str, Any],
+    per_original: int,
     out: Path | str,
     provenance: dict[str, Any],
     originals: int = 1,
-    original: int = 0,
 ) -> None:
     """Check a file of outputs against the split and store those of the models of one shard.
 
@@ -40,72 +39,42 @@ def import_dump(
     ----------
     dump : npz as `external.ensemble_of` describes it, with ``examples`` (and ``test_examples`` and the like for the
         other roles it holds): indices as in split.npz, in any order
-    models : model indices of the shard
-    copies : models that the file must hold from each of ``originals``, those from original 0 first
+    copies : those to store
+    per_original : models that the file must hold from each of ``originals``, those from original 0 first
     provenance : ``key`` and ``origin`` for the header
-    original : whose copies are stored
 
     Raises
     ------
     DumpError
         If the file does not fit, holds other examples than the split, or another number of models.
     """
+    copies = CopiesSettings.model_validate(copies)
+    original = copies.original or 0
     refuse_edited(provenance, {"content": dump})
-    data, data_header = read_npz(dataset, dataset_key)
-    indices, split_header = read_split(split, split_key)
+    data, data_header = read_npz(*dataset)
+    indices, split_header = read_split(*split)
     arrays = read_arrays(dump)
     side = ensemble_of(arrays, str(dump))
-    if len(side) != copies * originals:
-        needed = (
-            f"copies is {copies}"
-            if originals == 1
-            else f"needed are {copies * originals}: {copies} copies from each of {originals} originals, in their order"
-        )
-        raise DumpError(
-            f"{dump} holds {len(side)} models and {needed}: scores of different numbers of models are not "
-            "comparable. Record as many, or set copies"
-        )
-    stored = [original * copies + model for model in models]
+    _refuse_misfit(side, arrays, dump, split.path, per_original, originals)
+    stored = [original * per_original + model for model in copies.models]
     wanted = indices.arrays()
     labels = {role: data["y_test" if role == "test" else "y_train"][wanted[role]] for role in side.roles}
-    for role in side.roles:
-        prefix = "" if role == "forget" else f"{role}_"
-        if f"{prefix}examples" not in arrays:
-            raise DumpError(
-                f"{dump} does not say which examples its {role} outputs are of: add the array {prefix}examples, the "
-                f"indices in the set {role} of {split}"
-            )
     roles = {
         role: _in_order(outputs, wanted[role], labels[role], data_header["classes"], role, str(dump))
         for role, outputs in side.roles.items()
     }
+    _refuse_other_groups(side, data, dump)
     outputs = {
-        model: {
-            role: {
-                "loss": part.loss[place],
-                "confidence": part.confidence[place],
-                **({} if part.correct is None else {"correct": part.correct[place]}),
-            }
-            for role, part in roles.items()
-        }
-        for model, place in zip(models, stored, strict=True)
+        model: {role: _signals(part, place) for role, part in roles.items()}
+        for model, place in zip(copies.models, stored, strict=True)
     }
-    if side.groups is not None and "groups_train" in data:
-        # In the order of the file, as the examples it lists.
-        wrong = np.flatnonzero(side.groups != data["groups_train"][side.forget.examples])
-        if len(wrong):
-            example = side.forget.examples[wrong[0]]
-            raise DumpError(
-                f"{dump}: forget example {example} has the group {side.groups[wrong[0]]}, in the data it has "
-                f"{data['groups_train'][example]}"
-            )
     run: dict[str, Any] = {"imported": str(dump)}
     if side.seconds.size:
         run["seconds"] = side.seconds[stored].tolist()
     header = {
         **provenance,
-        "role": f"unlearn/{method}{original_folder(original)}",
-        "models": models,
+        "role": f"unlearn/{copies.method}{original_folder(original)}",
+        "models": copies.models,
         "order": split_header["order"],
         "duplicates": split_header.get("duplicates"),
         "classes": data_header["classes"],
@@ -115,11 +84,54 @@ def import_dump(
         "doubts": side.doubts,
         "run": run,
     }
-    columns = rows(outputs, wanted, labels, _groups(data, wanted, side.roles))
-    write_parquet(out, columns, header)
+    write_parquet(out, rows(outputs, wanted, labels, _groups(data, wanted, side.roles)), header)
     for doubt in side.doubts:
         LOGGER.warning("warning: %s: %s", dump, doubt)
-    LOGGER.info("%s: outputs of models %d to %d from %s", method, models[0], models[-1], dump)
+    LOGGER.info("%s: outputs of models %d to %d from %s", copies.method, copies.models[0], copies.models[-1], dump)
+
+
+def _signals(outputs: Outputs, place: int) -> dict[str, Any]:
+    """What one model says of the examples of a role."""
+    signals = {"loss": outputs.loss, "confidence": outputs.confidence, "correct": outputs.correct}
+    return {name: values[place] for name, values in signals.items() if name != "correct" or values is not None}
+
+
+def _refuse_misfit(
+    side: Ensemble, arrays: Mapping[str, Any], dump: Path | str, split: Path | str, per_original: int, originals: int
+) -> None:
+    """Raise `DumpError` where the file holds another number of models, or does not say of which examples."""
+    if len(side) != per_original * originals:
+        needed = (
+            f"copies is {per_original}"
+            if originals == 1
+            else f"needed are {per_original * originals}: {per_original} copies from each of {originals} originals, in "
+            "their order"
+        )
+        raise DumpError(
+            f"{dump} holds {len(side)} models and {needed}: scores of different numbers of models are not "
+            "comparable. Record as many, or set copies"
+        )
+    for role in side.roles:
+        prefix = "" if role == "forget" else f"{role}_"
+        if f"{prefix}examples" not in arrays:
+            raise DumpError(
+                f"{dump} does not say which examples its {role} outputs are of: add the array {prefix}examples, the "
+                f"indices in the set {role} of {split}"
+            )
+
+
+def _refuse_other_groups(side: Ensemble, data: Mapping[str, np.ndarray], dump: Path | str) -> None:
+    """Raise `DumpError` where the file's groups are not those of the data."""
+    if side.groups is None or "groups_train" not in data:
+        return
+    # In the order of the file, as the examples it lists.
+    wrong = np.flatnonzero(side.groups != data["groups_train"][side.forget.examples])
+    if len(wrong):
+        example = side.forget.examples[wrong[0]]
+        raise DumpError(
+            f"{dump}: forget example {example} has the group {side.groups[wrong[0]]}, in the data it has "
+            f"{data['groups_train'][example]}"
+        )
 
 
 def _in_order(

@@ -14,6 +14,7 @@ from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import model_title
 from unlearning_metric.progress import LOGGER, run_record
 from unlearning_metric.store.files import read_npz, write_models
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.user_code.returned_values import plain_names
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
@@ -23,8 +24,7 @@ class CheckpointError(UserError, ValueError):
 
 
 def import_original(
-    dataset: Path | str,
-    dataset_key: str,
+    dataset: Stored,
     checkpoint: Path | str,
     out: Path | str,
     model_settings: Model | Mapping[str, Any],
@@ -43,7 +43,7 @@ def import_original(
     """
     model_settings = Model.model_validate(model_settings)
     refuse_edited(provenance, {"model.file": model_settings.file, "original": checkpoint})
-    data, header = read_npz(dataset, dataset_key)
+    data, header = read_npz(*dataset)
     model = build_model(model_settings, data["x_train"].shape[1:], header["num_classes"], seed=0)
     state = fitted(read_checkpoint(checkpoint), model.state_dict(), checkpoint, model_title(model_settings))
     write_models(out, {0: state}, {**provenance, "role": "full", "models": [0], "run": run_record("cpu")})

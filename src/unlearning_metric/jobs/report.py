@@ -11,15 +11,14 @@ from unlearning_metric.report.figures import save_all
 from unlearning_metric.report.gather import gather
 from unlearning_metric.report.page import first_sentence, report_html
 from unlearning_metric.store.files import write_page
+from unlearning_metric.store.stored import Stored, StoredFiles
 
 
 def write_report(
     results: Path | str,
-    dumps: Mapping[str, list[str]],
-    keys: Mapping[str, str],
+    dumps: Mapping[str, StoredFiles],
     score_keys: Mapping[str, str],
-    dataset: Path | str,
-    dataset_key: str,
+    dataset: Stored,
     board_key: str | None,
     method_files: Mapping[str, str],
     provenance: Mapping[str, Any],
@@ -28,7 +27,7 @@ def write_report(
 
     Parameters
     ----------
-    results, dumps, keys, score_keys, dataset, dataset_key, board_key : as for `report.gather.gather`
+    results, dumps, score_keys, dataset, board_key : as for `report.gather.gather`
     method_files : method -> its file, whose docstring says what it is
     provenance : ``key`` and ``origin`` of the page
 
@@ -37,7 +36,7 @@ def write_report(
     StoreError
         If a file is damaged or of another key.
     """
-    found = gather(results, dumps, keys, score_keys, dataset, dataset_key, board_key)
+    found = gather(results, dumps, score_keys, dataset, board_key)
     save_all(found, Path(results, "figures"))
     page = report_html(found, {name: first_sentence(path) for name, path in method_files.items()})
     write_page(Path(results, "report.html"), page, provenance)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unlearning_metric.config import number_of_originals
 from unlearning_metric.jobs.tune import tuning_record
@@ -13,22 +14,29 @@ from unlearning_metric.outputs.independence import refuse_mixed
 from unlearning_metric.progress import LOGGER, commit, run_record
 from unlearning_metric.scoring.intervals import write_replicates
 from unlearning_metric.scoring.originals import over_originals
-from unlearning_metric.scoring.score import score_method
+from unlearning_metric.scoring.score import Score, score_method
+from unlearning_metric.scoring.sides import Ensembles
 from unlearning_metric.scoring.warnings import repeated_originals
 from unlearning_metric.store.files import write_document, write_parquet
+from unlearning_metric.store.stored import Stored, StoredFiles
+
+
+class ScoreFiles(NamedTuple):
+    """What is written: the document, the per-example table and the replicates."""
+
+    score: Path | str
+    samples: Path | str
+    replicates: Path | str
 
 
 def score_dumps(
-    dumps: dict[str, list[str]],
-    keys: dict[str, str],
-    out: Path | str,
-    samples_out: Path | str,
-    replicates_out: Path | str,
+    dumps: Mapping[str, StoredFiles],
+    out: ScoreFiles,
     method: str,
     settings: dict[str, Any],
     on_diverged: str,
     provenance: dict[str, Any],
-    tuned_key: str | None = None,
+    tuned: Stored | None = None,
 ) -> None:
     """Score a method and write all three files.
 
@@ -36,22 +44,19 @@ def score_dumps(
     ----------
     dumps : files of ``retrained``, ``unlearned`` (and ``unlearned_0001``, ... from each further original),
         ``originals`` and, where the ceiling is a second set of retrained models, ``ceiling``
-    keys : the key the dumps of each name must carry
     settings : ``copies``, ``originals`` and the parts of the configuration that can change the document
     on_diverged : "keep" or "fail"
     provenance : ``key`` and ``origin`` of the files
-    tuned_key : key of ``tuned`` among the dumps: no dump, but what hyper-parameters were chosen
+    tuned : what hyper-parameters were chosen, for a method with a grid
     """
-    dumps = dict(dumps)
-    tuned = None if tuned_key is None else tuning_record(str(dumps.pop("tuned")), tuned_key)
-    settings = {**settings, "tuned": tuned}
+    settings = {**settings, "tuned": None if tuned is None else tuning_record(*tuned)}
     groups = {"retrained": "retain", "originals": "full", "ceiling": "unlearn/retrain"}
     of_method = [name for name in dumps if name not in groups]
     copies = settings["copies"]
     originals = number_of_originals(settings["originals"], copies)
 
     def loaded(name: str) -> Ensemble:
-        side = load_ensemble(dumps[name], keys[name], originals if name == "originals" else copies)
+        side = load_ensemble(*dumps[name], originals if name == "originals" else copies)
         refuse_diverged(on_diverged, groups.get(name, f"unlearn/{method}"), side.diverged)
         return side
 
@@ -59,7 +64,7 @@ def score_dumps(
     run: dict[str, Any] = {
         "scored": {**run_record("cpu"), "commit": commit()},
         "shards": {name: side.runs for name, side in shared.items()},
-        "files": dumps,
+        "files": {name: files.paths for name, files in dumps.items()},
     }
     made = {name: settings["training"][name] for name in ("engine", "precision")}
     scores = []
@@ -67,16 +72,14 @@ def score_dumps(
         unlearned = loaded(name)
         refuse_mixed({**shared, "unlearned": unlearned})
         run["shards"][name] = unlearned.runs
+        original = shared["originals"] if len(of_method) == 1 else shared["originals"].of_model(number)
         scores.append(
             score_method(
                 method,
-                shared["retrained"],
-                unlearned,
-                shared["originals"] if len(of_method) == 1 else shared["originals"].of_model(number),
-                shared.get("ceiling"),
+                Ensembles(shared["retrained"], unlearned, original, shared.get("ceiling")),
                 settings,
                 made,
-                {**keys, "score": provenance["key"]},
+                {**{name: files.key for name, files in dumps.items()}, "score": provenance["key"]},
                 run,
             )
         )
@@ -86,14 +89,17 @@ def score_dumps(
         document["warnings"] += repeated_originals(shared["originals"])
     for warning in document["warnings"]:
         LOGGER.warning("warning: %s", warning)
-    header = {**provenance, "method": method}
-    write_parquet(samples_out, score.samples, header)
-    write_replicates(replicates_out, score.replicates, header)
-    document["provenance"] |= provenance
-    write_document(out, document)
+    _write(out, score, {**provenance, "method": method}, provenance)
     section = document["challenge"]
     LOGGER.info(
         "%s: forgetting score %.4f (floor %.4f, ceiling %s), final score %s",
         method, section["forgetting_score"], section["floor"],
         "none" if section["ceiling"] is None else f"{section['ceiling']:.4f}", section["final_score"],
     )  # fmt: skip
+
+
+def _write(out: ScoreFiles, score: Score, header: dict[str, Any], provenance: dict[str, Any]) -> None:
+    write_parquet(out.samples, score.samples, header)
+    write_replicates(out.replicates, score.replicates, header)
+    score.document["provenance"] |= provenance
+    write_document(out.score, score.document)

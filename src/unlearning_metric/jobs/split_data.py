@@ -9,24 +9,22 @@ from typing import Any
 import numpy as np
 
 from unlearning_metric.config import SplitSettings
-from unlearning_metric.forget.split import count_duplicates, make_second_split, make_split
+from unlearning_metric.forget.split import Pool, count_duplicates, make_second_split, make_split
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.user_code.unchanged_files import refuse_edited
 
 
 def split_data(
-    dataset: Path | str,
-    dataset_key: str,
+    dataset: Stored,
     out: Path | str,
     settings: SplitSettings | Mapping[str, Any],
     experiment_seed: int,
     provenance: dict[str, Any],
-    difficulty: Path | str | None = None,
-    difficulty_key: str | None = None,
-    apart_from: Path | str | None = None,
-    apart_from_key: str | None = None,
+    difficulty: Stored | None = None,
+    apart_from: Stored | None = None,
 ) -> None:
     """Choose the index sets of the experiment and store them with the hash of their order.
 
@@ -40,20 +38,20 @@ def split_data(
     """
     settings = SplitSettings.model_validate(settings)
     refuse_edited(provenance, {"forget.path": settings.forget.path})
-    data, header = read_npz(dataset, dataset_key)
+    data, header = read_npz(*dataset)
     warnings: list[str] = []
-    known = {
-        "classes": header["classes"],
-        "groups": data.get("groups_train"),
-        "difficulty": None if difficulty is None else read_npz(difficulty, difficulty_key)[0]["loss"],
-        "warn": warnings.append,
-    }
+    pool = Pool(
+        data["y_train"],
+        header["classes"],
+        data.get("groups_train"),
+        data.get("validation"),
+        None if difficulty is None else read_npz(*difficulty)[0]["loss"],
+    )
     if apart_from is None:
-        labels, set_aside = (data["y_train"], data["y_test"]), data.get("validation")
-        split = make_split(*labels, settings, experiment_seed, set_aside=set_aside, **known)
+        split = make_split(pool, data["y_test"], settings, experiment_seed, warnings.append)
     else:
-        first = read_split(apart_from, apart_from_key)[0]
-        split = make_second_split(first, data["y_train"], settings, experiment_seed, **known)
+        first = read_split(*apart_from)[0]
+        split = make_second_split(first, pool, settings, experiment_seed, warnings.append)
     duplicates = count_duplicates(data["x_train"], split)
     write_npz(
         out,

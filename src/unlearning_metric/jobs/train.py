@@ -10,11 +10,13 @@ import numpy as np
 
 from unlearning_metric.config import TrainingSettings
 from unlearning_metric.forget.split_file import read_split
-from unlearning_metric.nets.user_nets import model_title, start_is_fixed
+from unlearning_metric.nets.trial import start_is_fixed
+from unlearning_metric.nets.user_nets import model_title
 from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.runtime.cost import CLOCKS
 from unlearning_metric.store.files import read_npz, write_models
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.recipe import examples_read
 from unlearning_metric.training.train import make_dataset, train_models, with_engine
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
@@ -24,10 +26,8 @@ TRAINING_SETS = {"full": ("retain", "forget"), "retain": ("retain",)}
 
 
 def train_shard(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
+    dataset: Stored,
+    split: Stored,
     out: Path | str,
     role: str,
     models: list[int],
@@ -45,8 +45,8 @@ def train_shard(
     """
     settings = TrainingSettings.model_validate(settings)
     refuse_edited(provenance, user_files(settings.model.file, settings.training.file))
-    data, header = read_npz(dataset, dataset_key)
-    indices = read_split(split, split_key)[0].arrays()
+    data, header = read_npz(*dataset)
+    indices = read_split(*split)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
     examples = make_dataset(data, "train", chosen, device)
     validation = make_dataset(data, "train", indices["validation"], device)

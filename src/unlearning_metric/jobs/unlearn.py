@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlearning_metric.config import UnlearningSettings
+from unlearning_metric.config import CopiesSettings, UnlearningSettings
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.jobs.tune import chosen_options
 from unlearning_metric.nets.by_name import build_model
@@ -19,6 +19,7 @@ from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.runtime.cost import CLOCKS, synchronize
 from unlearning_metric.store.files import read_models, read_npz, write_models
 from unlearning_metric.store.shards import original_folder
+from unlearning_metric.store.stored import Stored, StoredFiles
 from unlearning_metric.training.recipe import class_weights, examples_read, one_by_one
 from unlearning_metric.training.train import make_dataset
 from unlearning_metric.unlearning.copies import Copies, method_of_file, run_copies
@@ -45,24 +46,30 @@ class Bench:
     start: Start
 
 
-def prepare_bench(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
-    originals: list[str],
-    originals_key: str,
-    settings: UnlearningSettings,
-    device: str,
-    oracles: Sequence[str] = (),
-    oracles_key: str | None = None,
-    original: int | None = 0,
-) -> Bench:
-    """Read what the copies of a method start from; see `unlearn_shard` for the parameters."""
-    data, header = read_npz(dataset, dataset_key)
-    indices = read_split(split, split_key)[0].arrays()
+@dataclass(frozen=True)
+class BenchFiles:
+    """Files that the copies of a method start from.
+
+    Attributes
+    ----------
+    originals : original models, in order
+    oracles : the same shard of the method ``retrain``; None for a method that does not ask for it
+    tuned : which hyper-parameters were chosen; None for a method without a grid
+    """
+
+    dataset: Stored
+    split: Stored
+    originals: StoredFiles
+    oracles: StoredFiles | None = None
+    tuned: Stored | None = None
+
+
+def prepare_bench(files: BenchFiles, settings: UnlearningSettings, device: str, original: int | None = 0) -> Bench:
+    """Read what the copies of a method start from; ``original`` is that of `config.CopiesSettings`."""
+    data, header = read_npz(*files.dataset)
+    indices = read_split(*files.split)[0].arrays()
     bases = []
-    for _, state in sorted(_states(originals, originals_key).items()):
+    for _, state in sorted(_states(files.originals).items()):
         base = build_model(settings.model, data["x_train"].shape[1:], header["num_classes"], seed=0)
         base.load_state_dict(state)
         bases.append(base.to(device).eval())
@@ -75,17 +82,17 @@ def prepare_bench(
         recipe=settings.training,
         weights=class_weights(data["y_train"][trained_on], header["num_classes"]),
         experiment_seed=settings.experiment_seed,
-        oracles=_states(oracles, oracles_key) if oracles else None,
+        oracles=None if files.oracles is None else _states(files.oracles),
         trained_here=settings.trained_here,
         original=original,
     )
     return Bench(data, indices, start)
 
 
-def _states(paths: Sequence[str], key: str | None) -> dict[int, dict[str, torch.Tensor]]:
+def _states(files: StoredFiles) -> dict[int, dict[str, torch.Tensor]]:
     states: dict[int, dict[str, torch.Tensor]] = {}
-    for path in paths:
-        states.update(read_models(path, key)[0])
+    for path in files.paths:
+        states.update(read_models(path, files.key)[0])
     return states
 
 
@@ -121,63 +128,42 @@ def retraining_record(start: Start, copies: Copies, models: list[int]) -> dict[s
 
 
 def unlearn_shard(
-    dataset: Path | str,
-    dataset_key: str,
-    split: Path | str,
-    split_key: str,
-    originals: list[str],
-    originals_key: str,
+    files: BenchFiles,
     method_file: Path | str,
-    out: Path | str,
-    method: str,
-    models: list[int],
+    copies: CopiesSettings | Mapping[str, Any],
     settings: UnlearningSettings | Mapping[str, Any],
+    out: Path | str,
     device: str,
     provenance: dict[str, Any],
-    *,
-    oracles: Sequence[str] = (),
-    oracles_key: str | None = None,
-    tuned: Path | str | None = None,
-    tuned_key: str | None = None,
-    original: int | None = 0,
-    max_seconds: float | None = None,
 ) -> None:
     """Run the copies of one shard of a method.
 
     Parameters
     ----------
-    originals : files of the original models that these copies start from, in order
-    models : indices of the shard's copies
+    copies : those of the shard
     settings : ``experiment_seed``, ``model``, ``training``, ``trained_here``, ``function``, ``batches`` and ``options``
         (hyper-parameters of the method); ``interface`` where its entry says how it is called
     provenance : ``key`` and ``origin`` for the header
-    oracles : file of the same shard of the method ``retrain``; empty for a method that does not ask for it
-    tuned : file that says which hyper-parameters were chosen, for a method with a grid
-    original : number of the original that all these copies start from; None where copy i starts from original i
-    max_seconds : time limit of a copy; None for none
     """
-    settings = UnlearningSettings.model_validate(settings)
+    settings, copies = UnlearningSettings.model_validate(settings), CopiesSettings.model_validate(copies)
     read = {**user_files(settings.model.file, settings.training.file), "file": method_file}
     refuse_edited(provenance, read, settings.interface)
-    bench = prepare_bench(
-        dataset, dataset_key, split, split_key, originals, originals_key, settings, device, oracles, oracles_key,
-        original,
-    )  # fmt: skip
-    if tuned is not None:
-        settings = with_choice(settings, chosen_options(tuned, tuned_key))
+    bench = prepare_bench(files, settings, device, copies.original)
+    if files.tuned is not None:
+        settings = with_choice(settings, chosen_options(*files.tuned))
     given = method_of_file(
-        method, method_file, settings.function, settings.options, settings.batches, settings.interface
+        copies.method, method_file, settings.function, settings.options, settings.batches, settings.interface
     )
     _load_libraries(device)
-    progress = Progress(method, len(models))
-    copies = run_copies(given, bench.start, models, progress.step, max_seconds)
+    progress = Progress(copies.method, len(copies.models))
+    made = run_copies(given, bench.start, copies.models, progress.step, copies.max_seconds)
     record = {
         **run_record(device, one_by_one(settings.training)),
         "clock": CLOCKS[device],
-        "seconds": [copies.seconds[index] for index in models],
-        "passes": {name: [of_copy[index] for index in models] for name, of_copy in copies.passes.items()},
-        "examples": [copies.examples[index] for index in models],
-        "retraining": retraining_record(bench.start, copies, models),
+        "seconds": [made.seconds[index] for index in copies.models],
+        "passes": {name: [of_copy[index] for index in copies.models] for name, of_copy in made.passes.items()},
+        "examples": [made.examples[index] for index in copies.models],
+        "retraining": retraining_record(bench.start, made, copies.models),
     }
-    role = f"unlearn/{method}{original_folder(original or 0)}"
-    write_models(out, copies.states, {**provenance, "role": role, "models": models, "run": record})
+    role = f"unlearn/{copies.method}{original_folder(copies.original or 0)}"
+    write_models(out, made.states, {**provenance, "role": role, "models": copies.models, "run": record})

@@ -30,7 +30,7 @@ VERSIONS: dict[str, Version] = {
     "check": Version(2, "as that of unlearn"),
     "dump_losses": Version(1, "the first"),
     "import_dump": Version(1, "the first"),
-    "score": Version(4, "intervals of fewer than 48 models are wider"),
+    "score": Version(5, "the ceiling's correction goes by the shape of the retrained models' law as well"),
     "leaderboard": Version(2, "all pairs are compared, with Holm's correction"),
     "report": Version(3, "a page that answers: any example attacked, examples filtered, two methods compared"),
 }

@@ -15,7 +15,7 @@ from unlearning_metric.leaderboard.formats import head_line, markdown, originals
 from unlearning_metric.leaderboard.pairs import Pair, compare_pairs, rank_ranges
 from unlearning_metric.leaderboard.reproduction import as_comments
 from unlearning_metric.leaderboard.tables import leaderboard_html, leaderboard_tex, page_of_leaderboard
-from unlearning_metric.metrics.intervals import Replicates
+from unlearning_metric.metrics.replicates import Replicates
 from unlearning_metric.scoring.intervals import read_replicates
 from unlearning_metric.store.files import StoreError, read_document, write_document, write_text
 
@@ -200,7 +200,7 @@ def write_leaderboard(
     unscored = unscored or {}
     table, pairs = compared(documents, {name: status for name, (status, _) in unscored.items()}, paired, exclude_slow)
     rows = [
-        {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
+        {str(name): None if isinstance(v, float) and math.isnan(v) else v for name, v in row.items()}
         for row in table.astype(object).to_dict("records")
     ]
     reasons = {name: reason for name, (_, reason) in unscored.items()}

@@ -61,7 +61,8 @@ def compare(boards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _relative(entry: Mapping[str, Any], board: str) -> Ranged:
-    return tuple(entry.get(f"{board}_relative{end}") for end in ("", "_low", "_high"))
+    value, low, high = (entry.get(f"{board}_relative{end}") for end in ("", "_low", "_high"))
+    return value, low, high
 
 
 def difference(first: Ranged, second: Ranged) -> Ranged:
@@ -74,7 +75,7 @@ def difference(first: Ranged, second: Ranged) -> Ranged:
     (one, one_low, one_high), (two, two_low, two_high) = first, second
     if one is None or two is None:
         return None, None, None
-    if None in (one_low, one_high, two_low, two_high):
+    if one_low is None or one_high is None or two_low is None or two_high is None:
         return two - one, None, None
     down, up = math.hypot(two - two_low, one_high - one), math.hypot(two_high - two, one - one_low)
     return two - one, two - one - down, two - one + up
@@ -84,7 +85,7 @@ def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
     """The comparison as Markdown."""
     experiments = list(experiments)
 
-    def cell(row: Mapping[str, Any], name: str) -> str:
+    def cell(row: Mapping[Any, Any], name: str) -> str:
         value, low, high, rank = (
             row[f"{name}_{what}"] for what in ("relative", "relative_low", "relative_high", "rank")
         )

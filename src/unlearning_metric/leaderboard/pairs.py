@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.intervals import Replicates, difference_interval, difference_p_value
+from unlearning_metric.metrics.intervals import difference_interval, difference_p_value
+from unlearning_metric.metrics.replicates import Replicates
 
 #: Chance of at least one wrong statement about all pairs of a board.
 LEVEL = 0.05
@@ -64,10 +65,9 @@ def compare_pairs(methods: Sequence[str], replicates: Mapping[str, Replicates | 
     methods : ranked ones, best first
     replicates : method -> the final score's replicates; None or absent where there are none
     """
-    known = [name for name in methods if replicates.get(name) is not None]
+    known = [(name, found) for name in methods if (found := replicates.get(name)) is not None]
     tested = []
-    for first, second in combinations(known, 2):
-        one, two = replicates[first], replicates[second]
+    for (first, one), (second, two) in combinations(known, 2):
         tested.append((first, second, *difference_interval(one, two), difference_p_value(one, two)))
     corrected = holm([entry[-1] for entry in tested])
     return [Pair(*entry, float(p), bool(p <= LEVEL)) for entry, p in zip(tested, corrected, strict=True)]

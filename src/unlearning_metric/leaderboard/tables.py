@@ -90,12 +90,12 @@ def leaderboard_html(rows: Sequence[Mapping[str, Any]], document: Mapping[str, A
     ]
     for position, (name, value, low, high) in enumerate(references):
         relative = None if value is None or not challenge["ceiling"] else value / challenge["ceiling"]
-        cells = (
+        reference = (
             f'<td data-key="">{_ABSENT}</td><th scope="row">{name}</th><td data-key="">{_ABSENT}</td>'
             f"{_cell(value, low, high)}{_cell(relative)}" + f'<td data-key="">{_ABSENT}</td>' * 4
             + '<td class="left">reference</td>'
         )  # fmt: skip
-        line = f'<tr class="reference">{cells}</tr>'
+        line = f'<tr class="reference">{reference}</tr>'
         body.insert(0, line) if position == 0 else body.append(line)
     return f'<table class="sortable">{_head(list(COLUMNS))}<tbody>{"".join(body)}</tbody></table>'
 

@@ -15,7 +15,8 @@ from unlearning_metric.nets.airbench import airbench
 from unlearning_metric.nets.pretrained import start_from_weights
 from unlearning_metric.nets.timm_nets import PREFIX, timm_net
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
-from unlearning_metric.nets.user_nets import ModelError, does_not_take, look_at, own_net, try_out
+from unlearning_metric.nets.trial import does_not_take, look_at, try_out
+from unlearning_metric.nets.user_nets import ModelError, own_net
 from unlearning_metric.runtime.guards import seeded
 
 

@@ -168,13 +168,36 @@ class _Gathered:
         return Outputs(self.block["example"], self.block["label"], **known)
 
 
-def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iterable[str] = tuple(NEEDED)) -> Ensemble:
+def _all_models(paths: list[Path | str], headers: list[dict[str, Any]], count: int) -> np.ndarray:
+    """Indices of the models of all dumps, as they come.
+
+    Raises
+    ------
+    StoreError
+        If the dumps are of different splits, or the models are not 0..count-1 once each.
+    """
+    if len({header["order"] for header in headers}) != 1:
+        listed = ", ".join(f"{path} ({header['order']})" for path, header in zip(paths, headers, strict=True))
+        raise StoreError(f"the dumps come from different splits (hash of the order of examples): {listed}.")
+    models = np.concatenate([header["models"] for header in headers])
+    if sorted(models) != list(range(count)):
+        lost = sorted(set(range(count)) - set(models))
+        raise StoreError(
+            f"the dumps hold {len(models)} models, needed are 0..{count - 1} once each; missing: {lost or 'none'}. "
+            f"Delete the wrong one among {', '.join(map(str, paths))} and run again."
+        )
+    return models
+
+
+def load_ensemble(
+    paths: Iterable[Path | str], key: str | None, count: int, roles: Iterable[str] = tuple(NEEDED)
+) -> Ensemble:
     """Gather the dumps of models 0..count-1, one after another; only `NEEDED` stays in memory.
 
     Parameters
     ----------
     paths : dumps of all shards, in order
-    key : the key they must carry
+    key : the key they must carry; None to take any
     count : number of models that must be there
     roles : roles to gather, ``forget`` among them
 
@@ -193,17 +216,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
         headers.append(header)
         for role, block in blocks.items():
             gathered.setdefault(role, _Gathered(block, count)).add(block, header["models"])
-    orders = {header["order"] for header in headers}
-    if len(orders) != 1:
-        listed = ", ".join(f"{path} ({header['order']})" for path, header in zip(paths, headers, strict=True))
-        raise StoreError(f"the dumps come from different splits (hash of the order of examples): {listed}.")
-    models = np.concatenate([header["models"] for header in headers])
-    if sorted(models) != list(range(count)):
-        lost = sorted(set(range(count)) - set(models))
-        raise StoreError(
-            f"the dumps hold {len(models)} models, needed are 0..{count - 1} once each; missing: {lost or 'none'}. "
-            f"Delete the wrong one among {', '.join(map(str, paths))} and run again."
-        )
+    models = _all_models(paths, headers, count)
     order = np.argsort(models)
     present = [role for role in roles if role in gathered and gathered[role].dumps == len(paths)]
 
@@ -221,7 +234,7 @@ def load_ensemble(paths: Iterable[Path | str], key: str, count: int, roles: Iter
         return {name: per_model([one[name] for one in told]) for name in told[0] if all(name in one for one in told)}
 
     return Ensemble(
-        order=orders.pop(),
+        order=headers[0]["order"],
         models=models[order],
         roles={role: gathered[role].outputs(paths) for role in present},
         accuracy={

@@ -49,6 +49,11 @@ class Outputs:
         """
         return np.clip(self.confidence, -SATURATION, SATURATION)
 
+    @property
+    def median_loss(self) -> np.ndarray:
+        """Median of the loss over the models [examples]."""
+        return np.median(np.asarray(self.loss), axis=0)
+
 
 @dataclass(frozen=True)
 class Ensemble:

@@ -13,8 +13,9 @@ from typing import Any
 from unlearning_metric.config import RESERVED, Config, listed
 from unlearning_metric.plan.grid import points_of
 from unlearning_metric.plan.user_functions import checked_arguments, checked_grid, checked_options, unfilled_parameters
-from unlearning_metric.user_code.contract import ARGUMENTS, ORACLE_METHOD, read_signature
+from unlearning_metric.user_code.contract import ARGUMENTS, ORACLE_METHOD
 from unlearning_metric.user_code.interface import Interface, sources_asked
+from unlearning_metric.user_code.signature import read_signature
 
 
 def find_methods(folder: Path | str) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearning_metric.keys.origin import Origin
-from unlearning_metric.store.shards import original_number
+from unlearning_metric.store.shards import original_number, shard_models
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DATASET, DIFFICULTY, SPLIT = "data/dataset.npz", "data/difficulty.npz", "data/split.npz"
 #: Folders of the experiment in which hyper-parameters are chosen, and of what was chosen.
 TUNING, TUNED = "tuning", "tuned"
+#: Of what a job is told: name of an input -> the key that its header must carry.
+INPUT_KEYS = "input_keys"
 #: Of the inputs of that experiment's split: the scored one.
 APART_FROM = "apart_from"
 
@@ -73,58 +75,58 @@ def prepare_data(plan: Origins) -> Step:
 
 def difficulty(plan: Origins) -> Step:
     """Data set -> how hard its examples are."""
-    told = {"settings": plan.difficulty_settings, "dataset_key": plan.data_origin.key}
+    told = {"settings": plan.difficulty_settings, INPUT_KEYS: {"dataset": plan.data_origin.key}}
     return Step("difficulty", (DIFFICULTY,), plan.difficulty_origin, {"dataset": DATASET}, told)
 
 
 def split_data(plan: Origins) -> Step:
     """Data set -> split."""
-    inputs = {"dataset": DATASET}
+    inputs, keys = {"dataset": DATASET}, {"dataset": plan.data_origin.key}
+    if plan.needs_difficulty:
+        inputs["difficulty"] = DIFFICULTY
+        keys["difficulty"] = plan.difficulty_origin.key
     told = {
         "settings": plan.split_settings,
         "experiment_seed": plan.config.experiment_seed,
-        "dataset_key": plan.data_origin.key,
+        INPUT_KEYS: keys,
     }
-    if plan.needs_difficulty:
-        inputs["difficulty"] = DIFFICULTY
-        told["difficulty_key"] = plan.difficulty_origin.key
     return Step("split_data", (SPLIT,), plan.split_origin, inputs, told)
 
 
-def _of_split(plan: Origins) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Inputs and keys that every step behind the split has."""
-    keys = {"dataset_key": plan.data_origin.key, "split_key": plan.split_origin.key}
+def _of_split(plan: Origins) -> tuple[dict[str, Any], dict[str, str]]:
+    """Inputs that every step behind the split has, and their keys."""
+    keys = {"dataset": plan.data_origin.key, "split": plan.split_origin.key}
     return {"dataset": DATASET, "split": SPLIT}, keys
 
 
 def train(plan: Origins, role: str, shard: str) -> Step:
     """Data set and split -> models trained from scratch."""
     inputs, keys = _of_split(plan)
-    told = {**keys, "settings": plan.training_settings, "role": role}
+    told = {INPUT_KEYS: keys, "settings": plan.training_settings, "role": role, "models": shard_models(shard)}
     return Step(f"train_{role}", (f"models/{role}/{shard}.safetensors",), plan.training_origin(role), inputs, told)
 
 
 def import_original(plan: Origins, shard: str) -> Step:
     """A checkpoint of the user's -> the original model."""
-    told = {"dataset_key": plan.data_origin.key, "model_settings": plan.original_settings}
+    told = {INPUT_KEYS: {"dataset": plan.data_origin.key}, "model_settings": plan.original_settings}
     output = (f"models/full/{shard}.safetensors",)
     files = {"checkpoint": Path(plan.config.original or "")}
     return Step("import_original", output, plan.training_origin("full"), {"dataset": DATASET}, told, files)
 
 
-def _oracles(plan: Origins, method: str, shard: str, original: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+def _oracles(plan: Origins, method: str, shard: str, original: str = "") -> tuple[dict[str, Any], dict[str, str]]:
     """The same shard of the method retrain, and its key, for a method that asks for oracle_model."""
     if not plan.method(method).needs_oracle:
         return {}, {}
     key = plan.unlearning_origin(ORACLE_METHOD, original_number(original)).key
-    return {"oracles": [f"models/unlearn/{ORACLE_METHOD}{original}/{shard}.safetensors"]}, {"oracles_key": key}
+    return {"oracles": [f"models/unlearn/{ORACLE_METHOD}{original}/{shard}.safetensors"]}, {"oracles": key}
 
 
-def _tuned(plan: Origins, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tuned(plan: Origins, method: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The file that says which hyper-parameters were chosen, and its key, for a method with a grid."""
     if not plan.method(method).tune:
         return {}, {}
-    return {"tuned": f"{TUNED}/{method}.json"}, {"tuned_key": plan.tuned_origin(method).key}
+    return {"tuned": f"{TUNED}/{method}.json"}, {"tuned": plan.tuned_origin(method).key}
 
 
 def tune(plan: Origins, method: str) -> Step:
@@ -147,13 +149,14 @@ def unlearn(plan: Origins, method: str, shard: str, original: str = "") -> Step:
     oracles, oracles_key = _oracles(plan, method, shard, original)
     tuned, tuned_key = _tuned(plan, method)
     told = {
-        **keys,
-        **oracles_key,
-        **tuned_key,
-        "originals_key": plan.training_origin("full").key,
-        "original": None if per_copy else number,
+        INPUT_KEYS: {**keys, **oracles_key, **tuned_key, "originals": plan.training_origin("full").key},
+        "copies": {
+            "method": method,
+            "models": shard_models(shard),
+            "original": None if per_copy else number,
+            "max_seconds": plan.config.max_seconds_per_copy,
+        },
         "settings": plan.unlearning_settings(method),
-        "max_seconds": plan.config.max_seconds_per_copy,
     }
     # With an original a copy, their shards are cut as those of the copies.
     needed = plan.shards.index(shard) if per_copy else number
@@ -174,21 +177,21 @@ def check(plan: Origins, method: str) -> Step:
     inputs, keys = _of_split(plan)
     oracles, oracles_key = _oracles(plan, method, plan.shards[0])
     told = {
-        **keys,
-        **oracles_key,
-        "original_key": plan.training_origin("full").key,
-        # They say how long retraining takes, and need not be there.
-        "retrained": {
-            **{f"{results}/{path}": plan.dump_origin("retain").key for path in plan.dump_files("retain")},
-            **{f"{results}/{path}": plan.training_origin("retain").key for path in plan.model_files("retain")},
+        INPUT_KEYS: {**keys, **oracles_key, "originals": plan.training_origin("full").key},
+        "copies": {"method": method, "models": [0, 1], "max_seconds": plan.config.max_seconds_per_copy},
+        "costs": {
+            "copies": plan.config.copies,
+            "limit": plan.config.efficiency.limit,
+            "measure": plan.config.efficiency.measure,
+            # They say how long retraining takes, and need not be there.
+            "retrained": {
+                **{f"{results}/{path}": plan.dump_origin("retain").key for path in plan.dump_files("retain")},
+                **{f"{results}/{path}": plan.training_origin("retain").key for path in plan.model_files("retain")},
+            },
         },
         "settings": plan.check_settings(method),
-        "max_seconds": plan.config.max_seconds_per_copy,
-        "copies": plan.config.copies,
-        "limit": plan.config.efficiency.limit,
-        "measure": plan.config.efficiency.measure,
     }
-    inputs |= {"original": plan.model_files("full")[0], **oracles}
+    inputs |= {"originals": [plan.model_files("full")[0]], **oracles}
     files = {"method_file": plan.method_file(method)}
     return Step("check", (f"check_{method}.json",), plan.check_origin(method), inputs, told, files)
 
@@ -197,8 +200,7 @@ def dump_losses(plan: Origins, group: str, shard: str) -> Step:
     """A shard of models -> their outputs."""
     inputs, keys = _of_split(plan)
     told = {
-        **keys,
-        "shard_key": plan.models_origin(group).key,
+        INPUT_KEYS: {**keys, "shard": plan.models_origin(group).key},
         "model_settings": plan.config.model.model_dump(mode="json"),
     }
     inputs["shard"] = f"models/{group}/{shard}.safetensors"
@@ -210,10 +212,10 @@ def import_dump(plan: Origins, method: str, shard: str, original: str = "") -> S
     inputs, keys = _of_split(plan)
     group = f"unlearn/{method}{original}"
     told = {
-        **keys,
-        "copies": plan.config.copies,
+        INPUT_KEYS: keys,
+        "copies": {"method": method, "models": shard_models(shard), "original": original_number(original)},
+        "per_original": plan.config.copies,
         "originals": plan.config.originals.count,
-        "original": original_number(original),
     }
     files = {"dump": plan.method_file(method)}
     output = (f"losses/{group}/{shard}.parquet",)
@@ -228,8 +230,7 @@ def score(plan: Origins, method: str) -> Step:
     tuned, tuned_key = _tuned(plan, method)
     inputs |= tuned
     told = {
-        **tuned_key,
-        "keys": plan.score_keys(method),
+        INPUT_KEYS: {**plan.score_keys(method), **tuned_key},
         "settings": plan.score_settings(method),
         "on_diverged": plan.config.on_diverged,
     }
@@ -260,7 +261,7 @@ def report(plan: Origins) -> Step:
     told = {
         "keys": {group: plan.dump_origin(group).key for group in groups},
         "score_keys": dict(plan.leaderboard_origin().inputs),
-        "dataset_key": plan.data_origin.key,
+        INPUT_KEYS: {"dataset": plan.data_origin.key},
         "board_key": plan.leaderboard_origin().key,
         "method_files": {name: str(plan.method_file(name)) for name in plan.scored_methods},
     }

@@ -14,8 +14,9 @@ from unlearning_metric.config.originals import Originals
 from unlearning_metric.keys.origin import Origin
 from unlearning_metric.plan.grid import point_name, with_point
 from unlearning_metric.plan.plan import Plan
-from unlearning_metric.plan.steps import APART_FROM, DATASET, DIFFICULTY, SPLIT, TUNING, Step
+from unlearning_metric.plan.steps import APART_FROM, DATASET, DIFFICULTY, INPUT_KEYS, SPLIT, TUNING, Step
 from unlearning_metric.seeds import Streams
+from unlearning_metric.store.shards import shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 from unlearning_metric.user_code.interface import Interface
 
@@ -61,7 +62,8 @@ class TuningPlan(Plan):
                 "skip": [ORACLE_METHOD],
             }
         )
-        self._set(config, entries, scored._fingerprints)
+        shards = shard_names(config.copies, config.shard_size or config.copies)
+        self._set(config, entries, scored._fingerprints, shards)
 
     @property
     def data_origin(self) -> Origin:
@@ -89,7 +91,8 @@ class TuningPlan(Plan):
         arguments = dict(step.arguments)
         if rule == "split_data":
             inputs[APART_FROM] = SPLIT
-            arguments[f"{APART_FROM}_key"] = self.scored.split_origin.key
+            keys = {**arguments[INPUT_KEYS], APART_FROM: self.scored.split_origin.key}
+            arguments[INPUT_KEYS] = keys
         outputs = tuple(map(_in_folder, step.outputs))
         return replace(step, rule=f"{TUNING}_{rule}", outputs=outputs, inputs=inputs, arguments=arguments)
 

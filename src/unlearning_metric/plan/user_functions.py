@@ -17,15 +17,12 @@ from unlearning_metric.user_code.contract import (
     ARGUMENTS,
     NET_ARGUMENTS,
     NO_VALIDATION,
-    REQUIRED,
     TRAINING_ARGUMENTS,
-    Signature,
-    bindings,
-    converted,
-    read_signature,
     unfillable,
     unknown_option,
 )
+from unlearning_metric.user_code.option_values import converted
+from unlearning_metric.user_code.signature import REQUIRED, Signature, bindings, read_signature
 from unlearning_metric.user_code.spellings import SPELLINGS, meaning
 
 

@@ -7,6 +7,7 @@ In a checkout the workflow lies beside ``src``. An installed package holds a cop
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,9 +32,25 @@ def absent_packages() -> list[str]:
     return [name for name in JOBS_NEED if find_spec(name) is None]
 
 
-def lacks_timm(config: Config) -> bool:
-    """Whether the net is one of timm, and that package is not installed."""
-    return (config.model.name or "").startswith("timm/") and find_spec("timm") is None
+def absent_message() -> str:
+    """What a run needs and is not installed, and what to do; empty where nothing is."""
+    absent = absent_packages()
+    if not absent:
+        return ""
+    return (
+        f"{', '.join(absent)}: not installed for this Python ({sys.executable}). The package alone scores outputs; to "
+        "run the workflow: pip install 'unlearning-metric[all]'."
+    )
+
+
+def timm_message(config: Config) -> str:
+    """What to do where the net is one of timm, and that package is not installed; empty elsewhere."""
+    if not (config.model.name or "").startswith("timm/") or find_spec("timm") is not None:
+        return ""
+    return (
+        f"model.name: {config.model.name} is a net of timm, which is not installed for this Python "
+        f"({sys.executable}): pip install 'unlearning-metric[timm]'. Or set model.name to another net."
+    )
 
 
 def workflow_folder() -> Path:
@@ -78,6 +95,18 @@ def other_workflow(folder: Path) -> list[str]:
     codes = [{part.as_posix() for part in workflow_parts(place) if part.parts[0] in CODE} for place in (source, folder)]
     differ = {name for name in codes[0] & codes[1] if (source / name).read_bytes() != (folder / name).read_bytes()}
     return sorted(differ | (codes[0] ^ codes[1]))
+
+
+def other_workflow_message(folder: Path) -> str:
+    """Warning of a folder whose rules or scripts are not those of this package; empty where they are."""
+    differ = other_workflow(folder)
+    if not differ:
+        return ""
+    return (
+        f"{folder} holds other rules than the installed package unlearning_metric: {', '.join(differ[:5])}"
+        f"{', ...' if len(differ) > 5 else ''}. If you did not edit them, the package is of another version: delete "
+        "Snakefile and workflow there, then run unlearning-metric init on the folder."
+    )
 
 
 def method_folders(workflow: Path, importer: Path) -> list[Path]:

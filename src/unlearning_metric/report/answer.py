@@ -74,7 +74,8 @@ def _of_ceiling(row: Mapping[str, Any]) -> str:
     if row.get("relative_low") is not None:
         interval = f" [{percent(row['relative_low'])}, {percent(row['relative_high'])}]"
     return (
-        f"; its forgetting score is {percent(row['relative'])}{interval} of the ceiling, what perfect unlearning gets"
+        f"; its forgetting score is {percent(row['relative'])}{interval} of the ceiling, about what perfect unlearning "
+        "gets"
     )
 
 

@@ -12,6 +12,7 @@ from unlearning_metric.report.gather import Findings, gather
 from unlearning_metric.report.summaries import ROOM
 from unlearning_metric.store.files import StoreError, read_document
 from unlearning_metric.store.shards import original_folder
+from unlearning_metric.store.stored import Stored, StoredFiles
 
 
 def gather_folder(results: Path | str, room: int = ROOM, original: int | None = None) -> Findings:
@@ -35,16 +36,18 @@ def gather_folder(results: Path | str, room: int = ROOM, original: int | None = 
     if not scores:
         raise StoreError(f"{results}: its leaderboard has no scored method.")
     documents = {name: read_document(results / f"score_{name}.json", key) for name, key in scores.items()}
-    keys = _keys(documents)
-    dumps = {group: sorted(map(str, (results / "losses" / group).glob("*.parquet"))) for group in keys}
-    dataset = results / "data" / "dataset.npz"
-    whole = all(dumps.values())
+    dumps = {
+        group: StoredFiles(sorted(map(str, (results / "losses" / group).glob("*.parquet"))), key)
+        for group, key in _keys(documents).items()
+    }
+    dataset = Stored(results / "data" / "dataset.npz", None)
+    whole = all(files.paths for files in dumps.values())
     try:
-        found = gather(results, dumps if whole else {}, keys, scores, dataset, None, None, room, original or 0)
+        found = gather(results, dumps if whole else {}, scores, dataset, None, room, original or 0)
     except StoreError as error:
         # The scores are sound, what they were made from has changed since: the page goes without it.
         LOGGER.warning("%s: the outputs of its models are not shown: %s", results, error)
-        found = gather(results, {}, {}, scores, dataset, None, None, room, original or 0)
+        found = gather(results, {}, scores, dataset, None, room, original or 0)
     return found if original is None else _of_original(found, original)
 
 

@@ -14,6 +14,7 @@ from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.report.summaries import ROOM, shown_places, utility_interval
 from unlearning_metric.store.files import is_there, read_document, read_npz, read_parquet
+from unlearning_metric.store.stored import Stored, StoredFiles
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,9 @@ class Findings:
 
 def gather(
     results: Path | str,
-    dumps: Mapping[str, list[str]],
-    keys: Mapping[str, str | None],
+    dumps: Mapping[str, StoredFiles],
     score_keys: Mapping[str, str],
-    dataset: Path | str,
-    dataset_key: str | None,
+    dataset: Stored,
     board_key: str | None = None,
     room: int = ROOM,
     original: int = 0,
@@ -134,10 +133,10 @@ def gather(
     Parameters
     ----------
     results : folder with the leaderboard, the score documents and the per-example tables
-    dumps, keys : group of models (``retain``, ``unlearn/<method>``, ``unlearn/<method>/original_0001``) -> its
-        dumps, and the key they must carry. Without any there are no confidences to show
+    dumps : group of models (``retain``, ``unlearn/<method>``, ``unlearn/<method>/original_0001``) -> its dumps.
+        Without any there are no confidences to show
     score_keys : method -> key of its score
-    dataset, dataset_key : the data set, and its key; without the file there are no pictures
+    dataset : the data set; without the file there are no pictures
     board_key : key of the leaderboard; None to take it as it is
     room : bytes of confidences
     original : which original's copies show the examples
@@ -154,12 +153,12 @@ def gather(
     documents = {name: read_document(results / f"score_{name}.json", score_keys[name]) for name in tables}
     retrained = None
     if dumps:
-        retrained = load_ensemble(dumps["retain"], keys["retain"], _models(dumps["retain"]), ("forget",))
+        retrained = load_ensemble(*dumps["retain"], _models(dumps["retain"].paths), ("forget",))
     places = shown_places(list(tables.values()), 0 if retrained is None else len(retrained), room)
     unlearned, methods = {}, []
     for row in rows:
         name = row["method"]
-        sides = [] if retrained is None else _copies(f"unlearn/{name}", dumps, keys, len(retrained))
+        sides = [] if retrained is None else _copies(f"unlearn/{name}", dumps, len(retrained))
         if sides:
             unlearned[name] = sides[original].forget.saturated[:, places]
         methods.append(_method(row, documents[name], tables[name], retrained, sides))
@@ -167,7 +166,7 @@ def gather(
     if any(method.seconds is not None for method in methods):
         seconds["unlearned copies"] = sum(method.seconds or 0.0 for method in methods)
     shown = methods[0].samples["example"].to_numpy()[places].tolist() if methods else []
-    data, header = read_npz(dataset, dataset_key) if is_there(Path(dataset)) else ({}, {})
+    data, header = read_npz(*dataset) if is_there(Path(dataset.path)) else ({}, {})
     pictures = {index: image_of(data["x_train"][index]) for index in shown if data}
     return Findings(
         rows=board["rows"],
@@ -184,10 +183,10 @@ def gather(
     )
 
 
-def _copies(group: str, dumps: Mapping[str, list[str]], keys: Mapping[str, str | None], models: int) -> list[Ensemble]:
+def _copies(group: str, dumps: Mapping[str, StoredFiles], models: int) -> list[Ensemble]:
     """A method's copies, from the first original and from each of the others."""
     groups = [group, *(other for other in dumps if other.startswith(f"{group}/"))]
-    return [load_ensemble(dumps[name], keys[name], models, ("forget",)) for name in groups]
+    return [load_ensemble(*dumps[name], models, ("forget",)) for name in groups]
 
 
 def _method(

@@ -21,11 +21,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unlearning_metric.progress import forget_failure, report_failure
+from unlearning_metric.runtime.processes import end_descendants, ended, how, pipe, prctl
 
 #: Seconds that a child has to end once it is told to, or is done: for clean-up, and for exit handlers.
 GRACE = 20.0
@@ -135,7 +136,7 @@ def supervised(log: Path | str, key: str = "") -> Iterator[None]:
     _shared, _scratch = _shared_memory(), None
     _scratch = scratch_folder()
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    _prctl(_SET_CHILD_SUBREAPER, 1)
+    prctl(_SET_CHILD_SUBREAPER, 1)
     sys.stdout.flush()
     sys.stderr.flush()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -150,7 +151,7 @@ def supervised(log: Path | str, key: str = "") -> Iterator[None]:
         sys.stderr.flush()
         os._exit(status)
     child = os.getpid()
-    _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -188,7 +189,7 @@ class _Watch:
 
     def to_the_end(self, blocked: set[int]) -> int:
         """Exit status of the job, whose processes have all ended; signals ``blocked`` stay so."""
-        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else _pipe()
+        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else pipe()
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for signum in _ENDING:
@@ -196,14 +197,14 @@ class _Watch:
             if signal.getsignal(signum) != signal.SIG_IGN:
                 signal.signal(signum, lambda number, _: self.told.append(number))
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        while (status := _ended(self.child)) is None:
+        while (status := ended(self.child)) is None:
             self._listen()
             self._kill_if_due(time.monotonic())
             select.select([woken], [], [], 0.2 if self.shared.deadline or self.shared.done else 1.0)
             with suppress(BlockingIOError):
                 os.read(woken, 4096)
         self._listen()
-        _end_descendants()
+        end_descendants(PATIENCE, GRACE)
         return self._verdict(status)
 
     def _listen(self) -> None:
@@ -251,7 +252,7 @@ class _Watch:
             report_failure(self.log, self.key, shared.late.decode(errors="replace"))
             return 1
         doing = shared.doing.decode(errors="replace") or "the job failed"
-        report_failure(self.log, self.key, f"{doing}: {_how(status)}{self._place(status)}.")
+        report_failure(self.log, self.key, f"{doing}: {how(status)}{self._place(status)}.")
         return 1
 
     def _note(self, text: str) -> None:
@@ -269,72 +270,3 @@ class _Watch:
             if Path(file).is_relative_to(folder):
                 return f" ({Path(folder).name}/{Path(file).relative_to(folder)}, line {number})"
         return ""
-
-
-def _how(status: int) -> str:
-    """How a process ended, from its exit status; negative for a signal."""
-    if status >= 0:
-        return f"it ended its process (exit status {status}), as os._exit does"
-    name = signal.Signals(-status).name
-    if -status == signal.SIGKILL:
-        return f"its process was killed ({name}), by the system where memory is short, or by hand"
-    return f"its process crashed ({name}); the log tells where"
-
-
-def _ended(child: int) -> int | None:
-    """Exit status of a child; None while it runs. Processes of its own that it left are taken off the list."""
-    with suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return None
-            if pid == child:
-                return os.waitstatus_to_exitcode(status)
-    return None
-
-
-def _end_descendants() -> None:
-    """Wait for all processes below this one, and kill those that go on; Linux alone tells which those are."""
-    start = time.monotonic()
-    while _reap() and time.monotonic() < start + PATIENCE + GRACE:
-        if time.monotonic() > start + PATIENCE:
-            for pid in _descendants(os.getpid()):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _reap() -> bool:
-    """Take ended children off the list; whether others go on."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _descendants(pid: int) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            # The name in brackets may hold anything.
-            parents.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
-    found = [pid]
-    for one in found:
-        found += parents.get(one, [])
-    return found[1:]
-
-
-def _pipe() -> tuple[int, int]:
-    ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
-    return ends
-
-
-def _prctl(option: int, value: int) -> None:
-    """Ask the kernel for something of this process; nothing happens on another one than Linux."""
-    call: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None)
-    if call is not None:
-        call(option, value, 0, 0, 0)

@@ -53,7 +53,7 @@ def samples(
     measured: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Columns [examples] of the table; ``measured`` are those of the metrics, [examples, ...]."""
-    columns = {
+    columns: dict[str, np.ndarray | None] = {
         "example": retrained.forget.examples,
         "original": None,
         "label": retrained.forget.labels,
@@ -67,12 +67,12 @@ def samples(
         **measured,
         **_side("retrained", retrained.forget),
         **_side("unlearned", unlearned.forget),
-        "retrained_loss": np.median(retrained.forget.loss, axis=0),
-        "unlearned_loss": np.median(unlearned.forget.loss, axis=0),
+        "retrained_loss": retrained.forget.median_loss,
+        "unlearned_loss": unlearned.forget.median_loss,
         "retrained_accuracy": _accuracy(retrained.forget),
         "unlearned_accuracy": _accuracy(unlearned.forget),
     }
-    return {name: columns[name] for name in COLUMNS if columns[name] is not None}
+    return {name: values for name in COLUMNS if (values := columns[name]) is not None}
 
 
 def _class_names(retrained: Ensemble) -> np.ndarray | None:

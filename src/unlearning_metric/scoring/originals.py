@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.intervals import Replicates, another_original_interval, mean_replicates, score_interval
+from unlearning_metric.metrics.intervals import another_original_interval, score_interval
+from unlearning_metric.metrics.replicates import Replicates, mean_replicates
 from unlearning_metric.scoring.intervals import LEAST_ORIGINALS, LEVEL, ScoreReplicates, intervals_section
 from unlearning_metric.scoring.schema import ScoreDocument
 from unlearning_metric.scoring.score import Score

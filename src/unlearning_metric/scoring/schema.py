@@ -101,7 +101,8 @@ class Challenge(_Part):
     final_score_clipped: float | None = Field(description="The same with both ratios cut at 1.")
     floor: float | None = Field(description="F of the untouched originals; null where none were given.")
     ceiling: float | None = Field(
-        description="F of retrained models: what perfect unlearning gets; null for half-splits of fewer than 6 models."
+        description="F of retrained models, an estimate of what perfect unlearning gets; null for half-splits of fewer "
+        "than 6 models."
     )
     ceiling_source: str = Field(
         description="split: mean of ten random half-splits of the retrained models, times `ceiling_correction`; "
@@ -109,8 +110,8 @@ class Challenge(_Part):
     )
     ceiling_uncorrected: float | None = Field(description="The mean of half-splits as it is; null for a second set.")
     ceiling_correction: float | None = Field(
-        description="Ceiling of Gaussian pairs of N against N models over that of N/2 against N/2, with the retrained "
-        "models' spreads; null for a second set."
+        description="Ceiling of simulated pairs of N against N models over that of N/2 against N/2, with the retrained "
+        "models' spreads and shape; null for a second set."
     )
     relative: float | None = Field(description="forgetting_score / ceiling; null without a ceiling, or where it is 0.")
     interval: Intervals

@@ -28,7 +28,7 @@ from unlearning_metric.scoring.intervals import (
 )
 from unlearning_metric.scoring.schema import SCHEMA_VERSION, ScoreDocument
 from unlearning_metric.scoring.sections import measured
-from unlearning_metric.scoring.sides import Sides
+from unlearning_metric.scoring.sides import Ensembles, Sides
 from unlearning_metric.scoring.warnings import score_warnings, settings_warnings
 from unlearning_metric.seeds import Streams
 
@@ -115,20 +115,45 @@ def _challenge_section(
 def _utility_section(retrained: Ensemble, unlearned: Ensemble) -> dict[str, Any]:
     section = {}
     for name in ("retain", "test", "forget"):
-        theirs, ours = (
+        of_retrained, of_unlearned = (
             float(side.accuracy[name].mean()) if name in side.accuracy else None for side in (retrained, unlearned)
         )
-        ratio = None if theirs is None or ours is None else _ratio(ours, theirs)
-        section[name] = {"unlearned": ours, "retrained": theirs, "ratio": ratio}
+        ratio = None if of_retrained is None or of_unlearned is None else _ratio(of_unlearned, of_retrained)
+        section[name] = {"unlearned": of_unlearned, "retrained": of_retrained, "ratio": ratio}
     return section
+
+
+def _ceiling(given: Ensembles, split_seed: int, delta: float) -> tuple[float | None, float | None, float | None]:
+    """The ceiling; where halves stand for a second set, also their mean score and its correction."""
+    reference = given.retrained.forget.saturated
+    if given.ceiling is not None:
+        return challenge_score(reference, given.ceiling.forget.saturated, delta), None, None
+    if len(reference) < LEAST_HALVED:
+        return None, None, None
+    plain = split_ceiling(reference, split_seed, delta=delta)
+    correction = split_correction(reference, split_seed, delta)
+    return plain * correction, plain, correction
+
+
+def _what_is_scored(method: str, given: Ensembles, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The first fields of the document."""
+    originals, copies = given.originals, len(given.retrained)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "method": method,
+        "copies": copies,
+        "originals": 0 if originals is None else len(originals),
+        "originals_mode": _originals_mode(originals, copies),
+        "by_original": None,
+        "dataset": settings["data"]["source"],
+        "model": settings["model"]["name"] or settings["model"]["file"],
+        "forget": {"strategy": settings["forget"]["strategy"], "size": len(given.retrained.forget.examples)},
+    }
 
 
 def score_method(
     method: str,
-    retrained: Ensemble,
-    unlearned: Ensemble,
-    originals: Ensemble | None,
-    ceiling_models: Ensemble | None,
+    given: Ensembles,
     settings: Mapping[str, Any],
     made: Mapping[str, str],
     keys: Mapping[str, str],
@@ -138,14 +163,12 @@ def score_method(
 
     Parameters
     ----------
-    retrained, unlearned : N models each, N at least 4
-    originals : at least 1 model, or None: there is no floor then
-    ceiling_models : a second, disjoint set of N retrained models, or None for half-splits of the first
     settings : the parts of the configuration that can change the document, and how hyper-parameters were ``tuned``
     made : ``engine`` and ``precision`` of the models
     keys : keys of the inputs, for the provenance
     run : where it was made; never part of the canonical form
     """
+    retrained, unlearned, originals = given.retrained, given.unlearned, given.originals
     copies, delta = len(retrained), settings["delta"]
     reference = retrained.forget.saturated
     result = challenge(reference, unlearned.forget.saturated, delta)
@@ -153,35 +176,21 @@ def score_method(
     # One stream for the ceiling's splits, one for everything that two methods must share to be compared.
     split_seed = Streams(settings["experiment_seed"], "ceiling").integer("splits")
     pairing = Streams(settings["experiment_seed"], "score")
-    plain, correction = None, None
-    if ceiling_models is None:
-        plain = None if copies < LEAST_HALVED else split_ceiling(reference, split_seed, delta=delta)
-        correction = None if plain is None else split_correction(reference, split_seed, delta)
-        ceiling = None if plain is None or correction is None else plain * correction
-    else:
-        ceiling = challenge_score(reference, ceiling_models.forget.saturated, delta)
+    ceiling, plain, correction = _ceiling(given, split_seed, delta)
 
-    by_size = SortedSides.of(retrained, unlearned, ceiling_models)
+    by_size = SortedSides.of(retrained, unlearned, given.ceiling)
     replicates = score_replicates(
         retrained, unlearned, by_size, result.points, pairing.integer("deletions"), split_seed, delta, correction
     )
     whole = None if replicates is None else replicates.forgetting
     halves = pairing.numpy("halves").permutation(copies)[: copies // 2 * 2].reshape(2, -1)
-    sides = Sides(retrained, unlearned, originals, ceiling_models, halves)
+    sides = Sides(retrained, unlearned, originals, given.ceiling, halves)
     found = {name: measured(metric, sides, delta, pairing) for name, metric in METRICS.items()}
 
     utility = _utility_section(retrained, unlearned)
     section = _challenge_section(result, retrained, unlearned, floor, ceiling, utility)
     document = {
-        "schema_version": SCHEMA_VERSION,
-        "method": method,
-        "copies": copies,
-        "originals": 0 if originals is None else len(originals),
-        "originals_mode": _originals_mode(originals, copies),
-        "by_original": None,
-        "dataset": settings["data"]["source"],
-        "model": settings["model"]["name"] or settings["model"]["file"],
-        "forget": {"strategy": settings["forget"]["strategy"], "size": len(retrained.forget.examples)},
+        **_what_is_scored(method, given, settings),
         "challenge": {
             **section,
             "ceiling_source": settings["ceiling"],
@@ -198,9 +207,7 @@ def score_method(
         "cuda": settings.get("cuda"),
         "diverged": unlearned.diverged,
         "warnings": [
-            *score_warnings(
-                {**section, "ceiling_correction": correction}, retrained, unlearned, originals, ceiling_models
-            ),
+            *score_warnings({**section, "ceiling_correction": correction}, given),
             *settings_warnings(settings),
         ],
         "provenance": {

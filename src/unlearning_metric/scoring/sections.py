@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from unlearning_metric.metrics.intervals import BLOCKS, LEAST_MODELS, deletions, most_freedom
 from unlearning_metric.metrics.record import Columns, Given, Metric
+from unlearning_metric.metrics.replicates import BLOCKS, LEAST_MODELS, deletions, most_freedom
 from unlearning_metric.scoring.intervals import LEAST_EXAMPLES
 from unlearning_metric.scoring.parts import in_parts
 from unlearning_metric.scoring.sides import COMPARED, Pair, Places, Sides
@@ -125,7 +125,7 @@ def _once(metric: Metric, pair: Pair, given: Given, known: dict[tuple[int, ...],
     return known[place]
 
 
-def _places(examples: int, most: int | None) -> Iterator[slice] | list[np.ndarray]:
+def _places(examples: int, most: int | None) -> Iterable[Places]:
     """Places of the examples, part by part; of more than ``most`` those that lie evenly."""
     if most is None or examples <= most:
         return _blocks(examples, EXAMPLES)

@@ -18,21 +18,31 @@ Places = slice | np.ndarray
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Everything that a metric is computed on.
+class Ensembles:
+    """What a method is scored with.
 
     Attributes
     ----------
-    retrained, unlearned : the two ensembles
-    originals : the original models; None where there are none
-    ceiling : a second set of retrained models; None: two halves of the first stand for it
-    halves : int [2, models // 2], disjoint halves of the retrained models
+    retrained, unlearned : N models each, N at least 4
+    originals : at least 1 original model, or None: there is no floor then
+    ceiling : a second, disjoint set of N retrained models; None: two halves of the first stand for it
     """
 
     retrained: Ensemble
     unlearned: Ensemble
     originals: Ensemble | None
     ceiling: Ensemble | None
+
+
+@dataclass(frozen=True)
+class Sides(Ensembles):
+    """Everything that a metric is computed on.
+
+    Attributes
+    ----------
+    halves : int [2, models // 2], disjoint halves of the retrained models
+    """
+
     halves: np.ndarray
 
     def examples(self, role: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.outputs.independence import repeated_models
 from unlearning_metric.scoring.intervals import LEAST_HALVED
+from unlearning_metric.scoring.sides import Ensembles
 
 #: Below this median spread (in units of logit-scaled confidence) the metric's fixed grid is coarse.
 COARSE_SPREAD = 1.0
@@ -24,12 +25,12 @@ def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | No
     """A warning where originals and retrained models differ on the retain set, which both trained on."""
     if originals is None or not all("retain" in side.accuracy for side in (originals, retrained)):
         return None
-    theirs = retrained.accuracy["retain"]
-    ours, mean = float(originals.accuracy["retain"].mean()), float(theirs.mean())
-    if abs(ours - mean) <= max(UNLIKE, 3 * float(theirs.std(ddof=1))):
+    of_retrained = retrained.accuracy["retain"]
+    original, mean = float(originals.accuracy["retain"].mean()), float(of_retrained.mean())
+    if abs(original - mean) <= max(UNLIKE, 3 * float(of_retrained.std(ddof=1))):
         return None
     return (
-        f"the original is right on {ours:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
+        f"the original is right on {original:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
         "trained alike (another recipe, normalisation or numbering of the classes?), and the score tells that apart, "
         "not forgetting"
     )
@@ -86,40 +87,42 @@ def settings_warnings(settings: Mapping[str, Any]) -> list[str]:
     return found + [f"tuning: {warning}" for warning in (settings.get("tuned") or {}).get("warnings", ())]
 
 
-def score_warnings(
-    challenge_section: Mapping[str, Any],
-    retrained: Ensemble,
-    unlearned: Ensemble,
-    originals: Ensemble | None,
-    ceiling_models: Ensemble | None,
-) -> list[str]:
+def _of_models(given: Ensembles) -> list[str]:
+    """Warnings about the models and their outputs: diverged, trained unlike, repeated, odd."""
     found = []
     for side, name, what in (
-        (retrained, "retrained models", "every score and the ceiling"),
-        (originals, "original models", "the floor and all copies"),
-        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
+        (given.retrained, "retrained models", "every score and the ceiling"),
+        (given.originals, "original models", "the floor and all copies"),
+        (given.ceiling, "retrained models of the ceiling", "the ceiling"),
     ):
         if side is not None and side.diverged:
             found.append(
                 f"{len(side.diverged)} of {len(side)} {name} diverged and count as wrong everywhere, which distorts "
                 f"{what}: mend the recipe (a lower training.lr, say)"
             )
-    if unlike := _trained_unlike(originals, retrained):
+    if unlike := _trained_unlike(given.originals, given.retrained):
         found.append(unlike)
     for side, name, what in (
-        (retrained, "retrained models", "every score, interval and the ceiling"),
-        (ceiling_models, "retrained models of the ceiling", "the ceiling"),
-        (originals, "original models", "the floor and all copies"),
+        (given.retrained, "retrained models", "every score, interval and the ceiling"),
+        (given.ceiling, "retrained models of the ceiling", "the ceiling"),
+        (given.originals, "original models", "the floor and all copies"),
     ):
         if side is not None and (repeated := _repeated(side, name, what)):
             found.append(repeated)
     for side, name in (
-        (retrained, "retrained"),
-        (unlearned, "unlearned"),
-        (originals, "original"),
-        (ceiling_models, "ceiling's retrained"),
+        (given.retrained, "retrained"),
+        (given.unlearned, "unlearned"),
+        (given.originals, "original"),
+        (given.ceiling, "ceiling's retrained"),
     ):
         found += [f"outputs of the {name} models: {doubt}" for doubt in (side.doubts if side is not None else ())]
+    return found
+
+
+def score_warnings(challenge_section: Mapping[str, Any], given: Ensembles) -> list[str]:
+    """All that a reader has to know of a score, in the order of the document."""
+    retrained, unlearned = given.retrained, given.unlearned
+    found = _of_models(given)
     if challenge_section["ceiling"] is None:
         found.append(
             f"no ceiling: halves of {len(retrained)} retrained models are too few for the challenge's first bucket. A "
@@ -135,9 +138,7 @@ def score_warnings(
     if no_final := _no_final_score(retrained, unlearned):
         found.append(no_final)
     if challenge_section["retrained_sd_median"] < COARSE_SPREAD:
-        of_halves = (
-            "" if correction is None else "; a ceiling from half-splits may be off by a tenth where tails are heavy"
-        )
+        of_halves = "" if correction is None else "; a ceiling from half-splits may be off by some 6 % even so"
         found.append(
             f"the retrained models' confidences spread little (median sd "
             f"{challenge_section['retrained_sd_median']:.2f} < {COARSE_SPREAD:g}): the metric's fixed grid of 0.01 is "

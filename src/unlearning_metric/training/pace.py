@@ -20,7 +20,7 @@ from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.precision import PrecisionError, arithmetic, refuse_unsupported
 from unlearning_metric.training.step import Epochs, Steps, Trainer
-from unlearning_metric.training.train import initial_model
+from unlearning_metric.training.trainable import initial_model
 
 #: Share of the work's time that goes into steps beside it, and the seconds that they take at least.
 SHARE, SHORTEST = 0.05, 0.004

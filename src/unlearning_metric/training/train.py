@@ -17,33 +17,23 @@ from unlearning_metric.batches.reads import Reads
 from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.nets.user_nets import (
-    ModelError,
-    model_title,
-    own_line_of,
-    refuse_changed_values,
-    refuse_without_gradient,
-)
+from unlearning_metric.nets.trial import refuse_changed_values
+from unlearning_metric.nets.user_nets import model_title, own_line_of
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.cost import spent
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.graph import GraphError, GraphTrainer, graph_refusal, train_graph
-from unlearning_metric.training.precision import arithmetic, refuse_unsupported
-from unlearning_metric.training.recipe import total_steps
+from unlearning_metric.training.precision import arithmetic
 from unlearning_metric.training.stacked import STACK, train_stacked
 from unlearning_metric.training.step import Epochs, Steps, Trainer
+from unlearning_metric.training.trainable import initial_model, last_batch, refuse_untrainable
 from unlearning_metric.training.user_training import train_by_function
 from unlearning_metric.user_code.failures import first_line
 
 
 class CompilerError(UserError, RuntimeError):
     """`torch.compile` cannot make a net's forward pass on this host."""
-
-
-def initial_model(model_settings: Model, image_shape: tuple[int, ...], num_classes: int, streams: Streams) -> nn.Module:
-    """The model that training starts from, on the CPU; ``init`` of the model's own random streams is used."""
-    return build_model(model_settings, image_shape, num_classes, streams.integer("init"))
 
 
 def training_loader(dataset: ImageDataset, recipe: Training, streams: Streams) -> ImageLoader:
@@ -110,57 +100,10 @@ def _compiler_named(recipe: Training) -> Iterator[None]:
         raise CompilerError(f"{said}training.compile: false.") from error
 
 
-def _last_batch(examples: int, recipe: Training) -> int:
-    """Examples of the smaller batch that ends an epoch; 0 where there is none, or training ends before it."""
-    batches = -(-examples // recipe.batch_size)
-    return examples % recipe.batch_size if total_steps(recipe, batches) >= batches else 0
-
-
-def refuse_untrainable(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> None:
-    """Check that models can be trained as the recipe says on this host and on so many examples.
-
-    Raises
-    ------
-    PrecisionError
-        If this host has not the recipe's arithmetic.
-    ModelError
-        If there is nothing to train, or an epoch ends with a batch of one example that the model cannot be trained on.
-    """
-    refuse_unsupported(recipe, dataset.images.device.type)
-    if recipe.file is not None:
-        return
-    examples, size, device = len(dataset), recipe.batch_size, dataset.images.device
-    own, single = model_settings.name is None, 1 in (size, _last_batch(examples, recipe))
-    if not (own or single):
-        return
-    model = initial_model(model_settings, tuple(dataset.images.shape[1:]), num_classes, Streams(0, "warm_up")).to(
-        device
-    )
-    images, _ = dataset.batch(torch.zeros(2, dtype=torch.int64, device=device))
-    if own:
-        with seeded(0):
-            refuse_without_gradient(model, model_settings, images, num_classes)
-    if not single:
-        return
-    try:
-        with seeded(0), torch.no_grad():
-            model.train()(images[:1])
-    except ValueError as error:
-        better = next((other for other in range(size + 1, examples + 1) if examples % other != 1), None)
-        advice = "larger number, and train on more examples"
-        if better is not None:
-            advice = f"number that leaves no single example, such as {better}"
-        raise ModelError(
-            f"an epoch of {examples} examples in batches of {size} ends with a batch of one example, on which model "
-            f"{model_title(model_settings)} cannot be trained ({first_line(error)}). Set training.batch_size to a "
-            f"{advice}."
-        ) from error
-
-
 def _warm_up(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> None:
     """Train a model on a batch of each size and drop it, so that no model's time holds what a process loads once."""
     few = copy.copy(dataset)
-    end = recipe.batch_size + _last_batch(len(dataset), recipe)
+    end = recipe.batch_size + last_batch(len(dataset), recipe)
     few.images, few.labels = dataset.images[:end], dataset.labels[:end]
     short = recipe.model_copy(update={"epochs": 1, "steps": None})
     if recipe.engine == "stacked":

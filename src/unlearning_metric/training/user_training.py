@@ -16,7 +16,8 @@ from unlearning_metric.batches.loaders import ImageLoader
 from unlearning_metric.batches.reads import Reads
 from unlearning_metric.config import Training
 from unlearning_metric.errors import UserCodeError
-from unlearning_metric.nets.user_nets import ModelError, refuse_changed_values
+from unlearning_metric.nets.trial import refuse_changed_values
+from unlearning_metric.nets.user_nets import ModelError
 from unlearning_metric.runtime.guards import as_if_alone, seed_everything
 from unlearning_metric.runtime.working_folder import project_path
 from unlearning_metric.seeds import Streams

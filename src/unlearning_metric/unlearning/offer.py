@@ -19,7 +19,8 @@ from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.seeds import Streams
 from unlearning_metric.store.shards import original_folder
 from unlearning_metric.training.recipe import make_optimizer
-from unlearning_metric.training.train import initial_model, train_model
+from unlearning_metric.training.train import train_model
+from unlearning_metric.training.trainable import initial_model
 from unlearning_metric.unlearning.device_text import DeviceText
 
 

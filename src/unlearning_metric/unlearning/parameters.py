@@ -14,10 +14,12 @@ from torch import nn
 
 from unlearning_metric.keys.local_imports import imported_files, own_module
 from unlearning_metric.unlearning.offer import Offer
-from unlearning_metric.user_code.contract import ARGUMENTS, REQUIRED, MethodError, converted, unfillable, unknown_option
+from unlearning_metric.user_code.contract import ARGUMENTS, MethodError, unfillable, unknown_option
 from unlearning_metric.user_code.interface import CALLABLE, NAMES, Interface
 from unlearning_metric.user_code.loading import Source
 from unlearning_metric.user_code.namespaces import Namespace, names_read, read_of
+from unlearning_metric.user_code.option_values import converted
+from unlearning_metric.user_code.signature import REQUIRED
 from unlearning_metric.user_code.spellings import LEFT_ALONE, SPELLINGS, meaning
 
 _KINDS = inspect.Parameter

@@ -18,9 +18,11 @@ from typing import Any
 
 from unlearning_metric.keys.origin import PACKAGE_ROOT, file_fingerprint
 from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.steps import INPUT_KEYS
 from unlearning_metric.plan.workflow_files import COPY
 from unlearning_metric.progress import job_log
 from unlearning_metric.store.files import StoreError, write_json
+from unlearning_metric.store.stored import Stored, StoredFiles
 from unlearning_metric.upkeep.current import made_from
 from unlearning_metric.upkeep.rebuild import RefusalError
 from unlearning_metric.user_code.contract import EditedError
@@ -167,13 +169,13 @@ class Call:
 
     Attributes
     ----------
-    inputs : name -> path, or list of paths, of what it reads
+    inputs : name -> what it reads: `Stored` or `StoredFiles` where the step tells the key, else a path or a list
     told : what the step tells its job; and ``provenance``: ``key`` and ``origin`` of what it makes, and ``made_from``,
         the contents of its inputs
     """
 
-    inputs: Mapping[str, Any]
-    told: Mapping[str, Any]
+    inputs: dict[str, Any]
+    told: dict[str, Any]
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -196,7 +198,15 @@ def job(snakemake: Any) -> Iterator[Call]:
             refuse_other_code(step["plan"])
         files = [str(path) for path in snakemake.input]
         settle_times(files)
-        inputs = {name: str(found) if isinstance(found, str) else [str(one) for one in found]
-                  for name, found in snakemake.input.items()}  # fmt: skip
+        told = dict(step["arguments"])
+        keys = told.pop(INPUT_KEYS, {})
+        inputs = {name: _input(found, keys.get(name)) for name, found in snakemake.input.items()}
         provenance = {**step["provenance"], "made_from": made_from(step["results"], files)}
-        yield Call(inputs, {**step["arguments"], "provenance": provenance})
+        yield Call(inputs, {**told, "provenance": provenance})
+
+
+def _input(found: Any, key: str | None) -> Any:
+    if isinstance(found, str):
+        return str(found) if key is None else Stored(str(found), key)
+    paths = [str(path) for path in found]
+    return paths if key is None else StoredFiles(paths, key)

@@ -8,6 +8,7 @@ from pathlib import Path
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.progress import failure
 from unlearning_metric.store.files import StoreError
+from unlearning_metric.store.stored import Stored, StoredFiles
 from unlearning_metric.upkeep.current import PARTIAL, Folder
 from unlearning_metric.upkeep.summary import summary
 
@@ -76,11 +77,12 @@ def _write_report(plan: Plan, folder: Path, scored: Collection[str]) -> None:
     groups = plan.report_groups(scored)
     write_report(
         results=folder,
-        dumps={group: [str(folder / path) for path in plan.dump_files(group)] for group in groups},
-        keys={group: plan.dump_origin(group).key for group in groups},
+        dumps={
+            group: StoredFiles([str(folder / path) for path in plan.dump_files(group)], plan.dump_origin(group).key)
+            for group in groups
+        },
         score_keys={method: plan.score_origin(method).key for method in scored},
-        dataset=folder / "data/dataset.npz",
-        dataset_key=plan.data_origin.key,
+        dataset=Stored(folder / "data/dataset.npz", plan.data_origin.key),
         board_key=PARTIAL,
         method_files={method: str(plan.method_file(method)) for method in scored},
         provenance={"key": PARTIAL, "origin": None},

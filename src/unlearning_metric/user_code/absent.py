@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from unlearning_metric.progress import LOGGER
@@ -140,8 +140,12 @@ class Missing:
         return (type("Missing", (), {"__init__": self._refuse}),)
 
 
-def default_left_out(default: str) -> Missing:
-    """What stands for a parameter's default that needs what ``load: definitions`` leaves out."""
+def default_left_out(default: str, value: Callable[[], Any]) -> Any:
+    """A parameter's default; where it needs what ``load: definitions`` leaves out, what stands for it."""
+    try:
+        return value()
+    except NameError:
+        pass
     return Missing(
         default, f"a default, {default}, needs what load: definitions leaves out; give the parameter a value"
     )
@@ -158,9 +162,9 @@ def absent_module(name: str) -> Any:
     return Showing(name) if shows else Missing(name)
 
 
-def names_there(error: ImportError, module: str, level: int, package: str, names: Sequence[str]) -> Any:
+def names_there(error: ImportError | SyntaxError, module: str, level: int, package: str, names: Sequence[str]) -> Any:
     """What an import statement binds, with what stands for the names that are not there: files that a repository does
-    not publish, and what a package had in another version.
+    not publish or that do not parse, and what a package had in another version.
 
     Parameters
     ----------
@@ -178,7 +182,7 @@ def names_there(error: ImportError, module: str, level: int, package: str, names
         The given one, where what that module imports itself is missing.
     """
     full = importlib.util.resolve_name("." * level + module, package) if level else module
-    if f"{error.name}.".partition(".")[0] != full.partition(".")[0]:
+    if isinstance(error, ImportError) and f"{error.name}.".partition(".")[0] != full.partition(".")[0]:
         raise error
     found = []
     for name in names:
@@ -186,7 +190,7 @@ def names_there(error: ImportError, module: str, level: int, package: str, names
             # A module first, as the statement itself would: `from package import module`.
             holder = importlib.import_module(full)
             found.append(getattr(holder, name) if hasattr(holder, name) else importlib.import_module(f"{full}.{name}"))
-        except ImportError:
+        except (ImportError, SyntaxError):
             LOGGER.info("%s of %s is imported and not there: what uses it will fail", name, module or "its package")
             found.append(Missing(f"{full}.{name}", str(error)))
     return found[0] if len(found) == 1 else found
@@ -252,11 +256,12 @@ def where_there(node: ast.ImportFrom) -> ast.stmt:
     if any(one.name == "*" for one in node.names):
         return node
     given = [
-        ast.Name("error", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
+        ast.Name("__import_error__", ast.Load()), ast.Constant(node.module or ""), ast.Constant(node.level),
         ast.Name("__package__", ast.Load()), ast.Tuple([ast.Constant(one.name) for one in node.names], ast.Load()),
     ]  # fmt: skip
     bound = [ast.Name(one.asname or one.name, ast.Store()) for one in node.names]
     target = bound[0] if len(bound) == 1 else ast.Tuple(bound, ast.Store())
     otherwise = ast.Assign([target], ast.Call(ast.Name(THERE, ast.Load()), given, []))
-    handler = ast.ExceptHandler(ast.Name("ImportError", ast.Load()), "error", [otherwise])
+    caught = ast.Tuple([ast.Name(kind, ast.Load()) for kind in ("ImportError", "SyntaxError")], ast.Load())
+    handler = ast.ExceptHandler(caught, "__import_error__", [otherwise])
     return ast.fix_missing_locations(ast.copy_location(ast.Try([node], [handler], [], []), node))

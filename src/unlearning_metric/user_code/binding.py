@@ -7,8 +7,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from unlearning_metric.user_code.contract import REQUIRED, converted, unfillable, unknown_option
+from unlearning_metric.user_code.contract import unfillable, unknown_option
 from unlearning_metric.user_code.kind import Kind
+from unlearning_metric.user_code.option_values import converted
+from unlearning_metric.user_code.signature import REQUIRED
 
 
 def bind(

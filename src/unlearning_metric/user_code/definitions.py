@@ -13,7 +13,7 @@ _HARMLESS = (
     "types.SimpleNamespace", "os.environ.get", "TypeVar", "typing.TypeVar", "logging.getLogger", "torch.Generator",
     "torch.Generator().", "np.random.RandomState", "np.random.default_rng", "random.Random",
 )  # fmt: skip
-#: What stands for a default that needs what is left out; it gets the text of the default.
+#: What stands for a default that may need what is left out; it gets the default as text and as a function.
 LEFT_OUT = "__left_out__"
 _DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -38,11 +38,6 @@ def _without_unknown_defaults(kept: list[ast.stmt], known: set[str]) -> list[ast
 
     ``def train(net, steps=len(loader))`` would fail where ``loader`` is left out, though whoever calls it gives steps.
     """
-    names = (
-        alias.name for one in kept for node in ast.walk(one) if isinstance(node, ast.ImportFrom) for alias in node.names
-    )
-    if "*" in names:
-        return kept
     for statement in kept:
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -67,7 +62,9 @@ def _names_known(node: ast.expr, known: set[str]) -> bool:
 
 
 def _stands_for(default: ast.expr) -> ast.expr:
-    call = ast.Call(ast.Name(LEFT_OUT, ast.Load()), [ast.Constant(ast.unparse(default))], [])
+    # A star import may bring what looks unknown: it is tried when the function is defined.
+    value = ast.Lambda(ast.arguments([], [], None, [], [], None, []), default)
+    call = ast.Call(ast.Name(LEFT_OUT, ast.Load()), [ast.Constant(ast.unparse(default)), value], [])
     return ast.fix_missing_locations(ast.copy_location(call, default))
 
 

@@ -85,7 +85,7 @@ def test_more_models_than_the_bank_has_are_explained_with_their_cost(mine):
 
 
 def test_what_decides_a_number_must_stay(mine):
-    with pytest.raises(RefusalError, match=r"comes from the bank digits-64.zip .* experiment_seed: 0 -> 3"):
+    with pytest.raises(RefusalError, match=r"digits-64\.zip .* experiment_seed: 0 -> 3"):
         look_through(plan_of(experiment_seed=3), "score_mine.json")
     with pytest.raises(RefusalError, match="shard_size"):
         refuse_other_shard_sizes(plan_of(shard_size=16), "results")
@@ -93,7 +93,7 @@ def test_what_decides_a_number_must_stay(mine):
 
 def test_a_file_of_the_bank_that_is_gone_is_not_trained_again(mine):
     Path("results/losses/retain/0000-0031.parquet").unlink()
-    with pytest.raises(RefusalError, match=r"was in the bank digits-64.zip and is missing. Open the bank again"):
+    with pytest.raises(RefusalError, match=r"digits-64\.zip.*missing\. Open the bank again"):
         look_through(plan_of(), "score_mine.json")
 
 
@@ -184,6 +184,8 @@ def test_a_bank_of_the_opened_folder_is_the_bank_it_was_opened_from(mine, digits
     assert payload(tmp_path / "again.zip") == payload(digits)
     assert payload(tmp_path / "twice.zip") == payload(digits)
     again, first = (record(path) for path in (tmp_path / "again.zip", digits))
+    # Other versions of numpy round its last digit in another way.
+    assert again["ceiling"].pop("interval") == pytest.approx(first["ceiling"].pop("interval"), rel=1e-12)
     assert again["ceiling"] == first["ceiling"]
     assert again["files"] == first["files"]
 

@@ -134,13 +134,13 @@ def test_arrays_that_are_no_arrays_of_numbers_are_never_unpickled(tmp_path):
 
 
 def test_labels_as_pandas_gives_them_are_refused_with_what_to_write(tmp_path):
-    with pytest.raises(DataError, match=r"y_test is stored as Python objects .* y_test\.astype\(str\) or \.astype"):
+    with pytest.raises(DataError, match=r"y_test .*y_test\.astype\(str\)"):
         saved(tmp_path, arrays(y_test=np.array(["cat", "dog", "cat"], dtype=object)))
 
 
 def test_a_file_that_is_no_npz_is_told_how_to_write_one(tmp_path):
     (tmp_path / "a.npz").write_text("x")
-    with pytest.raises(DataError, match=r"cannot be read as npz \(.*\)\. Write it with numpy\.savez\(path, x_train="):
+    with pytest.raises(DataError, match=r"npz .*numpy\.savez\(path, x_train="):
         load("npz", path=str(tmp_path / "a.npz"))
 
 
@@ -175,7 +175,7 @@ def test_the_first_example_that_is_not_finite_is_named(tmp_path):
 
 def test_arrays_beyond_memory_are_refused_with_the_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
-    with pytest.raises(DataError, match=r"a\.npz: .* GB of pixels, of which a job holds 2 copies"):
+    with pytest.raises(DataError, match=r"a\.npz: .* GB .*2 copies"):
         saved(tmp_path, arrays())
 
 

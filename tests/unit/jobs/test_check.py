@@ -10,7 +10,9 @@ from unlearning_metric.jobs.check import check_method, summary_lines
 from unlearning_metric.jobs.prepare_data import prepare_data
 from unlearning_metric.jobs.split_data import split_data
 from unlearning_metric.jobs.train import train_shard
+from unlearning_metric.jobs.unlearn import BenchFiles
 from unlearning_metric.store.files import read_document, read_npz
+from unlearning_metric.store.stored import Stored, StoredFiles
 from unlearning_metric.user_code.contract import MethodError
 
 TRAINING = {
@@ -44,12 +46,10 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("check")
     wanted = Data(source="digits", test_size=100).model_dump(mode="json")
     prepare_data(folder / "dataset.npz", wanted, 0, HEADER)
-    split_data(folder / "dataset.npz", "k", folder / "split.npz", SPLIT, 0, HEADER)
+    dataset, split = Stored(folder / "dataset.npz", "k"), Stored(folder / "split.npz", "k")
+    split_data(dataset, split.path, SPLIT, 0, HEADER)
     for role, models in (("full", [0]), ("retain", [0, 1, 2])):
-        train_shard(
-            folder / "dataset.npz", "k", folder / "split.npz", "k", folder / f"{role}.safetensors", role, models,
-            TRAINING, "cpu", HEADER,
-        )  # fmt: skip
+        train_shard(dataset, split, folder / f"{role}.safetensors", role, models, TRAINING, "cpu", HEADER)
     return folder
 
 
@@ -57,11 +57,12 @@ def files(tmp_path_factory):
 def checked(files, tmp_path):
     def run(text, retrained=None, limit=0.2, measure="seconds", **settings):
         (tmp_path / "mine.py").write_text(text)
-        check_method(
-            files / "dataset.npz", "k", files / "split.npz", "k", files / "full.safetensors", "k", retrained or {},
-            tmp_path / "mine.py", tmp_path / "check.json", "mine", SETTINGS | settings, 64, limit, "cpu", HEADER,
-            measure=measure,
-        )  # fmt: skip
+        originals = StoredFiles([str(files / "full.safetensors")], "k")
+        bench = BenchFiles(Stored(files / "dataset.npz", "k"), Stored(files / "split.npz", "k"), originals)
+        costs = {"copies": 64, "limit": limit, "measure": measure, "retrained": retrained or {}}
+        copies = {"method": "mine", "models": [0, 1]}
+        out = tmp_path / "check.json"
+        check_method(bench, tmp_path / "mine.py", copies, costs, SETTINGS | settings, out, "cpu", HEADER)
         return read_document(tmp_path / "check.json", "k")
 
     return run

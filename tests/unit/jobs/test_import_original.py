@@ -9,6 +9,7 @@ from unlearning_metric.config import Model
 from unlearning_metric.jobs.import_original import CheckpointError, import_original
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.store.files import read_models, write_models, write_npz
+from unlearning_metric.store.stored import Stored
 
 MODEL = Model(name="digits_cnn", width=4)
 
@@ -22,7 +23,7 @@ def given(tmp_path):
     def run(state, write=save_file, settings=MODEL):
         path, out = tmp_path / "mine.safetensors", tmp_path / "out.safetensors"
         write(state, path)
-        import_original(tmp_path / "dataset.npz", "d", path, out, settings, {"key": "k", "origin": {}})
+        import_original(Stored(tmp_path / "dataset.npz", "d"), path, out, settings, {"key": "k", "origin": {}})
         return read_models(out, "k")
 
     return run
@@ -104,7 +105,7 @@ def test_tied_weights_that_differ_in_the_file_are_refused(given, tmp_path):
 
 
 def test_values_beyond_float32_are_not_finite(given):
-    with pytest.raises(CheckpointError, match=r"tensor 7\.bias .* not finite, or not as torch\.float32"):
+    with pytest.raises(CheckpointError, match=r"tensor 7\.bias .*torch\.float32"):
         given(state(**{"7.bias": torch.full((3,), 1e300, dtype=torch.float64)}))
 
 
@@ -126,5 +127,5 @@ def test_a_checkpoint_that_does_not_fit_says_which_tensor(given, changes, messag
 
 
 def test_a_file_of_another_form_says_how_to_write_one(given):
-    with pytest.raises(CheckpointError, match=r"cannot be read as safetensors .*save_file\(model\.state_dict"):
+    with pytest.raises(CheckpointError, match=r"safetensors .*save_file\(model\.state_dict"):
         given(state(), torch.save)

@@ -8,7 +8,8 @@ import pytest
 from drawn import ensemble, score
 
 from unlearning_metric.leaderboard.board import compared, leaderboard, write_leaderboard
-from unlearning_metric.metrics.intervals import Replicates, difference_interval
+from unlearning_metric.metrics.intervals import difference_interval
+from unlearning_metric.metrics.replicates import Replicates
 from unlearning_metric.store.files import StoreError, read_document, write_document, write_npz
 
 WHOLE = score(ensemble(1))[0]

@@ -5,7 +5,8 @@ import pytest
 
 from unlearning_metric.leaderboard.pairs import compare_pairs, holm, rank_ranges
 from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
-from unlearning_metric.metrics.intervals import Replicates, difference_interval, difference_p_value, freedom, replicates
+from unlearning_metric.metrics.intervals import difference_interval, difference_p_value
+from unlearning_metric.metrics.replicates import Replicates, freedom, replicates
 
 
 def moving(score, spread, seed):

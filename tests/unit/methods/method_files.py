@@ -6,10 +6,13 @@ import inspect
 import random
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import TensorDataset
 
 FOLDER = Path(__file__).resolve().parents[3] / "methods"
@@ -117,6 +120,59 @@ def run(name, seed=0, given=None, options=None, **task):
     torch.manual_seed(seed)
     result = method(**given, **(options or {}))
     return given["model"] if result is None else result
+
+
+class Step(NamedTuple):
+    """A step of an optimizer: which, its learning rate, the parameters that may train in it, those that it moved.
+
+    ``noise`` holds what something else than an optimizer added since the step before: parameter -> difference.
+    """
+
+    optimizer: int
+    rate: float
+    trained: set
+    noise: dict
+    moved: set
+
+
+@contextmanager
+def watched_steps(model):
+    """Yields a list, which gets a `Step` for each step that any optimizer takes."""
+    steps = []
+
+    def values():
+        return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+    latest = values()
+
+    def before(optimizer, *_):
+        noise = {name: value - latest[name] for name, value in values().items() if not value.equal(latest[name])}
+        trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        steps.append(Step(id(optimizer), optimizer.param_groups[0]["lr"], trained, noise, set()))
+        latest.update(values())
+
+    def after(*_):
+        steps[-1].moved.update(name for name, value in values().items() if not value.equal(latest[name]))
+        latest.update(values())
+
+    hooks = register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)
+    try:
+        yield steps
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def taught(model):
+    """A list, which gets the images of each batch that a model trains on, its logits and their gradient."""
+    seen = []
+
+    def see(_, inputs, logits):
+        if model.training and logits.requires_grad:
+            logits.register_hook(lambda gradient: seen.append((inputs[0], logits.detach(), gradient)))
+
+    model.register_forward_hook(see)
+    return seen
 
 
 class Meter:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from method_files import Loader, examples, load, network
+from method_files import Loader, examples, load, network, watched_steps
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
@@ -112,14 +112,11 @@ def test_rates_of_a_schedule_and_an_unknown_one():
         ("cosine_by_epoch", [0.4, 0.4, 0.2, 0.2]),
     ],
 )
-def test_learning_rates_of_fine_tuning(schedule, wanted, monkeypatch):
-    rates = []
-    real = _sgd.step
-    monkeypatch.setattr(
-        _sgd, "step", lambda optimizer, loss: (rates.append(optimizer.param_groups[0]["lr"]), real(optimizer, loss))
-    )
-    _sgd.descend(network(), Loader(examples("R", 16), 8, 0), 2, 0.4, 0.9, 5e-4, schedule)
-    assert rates == pytest.approx(wanted)
+def test_learning_rates_of_fine_tuning(schedule, wanted):
+    model = network()
+    with watched_steps(model) as steps:
+        _sgd.descend(model, Loader(examples("R", 16), 8, 0), 2, 0.4, 0.9, 5e-4, schedule)
+    assert [step.rate for step in steps] == pytest.approx(wanted)
 
 
 def test_an_unknown_schedule_is_named():

@@ -1,10 +1,12 @@
 """Defining formulas of the methods that fine-tune on the retain set."""
 
+import math
 import random
 
 import pytest
 import torch
-from method_files import arguments, examples, load, network, run
+from method_files import arguments, examples, load, network, run, taught, watched_steps
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 
 def test_reset_head_draws_the_last_linear_layer_anew_and_no_other():
@@ -13,11 +15,15 @@ def test_reset_head_draws_the_last_linear_layer_anew_and_no_other():
     assert torch.allclose(model.body.weight, network().body.weight, atol=1e-6)
 
 
-def test_kit_finetune_has_the_kits_recipe(monkeypatch):
-    module, seen = load("kit_finetune"), []
-    monkeypatch.setattr(module, "descend", lambda model, loader, *recipe: seen.append(recipe))
-    module.unlearn(network(), None)
-    assert seen == [(5, 0.1, 0.9, 5e-4, "cosine_by_epoch")]
+def test_kit_finetune_has_the_kits_recipe():
+    method, groups = load("kit_finetune"), []
+    given = arguments(method.unlearn, sizes=(128, 8, 8))
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: groups.append(dict(optimizer.param_groups[0])))
+    method.unlearn(**given)
+    hook.remove()
+    wanted = [0.05 * (1 + math.cos(math.pi * epoch / 5)) for epoch in range(5) for _ in range(2)]
+    assert [group["lr"] for group in groups] == pytest.approx(wanted)
+    assert {(group["momentum"], group["weight_decay"]) for group in groups} == {(0.9, 5e-4)}
 
 
 @pytest.mark.parametrize("name", ["cf_k", "eu_k"])
@@ -76,13 +82,16 @@ def test_noise_of_noisy_finetune_is_that_of_langevin():
     assert method.noise_sd(0.08, 0.5) == pytest.approx(0.4 * 0.5)
 
 
-def test_noisy_finetune_adds_noise_after_every_step_but_those_of_the_last_third_of_an_epoch(monkeypatch):
-    method, sds = load("noisy_finetune"), []
-    monkeypatch.setattr(method, "add_noise", lambda tensor, sd: sds.append(sd))
+def test_noisy_finetune_adds_noise_after_every_step_but_those_of_the_last_third_of_an_epoch():
+    method = load("noisy_finetune")
     given = arguments(method.unlearn, sizes=(96, 8, 8))
-    method.unlearn(**given, lr=0.02, sigma=0.1, epochs=2, batch_size=16)
-    # 12 steps of which the last 2 are quiet; noise reaches each of the parameters.
-    assert sds == pytest.approx([0.2 * 0.1] * 10 * len(list(network().parameters())))
+    torch.manual_seed(0)
+    with watched_steps(given["model"]) as steps:
+        method.unlearn(**given, lr=0.02, sigma=0.1, epochs=2, batch_size=16)
+    # 12 steps of which the last 2 are quiet; noise reaches each of the parameters, and is seen before the next step.
+    assert [len(step.noise) for step in steps] == [0] + [len(list(network().parameters()))] * 10 + [0]
+    noise = torch.cat([part.flatten() for step in steps for part in step.noise.values()])
+    assert noise.std().item() == pytest.approx(0.2 * 0.1, rel=0.05)
 
 
 def test_seif_noises_the_first_convolution_alone_unless_told_otherwise():
@@ -111,16 +120,16 @@ def test_seifs_noise_is_absolute_in_the_stem_and_relative_in_all():
     assert (net.weight - before).std().item() == pytest.approx(0.6 * before.std().item(), rel=0.03)
 
 
-def test_seif_adds_noise_at_the_start_and_before_the_last_epoch(monkeypatch):
-    method, events = load("seif"), []
-    monkeypatch.setattr(method, "noise_convolutions", lambda model, sd, scope: events.append(sd))
-    real = method.step
-    monkeypatch.setattr(
-        method, "step", lambda optimizer, loss: (events.append(optimizer.param_groups[0]["lr"]), real(optimizer, loss))
-    )
-    method.unlearn(**arguments(method.unlearn, sizes=(64, 8, 8)), lr=1.0)
-    wanted = [0.6, 1.0, 0.5 + 0.5 * 2**-0.5, 0.5, 0.005, 0.5 - 0.5 * 2**-0.5]
-    assert events == pytest.approx(wanted)
+def test_seif_adds_noise_at_the_start_and_before_the_last_epoch():
+    method = load("seif")
+    given = arguments(method.unlearn, sizes=(64, 8, 8))
+    torch.manual_seed(0)
+    with watched_steps(given["model"]) as steps:
+        method.unlearn(**given, lr=1.0)
+    assert [step.rate for step in steps] == pytest.approx([1.0, 0.5 + 0.5 * 2**-0.5, 0.5, 0.5 - 0.5 * 2**-0.5])
+    assert [list(step.noise) for step in steps] == [["opening.weight"], [], [], ["opening.weight"]]
+    spreads = [step.noise["opening.weight"].std().item() for step in (steps[0], steps[3])]
+    assert spreads == pytest.approx([0.6, 0.005], rel=0.3)
 
 
 def test_pruning_takes_the_smallest_entries_of_all_tensors_together():
@@ -168,20 +177,23 @@ def test_sebastian_matches_the_originals_entropies():
     assert distil.entropy(matched(images)).mean() < distil.entropy(plain(images)).mean()
 
 
-@pytest.mark.parametrize(("name", "power"), [("seif", 1), ("sebastian", 0.1)])
-def test_class_weights_enter_the_loss(name, power, monkeypatch):
-    method, seen = load(name), []
-    real = method.cross_entropy
-
-    def weighted(logits, labels, weight):
-        seen.append(weight)
-        return real(logits, labels, weight=weight)
-
-    monkeypatch.setattr(method, "cross_entropy", weighted)
-    given = arguments(method.unlearn, sizes=(64, 8, 8))
-    method.unlearn(**given)
-    assert seen
-    assert all(torch.allclose(weight, given["class_weights"] ** power) for weight in seen)
+@pytest.mark.parametrize(
+    ("name", "power", "options"),
+    # Nothing is pruned, so that the first step's entropies are the original's and only the labels drive it.
+    [("seif", 1, {}), ("sebastian", 0.1, {"share": 0.0})],
+)
+def test_class_weights_enter_the_loss(name, power, options):
+    given = arguments(load(name).unlearn, sizes=(64, 8, 8), batch_norm=False)
+    batches, labels = taught(given["model"]), {}
+    for image, label in given["retain_loader"].dataset:
+        labels[tuple(image.flatten().tolist())] = int(label)
+    run(name, given=given, options=options)
+    images, logits, gradient = batches[0]
+    chosen = torch.tensor([labels[tuple(image.flatten().tolist())] for image in images])
+    wanted = (given["class_weights"] ** power)[chosen]
+    # Of cross-entropy: the weight's share of the batch, times how far the label's probability is from 1.
+    each = gradient.gather(1, chosen[:, None])[:, 0] / (logits.softmax(1).gather(1, chosen[:, None])[:, 0] - 1)
+    assert torch.allclose(each, wanted / wanted.sum(), rtol=1e-3)
 
 
 def test_transposed_kernels_see_transposed_images():
@@ -210,35 +222,29 @@ def test_suns_choice_is_of_distinct_tensors_and_noise_reaches_each_only_once():
     assert len(choose(4, 9, 0.7, noised=set())[0]) == 4
 
 
-def test_sun_trains_only_the_drawn_tensors_and_batch_norms_in_the_noise_phase(monkeypatch):
-    method, trained = load("sun"), []
-    real = method.step
-
-    def step(optimizer, loss):
-        trained.append(sum(p.requires_grad for p in model.parameters()))
-        frozen = [(p, p.detach().clone()) for p in model.parameters() if not p.requires_grad]
-        real(optimizer, loss)
-        assert all(torch.equal(parameter, before) for parameter, before in frozen)
-
-    monkeypatch.setattr(method, "step", step)
+def test_sun_trains_only_the_drawn_tensors_and_batch_norms_in_the_noise_phase():
+    method = load("sun")
     given = arguments(method.unlearn, sizes=(64, 8, 8))
-    model = given["model"]
-    method.unlearn(**given, drawn=1)
+    with watched_steps(given["model"]) as steps:
+        method.unlearn(**given, drawn=1, noised_share=0.0)
     # 4 weights and biases of layers, 4 of batch norms; one step an epoch.
-    assert trained == [8] + [5] * 4 + [8] * 4
-    trained.clear()
-    method.unlearn(**given, drawn=1, first_epoch="drawn")
-    assert trained[0] == 5
+    assert [len(step.trained) for step in steps] == [8] + [5] * 4 + [8] * 4
+    for step in steps[1:5]:
+        assert {name for name in step.moved if "norm" not in name} == {n for n in step.trained if "norm" not in n}
+    with watched_steps(given["model"]) as steps:
+        method.unlearn(**given, drawn=1, first_epoch="drawn")
+    assert len(steps[0].trained) == 5
 
 
-def test_suns_learning_rates_and_its_noise_between_first_and_last_epochs(monkeypatch):
-    method, events = load("sun"), []
-    monkeypatch.setattr(method, "add_noise", lambda tensor, sd: events.append("noise"))
-    monkeypatch.setattr(method, "step", lambda optimizer, loss: events.append(optimizer.param_groups[0]["lr"]))
-    method.unlearn(**arguments(method.unlearn, sizes=(64, 8, 8)), drawn=4, noised_share=0.5)
-    # All four tensors that are no batch norm have had their noise after two epochs.
-    two = ["noise", "noise", 2e-4]
-    assert events == [2e-4, *two, *two, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 1e-3]
+def test_suns_learning_rates_and_its_noise_between_first_and_last_epochs():
+    method = load("sun")
+    given = arguments(method.unlearn, sizes=(64, 8, 8))
+    with watched_steps(given["model"]) as steps:
+        method.unlearn(**given, drawn=4, noised_share=0.5)
+    assert [step.rate for step in steps] == [2e-4] * 8 + [1e-3]
+    # The new head; then all four tensors that are no batch norm have had their noise after two epochs.
+    assert [len(step.noise) for step in steps] == [2, 2, 2, 0, 0, 0, 0, 0, 0]
+    assert not steps[1].noise.keys() & steps[2].noise.keys()
 
 
 def test_sun_resets_the_head():
@@ -252,22 +258,25 @@ def test_knus_layers_are_convolutions_that_project_no_shortcut():
     assert load("forget_knu").resettable_layers(net) == [net[0]]
 
 
-def test_knu_resets_layers_and_imitates_the_originals_logits(monkeypatch):
-    method, rates = load("forget_knu"), []
-    real = method.step
-    monkeypatch.setattr(
-        method, "step", lambda optimizer, loss: (rates.append(optimizer.param_groups[0]["lr"]), real(optimizer, loss))
-    )
+@pytest.mark.parametrize(
+    ("options", "rates"),
+    [
+        ({}, [1e-3, 1e-3, 5e-4, 1e-3, 5e-4]),
+        # The period is that of the longest cycle.
+        ({"cycles": (1, 2), "lr": 1.0}, [1.0, 1.0, 0.5]),
+        ({"cycles": (3, 2), "lr": 1.0}, [1.0, 0.75, 0.25, 1.0, 0.75]),
+    ],
+)
+def test_knus_learning_rates(options, rates):
+    method = load("forget_knu")
     given = arguments(method.unlearn, sizes=(64, 8, 8))
-    method.unlearn(**given)
-    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 1e-3, 5e-4])
-    rates.clear()
-    method.unlearn(**given, cycles=(1, 2), lr=1.0)
-    # The period is that of the longest cycle.
-    assert rates == pytest.approx([1.0, 1.0, 0.5])
-    rates.clear()
-    method.unlearn(**given, cycles=(3, 2), lr=1.0)
-    assert rates == pytest.approx([1.0, 0.75, 0.25, 1.0, 0.75])
+    with watched_steps(given["model"]) as steps:
+        method.unlearn(**given, **options)
+    assert [step.rate for step in steps] == pytest.approx(rates)
+
+
+def test_knu_resets_layers_and_imitates_the_originals_logits():
+    method = load("forget_knu")
     # Without a reset, imitation of itself has nothing to learn.
     given = arguments(method.unlearn, sizes=(64, 8, 8), batch_norm=False)
     method.unlearn(**given, layers=0, noise_sd=0.0, weight_decay=0.0)
@@ -277,32 +286,28 @@ def test_knu_resets_layers_and_imitates_the_originals_logits(monkeypatch):
     assert torch.allclose(given["model"].verdict.weight, network(batch_norm=False).verdict.weight, atol=1e-6)
 
 
-def test_knus_teacher_is_the_original_on_clean_images_and_the_model_sees_noise(monkeypatch):
+def test_knus_teacher_is_the_original_on_clean_images_and_the_model_sees_noise():
     method, asked, shown = load("forget_knu"), [], []
-    real = method.answers
-    monkeypatch.setattr(method, "answers", lambda net, images: (asked.append((net, images)), real(net, images))[1])
     given = arguments(method.unlearn, sizes=(512, 8, 8))
+    given["original_model"].register_forward_pre_hook(lambda net, inputs: asked.append(inputs[0]))
     given["model"].register_forward_pre_hook(lambda net, inputs: shown.append(inputs[0]))
     method.unlearn(**given, cycles=(1,), noise_sd=0.3)
-    data = given["retain_loader"].dataset.tensors[0]
-    assert all(net is given["original_model"] for net, _ in asked)
-    clean = torch.cat([images for _, images in asked])
+    data, clean = given["retain_loader"].dataset.tensors[0], torch.cat(asked)
     assert torch.equal(clean.flatten(1).sort(0).values, data.flatten(1).sort(0).values)
     noise = torch.cat(shown) - clean
     assert noise.std().item() == pytest.approx(0.3, rel=0.05)
 
 
-def test_amnesiacs_warm_up_is_kl_from_the_original(monkeypatch):
-    method, seen = load("amnesiacs"), []
-    real = method.kl_to_teacher
-
-    def kl(teacher_logits, student_logits, temperature):
-        seen.append((teacher_logits.requires_grad, student_logits.requires_grad, temperature))
-        return real(teacher_logits, student_logits, temperature)
-
-    monkeypatch.setattr(method, "kl_to_teacher", kl)
-    method.unlearn(**arguments(method.unlearn, sizes=(64, 8, 64)))
-    assert seen == [(False, True, 5.0)] * 6
+def test_amnesiacs_warm_up_is_kl_from_the_original():
+    kl_to_teacher = load("_distil").kl_to_teacher
+    given = arguments(load("amnesiacs").unlearn, sizes=(64, 8, 64))
+    batches, original = taught(given["model"]), given["original_model"]
+    run("amnesiacs", given=given)
+    assert len(batches) == 6
+    for images, logits, gradient in batches[:3]:
+        logits.requires_grad_()
+        (wanted,) = torch.autograd.grad(kl_to_teacher(original(images).detach(), logits, 5.0), logits)
+        assert torch.allclose(gradient, wanted, rtol=1e-4, atol=1e-8)
 
 
 def test_amnesiacs_reset_the_first_convolution_and_the_head():

@@ -94,7 +94,7 @@ def masked(hidden):
 def test_what_a_mask_hides_is_not_computed_with(metric):
     plain = np.random.default_rng(1).normal(size=(6, 3))
     for sides in ((plain, masked((2, 1))), (masked((2, 1)), plain), (plain, list(masked((2, 1))))):
-        with pytest.raises(ValueError, match="masked array that hides some of its values"):
+        with pytest.raises(ValueError, match="masked array"):
             metric(*sides)
     # A mask that hides nothing changes nothing.
     whole = masked((slice(0, 0), 0))
@@ -112,7 +112,7 @@ def test_masked_points_and_p_values_are_refused_too():
 
 def test_a_tensor_with_a_gradient_is_refused_as_any_other_input():
     torch = pytest.importorskip("torch")
-    with pytest.raises(ValueError, match=r"retrained is no array of real numbers \(.*detach"):
+    with pytest.raises(ValueError, match=r"retrained .*detach"):
         klom(torch.zeros((4, 2), requires_grad=True), np.zeros((4, 2)))
 
 

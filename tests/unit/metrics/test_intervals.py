@@ -11,17 +11,15 @@ import pytest
 from scipy.stats import t
 
 from unlearning_metric.metrics.challenge import challenge
-from unlearning_metric.metrics.intervals import (
+from unlearning_metric.metrics.intervals import difference_interval, relative_interval, score_interval
+from unlearning_metric.metrics.replicates import (
     FREEDOM,
     Replicates,
     deletions,
-    difference_interval,
     freedom,
     lines,
     most_freedom,
-    relative_interval,
     replicates,
-    score_interval,
 )
 
 
@@ -59,7 +57,7 @@ def test_equal_seeds_give_equal_deletions():
 
 
 def test_too_few_models_are_refused():
-    with pytest.raises(ValueError, match="15 models a side: an interval needs at least 16"):
+    with pytest.raises(ValueError, match=r"15 models.*16"):
         deletions(15, 0)
 
 

@@ -35,12 +35,12 @@ def test_the_last_layer_is_new_and_the_seeds_own_where_classes_differ(weights):
 
 def test_weights_of_another_net_no_weights_and_unknown_names_are_refused(weights, tmp_path):
     path, _ = weights
-    with pytest.raises(ModelError, match="has not the tensors of model mlp; the first that differs is"):
+    with pytest.raises(ModelError, match="mlp; the first that differs"):
         build(path, name="mlp", hidden=[5])
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(ModelError, match="cannot be read as weights"):
+    with pytest.raises(ModelError, match="cannot be read"):
         build(tmp_path / "text.pth")
-    with pytest.raises(ModelError, match="is no net of torchvision"):
+    with pytest.raises(ModelError, match="torchvision"):
         build("DEFAULT")
     with pytest.raises(ModelError, match=r"resnet18 has no weights BEST\. It has: IMAGENET1K_V1"):
         build_model(Model(name="resnet18", weights="BEST"), (32, 32, 3), 4, 0)

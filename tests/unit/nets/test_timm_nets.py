@@ -70,14 +70,14 @@ def test_given_weights_replace_all_but_the_layer_that_the_net_calls_its_classifi
 
 def test_timm_s_own_weights_have_one_name(package):
     assert build_model(settings("conv", weights="DEFAULT"), (8, 8, 3), 5, 0)
-    with pytest.raises(ModelError, match=r"timm/conv has no weights BEST\. Set DEFAULT"):
+    with pytest.raises(ModelError, match=r"timm/conv .*BEST\. Set DEFAULT"):
         build_model(settings("conv", weights="BEST"), (8, 8, 3), 5, 0)
 
 
 def test_an_unknown_net_and_images_of_the_wrong_size_are_refused(package):
-    with pytest.raises(ModelError, match=r"timm has no net patchs\. Did you mean timm/patches\?"):
+    with pytest.raises(ModelError, match=r"patchs\. Did you mean timm/patches\?"):
         build_model(settings("patchs"), (8, 8, 1), 5, 0)
-    with pytest.raises(ModelError, match=r"timm/patches cannot be made for images of 9 x 9 .*images are 224 x 224"):
+    with pytest.raises(ModelError, match=r"timm/patches .*9 x 9 .*224 x 224"):
         build_model(settings("patches"), (9, 9, 1), 5, 0)
 
 

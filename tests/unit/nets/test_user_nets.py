@@ -9,7 +9,8 @@ import torch
 from unlearning_metric.config import Model
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.by_name import build_model
-from unlearning_metric.nets.user_nets import ModelError, own_line_of, refuse_changed_values, start_is_fixed
+from unlearning_metric.nets.trial import refuse_changed_values, start_is_fixed
+from unlearning_metric.nets.user_nets import ModelError, own_line_of
 
 
 def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
@@ -80,7 +81,7 @@ def test_a_users_net_that_does_not_fit_says_what_to_mend(tmp_path, body, error, 
 
 
 def test_an_option_that_a_users_net_does_not_take_is_named(tmp_path):
-    with pytest.raises(UserCodeError, match=r"model\.options\.hiden: the model takes no such .* Did you mean 'hidden'"):
+    with pytest.raises(UserCodeError, match=r"model\.options\.hiden: .*Did you mean 'hidden'"):
         own(tmp_path, FLAT, hiden=3)
 
 
@@ -312,7 +313,7 @@ def test_values_that_training_changes_outside_the_state_dict_are_refused(tmp_pat
     refuse_changed_values(model, other, images, "net.py")
     model.train()(images)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(ModelError, match="uses values that change in training and are not in its state dict"):
+    with pytest.raises(ModelError, match="state dict"):
         refuse_changed_values(model, other, images, "net.py")
     assert model.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

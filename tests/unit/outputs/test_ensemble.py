@@ -22,7 +22,7 @@ def test_sides_of_one_split_belong_together():
 
 @pytest.mark.parametrize("options", [{"order": "p"}, {"examples": (4, 9, 31)}, {"examples": (9, 4, 30)}])
 def test_sides_with_other_examples_or_another_order_are_refused(options):
-    with pytest.raises(StoreError, match="unlearned models list other forget examples"):
+    with pytest.raises(StoreError, match=r"unlearned.*forget"):
         refuse_mixed({"retrained": ensemble(0), "unlearned": ensemble(1, **options)})
 
 
@@ -35,7 +35,7 @@ def with_row(side, row, values):
 def test_a_model_on_both_sides_is_refused():
     retrained = ensemble(0)
     unlearned = with_row(ensemble(1), 2, retrained.forget.confidence[1])
-    with pytest.raises(StoreError, match=r"model 2 of the unlearned side has the same outputs.*retrained model 1"):
+    with pytest.raises(StoreError, match=r"model 2 .*unlearned.*retrained model 1"):
         refuse_mixed({"retrained": retrained, "unlearned": unlearned})
 
 

@@ -142,3 +142,13 @@ def test_parameters_that_nobody_fills_are_known_before_any_job(files, tmp_path, 
 def test_where_the_source_does_not_tell_the_parameters_nothing_is_said_of_them(files, tmp_path):
     (tmp_path / "mine.py").write_text("import wrap\n\n\n@wrap.it\ndef unlearn(model, zebra): ...\n")
     assert entries({**files, "mine": tmp_path / "mine.py"})["mine"].unfilled == ()
+
+
+def test_what_names_of_a_file_get_is_checked_and_counts_as_asked_for(files):
+    with pytest.raises(config.ConfigError, match=r"methods\.finetune\.globals: expected a mapping"):
+        entries(files, finetune={"globals": ["device"]})
+    with pytest.raises(config.ConfigError, match=r"globals\.loader: 'retian_loader' is no argument.*'retain_loader'"):
+        entries(files, finetune={"globals": {"loader": "retian_loader"}})
+    found = entries(files, finetune={"globals": {"teacher": "oracle_model"}})["finetune"]
+    assert found.needs_oracle
+    assert found.interface.settings() == {"globals": {"teacher": "oracle_model"}}

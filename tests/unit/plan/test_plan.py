@@ -7,6 +7,7 @@ import pytest
 from unlearning_metric import config
 from unlearning_metric.plan.methods import find_methods
 from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.steps import INPUT_KEYS
 from unlearning_metric.store.shards import shard_models, shard_name, shard_names
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,6 +64,8 @@ def test_a_plan_has_shards_of_copies_and_single_originals():
     assert one.shards == ["0000-0031", "0032-0063"]
     assert one.original_shards == ["0000-0000", "0001-0001"]
     assert one.group_shards("full") == one.original_shards
+    folders = ("retain", "unlearn/retrain", "unlearn/retrain/original_0001")
+    assert one.longest() == [f"models/{folder}/{shard}.safetensors" for folder in folders for shard in one.shards]
     assert one.group_shards("unlearn/finetune") == one.group_shards("retain") == one.shards
 
 
@@ -125,7 +128,7 @@ def test_every_original_has_copies_of_its_own_key_and_place():
         assert origin(groups[1]).key == plan(originals={"count": 2}).__getattribute__(origin.__name__)(groups[1]).key
     path = "models/unlearn/finetune/original_0002/0032-0063.safetensors"
     step = several.maker(path)
-    assert (step.rule, step.outputs, step.arguments["original"]) == ("unlearn", (path,), 2)
+    assert (step.rule, step.outputs, step.arguments["copies"]["original"]) == ("unlearn", (path,), 2)
     assert step.inputs["originals"] == ["models/full/0002-0002.safetensors"]
     assert step.origin.key == several.models_origin(groups[2]).key
     dump = several.maker("losses/unlearn/finetune/original_0002/0032-0063.parquet")
@@ -140,7 +143,7 @@ def test_with_an_original_a_copy_a_job_reads_those_of_its_copies():
     assert mixed.original_shards == mixed.shards
     step = mixed.maker("models/unlearn/finetune/0032-0063.safetensors")
     assert step.inputs["originals"] == ["models/full/0032-0063.safetensors"]
-    assert step.arguments["original"] is None
+    assert step.arguments["copies"]["original"] is None
     assert mixed.copy_groups("finetune") == ["unlearn/finetune"]
 
 
@@ -148,7 +151,7 @@ def test_an_oracle_is_of_the_same_original(tmp_path):
     several = with_oracle(tmp_path, originals={"count": 2})
     step = several.maker("models/unlearn/oracle/original_0001/0000-0031.safetensors")
     assert step.inputs["oracles"] == ["models/unlearn/retrain/original_0001/0000-0031.safetensors"]
-    assert step.arguments["oracles_key"] == several.models_origin("unlearn/retrain/original_0001").key
+    assert step.arguments[INPUT_KEYS]["oracles"] == several.models_origin("unlearn/retrain/original_0001").key
 
 
 @pytest.mark.parametrize("changes", [{"delta": 1e-4}, {"efficiency": {"limit": 0.3}}, {"ceiling": "retrain"}], ids=str)

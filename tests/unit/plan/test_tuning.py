@@ -4,6 +4,7 @@ import pytest
 
 from unlearning_metric import config
 from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.steps import INPUT_KEYS
 
 RAW = {
     "experiment_seed": 1,
@@ -79,7 +80,7 @@ def test_copies_scores_and_the_choice_follow_from_each_other(files):
     assert all(scored.maker(path).rule == "tuning_score" for path in choice.inputs["scores"])
     unlearn = scored.maker("models/unlearn/finetune/0000-0015.safetensors")
     assert unlearn.inputs["tuned"] == "tuned/finetune.json"
-    assert unlearn.origin.inputs["tuned"] == unlearn.arguments["tuned_key"] == choice.origin.key
+    assert unlearn.origin.inputs["tuned"] == unlearn.arguments[INPUT_KEYS]["tuned"] == choice.origin.key
     assert scored.maker("score_finetune.json").inputs["tuned"] == "tuned/finetune.json"
     # A check takes seconds: it does not wait for the choice.
     check = scored.step("check", method="finetune")

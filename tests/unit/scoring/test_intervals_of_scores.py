@@ -7,7 +7,8 @@ import pytest
 from drawn import ORIGINAL, RETRAINED, ensemble, score
 
 from unlearning_metric.metrics.challenge import challenge, challenge_score
-from unlearning_metric.metrics.intervals import deletions, difference_interval
+from unlearning_metric.metrics.intervals import difference_interval
+from unlearning_metric.metrics.replicates import deletions
 from unlearning_metric.scoring.intervals import (
     SortedSides,
     accuracy_factor,

@@ -86,7 +86,7 @@ def test_what_is_doubtful_or_no_index_is_refused_with_what_to_write(tmp_path, te
 @pytest.mark.parametrize("kind", [int, float])
 def test_a_mask_of_numbers_is_no_list(tmp_path, kind):
     np.save(tmp_path / "a.npy", np.isin(np.arange(50), [3, 5]).astype(kind))
-    with pytest.raises(DataError, match=r"50 zeros and ones, which are a mask .* mask\.astype\(bool\)"):
+    with pytest.raises(DataError, match=r"mask\.astype\(bool\)"):
         read_indices(tmp_path / "a.npy", 50)
 
 
@@ -105,7 +105,7 @@ def test_indices_as_a_column_are_a_list(tmp_path):
 @pytest.mark.parametrize("value", [2**32 + 3, 2**64 + 3, 2**63])
 def test_no_index_is_cut_to_fewer_bits(tmp_path, value):
     (tmp_path / "a.txt").write_text(f"5 {value}")
-    with pytest.raises(DataError, match=f"outside the training pool, the first is {value}"):
+    with pytest.raises(DataError, match=f"the first is {value}"):
         read_indices(tmp_path / "a.txt", 50)
 
 

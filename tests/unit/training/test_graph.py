@@ -14,7 +14,8 @@ from unlearning_metric.seeds import Streams
 from unlearning_metric.training import graph as engine
 from unlearning_metric.training import train as training
 from unlearning_metric.training.graph import GraphError, graph_refusal, train_graph
-from unlearning_metric.training.train import initial_model, train_models, with_engine
+from unlearning_metric.training.train import train_models, with_engine
+from unlearning_metric.training.trainable import initial_model
 
 DRAW = np.random.default_rng(0)
 LABELS = np.arange(75) % 3

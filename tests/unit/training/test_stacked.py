@@ -120,7 +120,7 @@ def build(num_classes):
     ids=["dropout", "random", "branch", "tied"],
 )
 def test_a_net_that_cannot_be_stacked_is_refused_with_a_reason(tmp_path, build, reason):
-    with pytest.raises(StackingError, match=f"engine: stacked cannot train this net: .*{reason}.*engine: loop"):
+    with pytest.raises(StackingError, match=f"engine: stacked .*{reason}.*engine: loop"):
         train([0, 1], own(tmp_path, build))
 
 
@@ -137,5 +137,5 @@ def test_nets_of_unequal_sizes_are_refused_with_a_reason():
     recipe = Training(lr=0.1, epochs=2, batch_size=16, engine="stacked")
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
     streams = [Streams(0, "retain", index) for index in (0, 1)]
-    with pytest.raises(StackingError, match=r"its tensor 1\.weight has another size in another model.*engine: loop"):
+    with pytest.raises(StackingError, match=r"tensor 1\.weight .*engine: loop"):
         train_stacked(dataset, CNN, 3, recipe, streams, initial)

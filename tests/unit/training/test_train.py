@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model, Training
@@ -17,8 +18,8 @@ from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import ModelError
 from unlearning_metric.store.files import read_models, write_npz
+from unlearning_metric.store.stored import Stored
 from unlearning_metric.training import step
-from unlearning_metric.training import train as training
 from unlearning_metric.training.precision import _cpu_has_bf16
 from unlearning_metric.training.train import make_dataset, train_models
 from unlearning_metric.user_code.contract import EditedError
@@ -154,7 +155,7 @@ def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused_af
     (tmp_path / "net.py").write_text(text)
     settings = Model(file=str(tmp_path / "net.py"))
     done, dataset = [], ImageDataset(IMAGES, LABELS, *STATISTICS)
-    with pytest.raises(ModelError, match="uses values that change in training and are not in its state dict"):
+    with pytest.raises(ModelError, match="state dict"):
         train_models(dataset, settings, 3, RECIPE, 0, "retain", range(4), lambda: done.append(1))
     assert not done
 
@@ -164,8 +165,10 @@ def test_a_file_edited_since_the_run_began_is_not_trained_with(tmp_path):
     model = Model(file=str(tmp_path / "net.py"))
     made = {"key": "k", "origin": {"settings": {"model": {"file": "another fingerprint"}}}}
     settings = {"experiment_seed": 0, "model": model, "training": RECIPE}
-    with pytest.raises(EditedError, match="was edited since this run began"):
-        train_shard("data.npz", "d", "split.npz", "s", tmp_path / "out", "retain", [0], settings, "cpu", made)
+    with pytest.raises(EditedError, match="was edited"):
+        train_shard(
+            Stored("data.npz", "d"), Stored("split.npz", "s"), tmp_path / "out", "retain", [0], settings, "cpu", made
+        )
 
 
 def test_another_index_role_or_experiment_seed_gives_another_model():
@@ -237,17 +240,13 @@ def test_steps_and_epochs_of_the_same_length_give_the_same_model():
     [({}, [16, 12]), ({"batch_size": 20}, [20]), ({"batch_size": 99}, [60]), ({"epochs": None, "steps": 3}, [16])],
     ids=str,
 )
-def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(monkeypatch, recipe, sizes):
+def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(recipe, sizes):
     seen = []
-    build = training.build_model
-
-    def watched(*arguments):
-        model = build(*arguments)
-        model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-        return model
-
-    monkeypatch.setattr(training, "build_model", watched)
+    hook = register_module_forward_pre_hook(
+        lambda module, inputs: seen.append(len(inputs[0])) if isinstance(module, torch.nn.Sequential) else None
+    )
     train([], **recipe)
+    hook.remove()
     assert seen == sizes
 
 
@@ -255,9 +254,7 @@ def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(monke
 def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
     # resnet18 leaves one pixel of images of 8x8.
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
-    with pytest.raises(
-        ModelError, match=r"batch of one example, on which model resnet18 cannot .* training.batch_size"
-    ):
+    with pytest.raises(ModelError, match=r"resnet18 .*training\.batch_size"):
         train_models(dataset, Model(name="resnet18"), 3, RECIPE.model_copy(update=recipe), 0, "full", [0])
     train([0], **recipe)
     train_models(
@@ -273,7 +270,7 @@ def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
 
 def test_a_single_training_example_is_refused_too():
     dataset = ImageDataset(IMAGES[:1], LABELS[:1], *STATISTICS)
-    with pytest.raises(ModelError, match=r"an epoch of 1 examples .* larger number, and train on more examples\."):
+    with pytest.raises(ModelError, match=r"train on more examples"):
         train_models(dataset, Model(name="resnet18"), 3, RECIPE, 0, "full", [0])
 
 
@@ -348,8 +345,9 @@ def shard(tmp_path, role: str, changed: np.ndarray | None = None, **recipe) -> d
     settings = {"experiment_seed": 0, "model": MODEL, "training": RECIPE.model_copy(update=recipe)}
     out = tmp_path / "models.safetensors"
     train_shard(
-        tmp_path / "dataset.npz", "d", tmp_path / "split.npz", "s", out, role, [0, 1], settings, "cpu", {"key": "k"}
-    )
+        Stored(tmp_path / "dataset.npz", "d"), Stored(tmp_path / "split.npz", "s"), out, role, [0, 1], settings, "cpu",
+        {"key": "k"},
+    )  # fmt: skip
     return read_models(out, "k")[0]
 
 

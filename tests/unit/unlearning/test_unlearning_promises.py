@@ -248,9 +248,8 @@ def test_a_copy_that_does_not_end_is_stopped_and_its_line_is_named(small):
 
     with pytest.raises(
         MethodError,
-        match=r"^method mine did not end on copy 4 \(seed \d+\) within max_seconds_per_copy \(0\.2 s\)\. Mend what "
-        r"does not end, or raise max_seconds_per_copy in the configuration; it was here \("
-        r"unlearning/test_unlearning_promises\.py, line \d+: time\.sleep\(0\.01\)  # for ever\)\.$",
+        match=r"mine .*copy 4 \(seed \d+\) .*max_seconds_per_copy .*"
+        r"test_unlearning_promises\.py, line \d+: time\.sleep\(0\.01\)  # for ever",
     ):
         small.run(unlearn, (4,), max_seconds=0.2)
 

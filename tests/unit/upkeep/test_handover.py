@@ -11,8 +11,10 @@ import pytest
 from unlearning_metric import config
 from unlearning_metric.plan.methods import find_methods
 from unlearning_metric.plan.plan import Plan
+from unlearning_metric.plan.steps import INPUT_KEYS
 from unlearning_metric.plan.workflow_files import COPY
 from unlearning_metric.store.files import read_npz, write_npz
+from unlearning_metric.store.stored import Stored, StoredFiles
 from unlearning_metric.upkeep import handover
 from unlearning_metric.upkeep.handover import code_record, edited_code, job, other_code, settle_times, write_plan
 from unlearning_metric.upkeep.rebuild import RefusalError
@@ -79,6 +81,14 @@ def test_a_job_is_told_what_it_reads_and_what_that_holds(make_plan, tmp_path):
     with job(handed(make_plan(), results, [path], {"dataset": path})) as call:
         assert call.arguments.keys() == {"a", "dataset", "provenance"}
         assert call.told["provenance"]["made_from"].keys() == {"data/dataset.npz"}
+
+
+def test_an_input_whose_key_the_step_tells_comes_with_it(make_plan, tmp_path):
+    found = handed(make_plan(), tmp_path / "results", names={"dataset": "d.npz", "dumps": ["a", "b"], "scores": ["c"]})
+    found.params.step["arguments"] = {INPUT_KEYS: {"dataset": "k", "dumps": "l"}}
+    with job(found) as call:
+        assert call.inputs == {"dataset": Stored("d.npz", "k"), "dumps": StoredFiles(["a", "b"], "l"), "scores": ["c"]}
+        assert call.told.keys() == {"provenance"}
 
 
 def test_a_job_whose_package_was_edited_since_the_run_began_stops(make_plan, tmp_path, package):

@@ -249,9 +249,7 @@ def test_a_method_with_a_parameter_that_nobody_fills_stops_the_run_that_asks_for
     (tmp_path / "methods" / "greedy.py").write_text("def unlearn(model, zebra):\n    return model\n")
     plan = make_plan()
     found = rebuild(plan, tmp_path / "results")
-    with pytest.raises(
-        RefusalError, match=r"method greedy: nobody can fill its parameter 'zebra'\..*greedy under skip"
-    ):
+    with pytest.raises(RefusalError, match=r"method greedy: .*'zebra'\..*greedy under skip"):
         found.look_through(found.asked([str(tmp_path / "results" / "check_greedy.json")]))
     found.look_through(found.asked([str(tmp_path / "results" / "score_mine.json")]))
     found.look_through(make_plan(skip=["greedy"]).steps())

@@ -31,7 +31,7 @@ def test_paths_of_a_sweep_may_begin_at_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = read_sweep(written(tmp_path, results="~/out", base="$HOME/base.yaml"))
     assert found.experiments["one"]["results"] == f"{tmp_path}/out/one"
-    with pytest.raises(ConfigError, match=r"results: \$NOT_SET/out names the variable NOT_SET"):
+    with pytest.raises(ConfigError, match=r"results: \$NOT_SET/out"):
         read_sweep(written(tmp_path, results="$NOT_SET/out"))
 
 

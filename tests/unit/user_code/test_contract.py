@@ -2,7 +2,8 @@
 
 import pytest
 
-from unlearning_metric.user_code.contract import COMPUTED, REQUIRED, converted, read_signature
+from unlearning_metric.user_code.option_values import converted
+from unlearning_metric.user_code.signature import COMPUTED, REQUIRED, read_signature
 
 
 @pytest.fixture

@@ -101,19 +101,19 @@ def test_a_name_missing_in_a_helper_is_told_with_the_helpers_file(tmp_path):
 
 def test_a_helper_named_as_a_module_of_the_standard_library_is_told_to_be_renamed(tmp_path):
     write(tmp_path, profile="def layer(): pass", net="from profile import layer\ndef build(): pass")
-    with pytest.raises(UserCodeError, match="The standard library has a module profile, which comes before the one"):
+    with pytest.raises(UserCodeError, match="standard library has a module profile"):
         load(tmp_path / "net.py")
 
 
 def test_an_attribute_that_a_module_of_the_standard_library_lacks_is_told_too(tmp_path):
     write(tmp_path, profile="def layer(): pass", net="import profile\nprofile.layer\ndef build(): pass")
-    with pytest.raises(UserCodeError, match="The standard library has a module profile, which comes before the one"):
+    with pytest.raises(UserCodeError, match="standard library has a module profile"):
         load(tmp_path / "net.py")
 
 
 def test_a_folder_that_no_import_of_the_file_reaches_into_is_told_to_be_made_a_package(tmp_path):
     write(tmp_path, helpers__acts="x = 1", net="import helpers\ndef build(): pass")
-    with pytest.raises(UserCodeError, match="The folder helpers beside it is a package once it holds a file __init__"):
+    with pytest.raises(UserCodeError, match=r"helpers .*__init__"):
         load(tmp_path / "net.py")
 
 
@@ -161,7 +161,7 @@ def test_the_source_of_a_function_stays_readable(tmp_path):
 def test_importing_a_file_beside_by_its_name_as_text_is_advised_against(tmp_path):
     text = "import importlib\nimportlib.import_module('helper_by_text')\ndef build(): pass"
     write(tmp_path, helper_by_text="x = 1", net=text)
-    with pytest.raises(UserCodeError, match=r"helper_by_text.py lies beside it: import it by an import statement"):
+    with pytest.raises(UserCodeError, match=r"helper_by_text\.py .*import statement"):
         load(tmp_path / "net.py")
 
 

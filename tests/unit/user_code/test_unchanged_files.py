@@ -32,7 +32,7 @@ def test_an_edited_file_or_helper_is_refused_by_the_name_of_the_file(net, name):
     made = provenance(model={"file": method_fingerprint(net)})
     with open(net.parent / name, "a") as stream:
         stream.write("MORE = 1\n")
-    with pytest.raises(EditedError, match=r"net\.py, or a file that it imports, was edited since this run began"):
+    with pytest.raises(EditedError, match=r"net\.py.* was edited"):
         refuse_edited(made, {"model.file": net})
 
 
@@ -45,7 +45,7 @@ def test_a_helper_that_is_imported_late_is_still_the_one_that_was_checked(tmp_pa
     build = load_function(net, "build", NET)
     (tmp_path / "late.py").write_text("x = 5\n" if edited else "x = 1  # one\n")
     if edited:
-        with pytest.raises(EditedError, match=r"late\.py was edited since this job began, before it was imported"):
+        with pytest.raises(EditedError, match=r"late\.py was edited"):
             build()
     else:
         assert build() == 1
@@ -60,7 +60,7 @@ def test_edited_data_are_refused_and_a_file_that_is_gone(tmp_path):
     with pytest.raises(EditedError, match="was edited"):
         refuse_edited(made, {"forget.path": path})
     path.unlink()
-    with pytest.raises(EditedError, match="is gone since this run began"):
+    with pytest.raises(EditedError, match="is gone"):
         refuse_edited(made, {"forget.path": path})
 
 
