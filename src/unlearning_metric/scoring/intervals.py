@@ -137,10 +137,10 @@ def accuracy_factor(retrained: Ensemble, unlearned: Ensemble, kept: np.ndarray |
     for name in ("retain", "test"):
         if name not in retrained.accuracy or name not in unlearned.accuracy:
             return None
-        theirs = float(retrained.accuracy[name][kept].mean())
-        if theirs <= 0.0:
+        of_retrained = float(retrained.accuracy[name][kept].mean())
+        if of_retrained <= 0.0:
             return None
-        factor *= float(unlearned.accuracy[name][kept].mean()) / theirs
+        factor *= float(unlearned.accuracy[name][kept].mean()) / of_retrained
     return factor
 
 
