@@ -495,6 +495,13 @@ PARTLY = """
     train_loader = make_loader()
     settings = make_settings()
 
+    losses = {}
+    threshold = losses["filled later"] + 1e-5
+
+    def prepare():
+        train_loader = make_loader()
+        return train_loader
+
     def passes(batches, steps=len(train_loader), logger: settings.Logger = None) -> settings.Log:
         for _ in range(steps):
             step(MODEL, batches)
