@@ -114,7 +114,7 @@ def final(forgetting, models, generator, seed):
 
 def at_a_quarter(retrained, unlearned, seed):
     size, sides = len(retrained) // 4, Sorted.of(retrained, unlearned)
-    return replicates(lambda kept: subsets_points(sides, kept, size, seed)[0], len(retrained), seed)
+    return replicates(lambda kept: subsets_points(sides, kept, size, seed), len(retrained), seed)
 
 
 def bootstrap(generator, retrained, unlearned, resamples=100):

@@ -1,6 +1,6 @@
 """Training, augmentation and evaluation: this package against plain programs that do the same.
 
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/training.py [digits epoch resnet augmentation dump cores]
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/training.py [digits epoch resnet augmentation stacked dump cores]
 
 CPU time unless a line says otherwise, both sides in turns. The plain programs are written as most experiments are: one
 process a model, `Dataset`, torchvision's transforms, `DataLoader`, a loop over batches. Pixels are random: none of this
@@ -351,6 +351,28 @@ def augmentation(folder: Path) -> None:
     print(f"augmentation: plain {slow:.0f} us an image, ours {fast:.1f} us; ratio x{slow / fast:.1f}", flush=True)
 
 
+def stacked(folder: Path) -> None:
+    """Four models at once by `engine: stacked`, with and without crop and flip: an epoch of 2,000 images of 32x32."""
+    from unlearning_metric.training.train import train_models
+
+    write_images(folder, 2000, 32, 3)
+    dataset = stored_images(folder)
+    for name, settings in {"cnn_small": CNN_SMALL, "mlp": Model(name="mlp", hidden=[128, 128])}.items():
+
+        def epoch_of_four(settings=settings, **augmented: object) -> None:
+            ours = recipe(epochs=1, batch_size=128, engine="stacked", **augmented)
+            train_models(dataset, settings, 10, ours, 0, "bench", [0, 1, 2, 3])
+
+        works = [lambda: own_seconds(epoch_of_four), lambda: own_seconds(lambda: epoch_of_four(crop=4, flip=True))]
+        in_turns(1, *works)
+        plain, augmented = in_turns(5, *works)
+        print(
+            f"{name}, stacked, 4 models, an epoch of 2,000 images: {plain:.2f} s, with crop and flip "
+            f"{augmented:.2f} s; ratio x{augmented / plain:.2f}",
+            flush=True,
+        )
+
+
 def dump(folder: Path) -> None:
     """Logits of N checkpoints in fp32, against loading each for every batch of 64, as the seed project does."""
     import torch
@@ -441,7 +463,7 @@ def cores(folder: Path) -> None:
     )
 
 
-PARTS = {part.__name__: part for part in (digits, epoch, resnet, augmentation, dump, cores)}
+PARTS = {part.__name__: part for part in (digits, epoch, resnet, augmentation, stacked, dump, cores)}
 
 
 def main() -> None:

@@ -113,8 +113,8 @@ def job_log(path: Path | str, key: str = "") -> Iterator[logging.Logger]:
         # The terminal gets its part from the interpreter.
         LOGGER.removeHandler(handlers[1])
         if isinstance(error, UserError):
-            theirs = error.__cause__ if isinstance(error, (UserCodeError, GpuMemoryError)) else None
-            LOGGER.error("failed: %s", error, exc_info=theirs)
+            cause = error.__cause__ if isinstance(error, (UserCodeError, GpuMemoryError)) else None
+            LOGGER.error("failed: %s", error, exc_info=cause)
             sys.excepthook = _message_alone
         else:
             LOGGER.error("failed", exc_info=error)

@@ -127,7 +127,7 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds
     listen = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
-    command = [sys.executable, "-c", listen, *workflow.script("workflow/sweep.py", "sweep.yaml", "--cores", "1")]
+    command = [sys.executable, "-c", listen, sys.executable, "workflow/sweep.py", "sweep.yaml", "--cores", "1"]
     process = subprocess.Popen(command, cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, start_new_session=True)  # fmt: skip
     try:

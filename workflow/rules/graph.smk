@@ -41,6 +41,8 @@ def rebuild():
     settings = workflow.dag_settings
     # What the headers say decides, whatever Snakemake recorded and whatever the profile says.
     settings.rerun_triggers = {RerunTrigger.MTIME, RerunTrigger.SOFTWARE_ENV}
+    # Started last, one of them would keep a single core busy while the others wait.
+    workflow.dag.priorityfiles.update(f"{RESULTS}/{path}" for path in PLAN.longest())
     try:
         found.look_through(found.asked([*settings.targets, *settings.forcerun]))
     except RefusalError as error:

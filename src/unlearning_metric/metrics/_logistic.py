@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlearning_metric.metrics import _logistic_kernel as kernel
-
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+from unlearning_metric.metrics._splits import Fold
 
 
 def held_out_errors(rows: NDArray[np.float64], labels: NDArray[np.int64], folds: list[Fold]) -> NDArray[np.int64]:

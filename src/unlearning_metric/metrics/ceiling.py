@@ -60,9 +60,9 @@ def split_correction(retrained: ArrayLike, seed: int, delta: float = DELTA) -> f
         drawn += smoothing * generator.standard_normal(drawn.shape)
         drawn *= spreads[of]
         # Both halves count, of the same draws: what the draws have in common leaves the ratio.
-        whole += float(challenge(*drawn, delta).points.sum())
-        halved += float(challenge(*drawn[:, :half], delta).points.sum()) / 2
-        halved += float(challenge(*drawn[:, models - half :], delta).points.sum()) / 2
+        whole += float(challenge(drawn[0], drawn[1], delta).points.sum())
+        halved += float(challenge(drawn[0, :half], drawn[1, :half], delta).points.sum()) / 2
+        halved += float(challenge(drawn[0, -half:], drawn[1, -half:], delta).points.sum()) / 2
     return whole / halved if halved > 0 else 1.0
 
 

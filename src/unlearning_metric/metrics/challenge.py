@@ -22,6 +22,7 @@ EPSILON_CAP = 50.0
 BUCKET_WIDTH = 0.5
 # The threshold grid has a step of 0.01: beyond this its size leaves the integers that float32 can count.
 LARGEST_CONFIDENCE = 50_000.0
+LEAST_SUBSETS = 8
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,11 @@ def challenge(retrained: ArrayLike, unlearned: ArrayLike, delta: float = DELTA) 
     """
     _check_delta(delta)
     retrained, unlearned = _sides(retrained, unlearned)
-    models = len(retrained)
-    everyone = np.arange(models)[None]
-    points, epsilons, kinds = _attack(Sorted.of(retrained, unlearned), everyone, models + everyone, delta)
+    models, sides = len(retrained), Sorted.of(retrained, unlearned)
+    label = np.repeat(np.array([1, 2], dtype=np.uint8), models)
+    epsilons, kinds = np.empty(len(sides.values)), np.empty(len(sides.values), dtype=np.int8)
+    kernel.all_epsilons(sides.values, sides.places, label, *log_tables(models, delta), EPSILON_CAP, epsilons, kinds)
+    points = challenge_points(epsilons, models)
     return ChallengeResult(
         epsilons=epsilons,
         points=points,
@@ -242,23 +245,19 @@ def subset_points(
     first, second : int [subsets, size], places of the models that are compared
     delta : float in (0, 1)
     """
-    return _attack(sides, first, second, delta)[0]
-
-
-def _attack(
-    sides: Sorted, first: NDArray[np.int64], second: NDArray[np.int64], delta: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]]:
-    """Sum of the points over pairs of subsets, and epsilons and kinds of the last: [examples] each."""
-    examples, size = len(sides.values), first.shape[1]
-    labels = np.zeros((len(first), sides.values.shape[1]), dtype=np.uint8)
+    size, width = first.shape[1], sides.values.shape[1]
+    labels = np.zeros((len(first), width), dtype=np.uint8)
     np.put_along_axis(labels, first, 1, axis=1)
     np.put_along_axis(labels, second, 2, axis=1)
-    points, epsilons, kinds = np.zeros(examples), np.empty(examples), np.empty(examples, dtype=np.int8)
-    worth = challenge_points(np.arange(_buckets(size)) * BUCKET_WIDTH, size)
-    kernel.subset_epsilons(
-        sides.values, sides.places, labels, *log_tables(size, delta), EPSILON_CAP, worth, points, epsilons, kinds
+    starts = np.arange(_buckets(size), dtype=np.float32) * np.float32(BUCKET_WIDTH)
+    tops = np.nextafter(starts + np.float32(BUCKET_WIDTH), np.float32(0.0))
+    points = np.zeros(len(sides.values))
+    if len(tops) == 0:
+        return points
+    kernel.add_points(
+        sides.values, sides.places, labels, *log_tables(size, delta), tops, challenge_points(starts, size), points
     )
-    return points, epsilons, kinds
+    return points
 
 
 def halves_points(
@@ -284,17 +283,22 @@ def subsets_points(
     size: int,
     seed: int | np.random.SeedSequence,
     delta: float = DELTA,
-    least: int = 8,
-) -> tuple[NDArray[np.float64], int]:
-    """Mean points [examples] over random subsets of `size` of the models `kept`, and how many subsets that were.
+) -> NDArray[np.float64]:
+    """Mean points [examples] over random subsets of `size` of the models `kept`.
 
     Both sides keep the models of the same indices. Random orders of all models are cut into as many disjoint subsets
-    as `kept` gives, until there are `least`: as in `halves_points`, deleting models moves few of the others.
+    as `kept` gives, until there are `LEAST_SUBSETS`: as in `halves_points`, deleting models moves few of the others.
     """
     models, disjoint = sides.values.shape[1] // 2, len(kept) // size
-    orders = _orders(kept, models, seed, -(-least // disjoint))
+    orders = _orders(kept, models, seed, subsets_number(len(kept), size) // disjoint)
     subsets = np.concatenate([order[: disjoint * size].reshape(disjoint, size) for order in orders])
-    return subset_points(sides, subsets, models + subsets, delta) / len(subsets), len(subsets)
+    return subset_points(sides, subsets, models + subsets, delta) / len(subsets)
+
+
+def subsets_number(models: int, size: int) -> int:
+    """How many subsets `subsets_points` takes of this many models."""
+    disjoint = models // size
+    return disjoint * -(-LEAST_SUBSETS // disjoint)
 
 
 def _orders(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from unlearning_metric.metrics._inputs import both_sides
+from unlearning_metric.metrics._ranks import area_under_curves
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 from unlearning_metric.metrics.two_sample import ks_p_values, told_apart
 
@@ -43,10 +43,7 @@ def cliffs_delta(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float
     ----------
     [C]; the Mann-Whitney statistic U of the unlearned side, rescaled: ``2 U / (n m) - 1``.
     """
-    reference, other = both_sides(retrained, unlearned)
-    n, m = len(reference), len(other)
-    ranks = rankdata(np.concatenate([reference, other]), axis=0)[n:]
-    return 2 * (ranks.sum(axis=0) - m * (m + 1) / 2) / (n * m) - 1
+    return 2 * area_under_curves(*both_sides(retrained, unlearned)) - 1
 
 
 def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: Given) -> Columns:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from unlearning_metric.metrics._inputs import LEAST_SD, both_sides, normal_law
 from unlearning_metric.metrics.record import Columns, Given, Metric, Number, Shown
@@ -66,20 +65,33 @@ def _log_density(
 
 def area_under_curve(negatives: NDArray[np.floating], positives: NDArray[np.floating]) -> float:
     """Area under the ROC curve of two samples, ties counting half."""
-    n, m = negatives.size, positives.size
-    ranks = rankdata(np.concatenate([negatives.ravel(), positives.ravel()]))[n:]
-    return float((ranks.sum() - m * (m + 1) / 2) / (n * m))
+    return _area(np.sort(negatives, axis=None), np.sort(positives, axis=None))
+
+
+def _area(negatives: NDArray[np.floating], positives: NDArray[np.floating]) -> float:
+    """The same of ascending values."""
+    below, upto = (int(np.searchsorted(negatives, positives, side=side).sum()) for side in ("left", "right"))
+    return (below + upto) / 2 / (negatives.size * positives.size)
 
 
 def true_positive_rates(
     negatives: NDArray[np.floating], positives: NDArray[np.floating], rates: ArrayLike
 ) -> NDArray[np.float64]:
     """Largest true-positive rate of a threshold whose false-positive rate is at most each of `rates`."""
-    ordered = np.sort(negatives, axis=None)
-    allowed = np.floor(np.asarray(rates, dtype=np.float64) * ordered.size * (1 + 1e-12)).astype(np.int64)
+    return _share_above(np.sort(positives, axis=None), _bounds(np.sort(negatives, axis=None), rates))
+
+
+def _bounds(negatives: NDArray[np.floating], rates: ArrayLike) -> NDArray[np.floating]:
+    """Of ascending negatives, the values above which lies at most each share of them."""
+    allowed = np.floor(np.asarray(rates, dtype=np.float64) * negatives.size * (1 + 1e-12)).astype(np.int64)
     # One more negative than is allowed must not pass: a positive counts above it only.
-    bounds = np.append(ordered, -np.inf)[np.where(allowed >= ordered.size, -1, ordered.size - 1 - allowed)]
-    above = positives.size - np.searchsorted(np.sort(positives, axis=None), bounds, side="right")
+    places = np.where(allowed >= negatives.size, -1, negatives.size - 1 - allowed)
+    return np.append(negatives, -np.inf)[places]
+
+
+def _share_above(positives: NDArray[np.floating], bounds: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Share of ascending positives above each bound."""
+    above = positives.size - np.searchsorted(positives, bounds, side="right")
     return np.asarray(above / positives.size, dtype=np.float64)
 
 
@@ -90,15 +102,15 @@ def _measure(reference: NDArray[np.float64], other: NDArray[np.float64], given: 
 
 def _summary(columns: Columns) -> dict[str, float | list[float]]:
     negatives, positives = columns["negatives"], columns["positives"]
-    ordered = np.sort(negatives, axis=None)
-    curve = true_positive_rates(ordered, positives, RATES)
-    of_models = [true_positive_rates(ordered, of_model, RATES) for of_model in positives.T]
-    at_1, at_01 = true_positive_rates(ordered, positives, [0.01, 0.001])
+    ordered, everyone = np.sort(negatives, axis=None), np.sort(positives, axis=None)
+    bounds = _bounds(ordered, RATES)
+    of_models = [_share_above(np.sort(of_model), bounds) for of_model in positives.T]
+    at_1, at_01 = _share_above(everyone, _bounds(ordered, [0.01, 0.001]))
     return {
-        "auc": area_under_curve(negatives, positives),
+        "auc": _area(ordered, everyone),
         "tpr_at_1": float(at_1),
         "tpr_at_01": float(at_01),
-        "curve": curve.tolist(),
+        "curve": _share_above(everyone, bounds).tolist(),
         "curve_error": (np.std(of_models, axis=0, ddof=1) / np.sqrt(len(of_models))).tolist(),
     }
 

@@ -178,6 +178,10 @@ def replicates(
         If there are fewer than 16 models.
     """
     kept, factor = deletions(models, seed)
-    deleted = np.array(list(each(points, kept.reshape(-1, kept.shape[2])))).reshape(*kept.shape[:2], -1)
+    lines_kept = kept.reshape(-1, kept.shape[2])
+    if whole is None:
+        whole, *found = each(points, [np.arange(models), *lines_kept])
+    else:
+        found = list(each(points, lines_kept))
     known = most_freedom(models) if freedom is None else freedom
-    return Replicates(points(np.arange(models)) if whole is None else whole, deleted, factor, known)
+    return Replicates(whole, np.array(found).reshape(*kept.shape[:2], -1), factor, known)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import both_sides
 from unlearning_metric.metrics._logistic import held_out_errors
+from unlearning_metric.metrics._splits import two_folds
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 DELTA = 1e-6
@@ -82,13 +83,11 @@ def seed_notebook(
     ----------
     [S]; scikit-learn ``LogisticRegression()`` and ``cross_val_score(cv=2)``, retrained models first.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     retrained, unlearned = both_sides(retrained, unlearned, least=4)
     if threshold is None:
         threshold = default_threshold(len(retrained), len(unlearned))
     labels = np.repeat([0, 1], [len(retrained), len(unlearned)])
-    folds = list(StratifiedKFold(2).split(labels, labels))
+    folds = two_folds(labels)
     errors = held_out_errors(np.concatenate([retrained, unlearned]).T.copy(), labels, folds)
     tested = np.array([np.bincount(labels[test]) for _, test in folds])[:, None]
     accuracies = (tested.sum(axis=2) - errors.sum(axis=2)) / tested.sum(axis=2)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import model_values
 from unlearning_metric.metrics._logistic import held_out_errors
+from unlearning_metric.metrics._splits import shuffled_splits
 from unlearning_metric.metrics.record import Columns, Given, Metric, Number, Shown
 
 SPLITS = 10
@@ -42,8 +43,6 @@ def simple_mia(forget_losses: ArrayLike, test_losses: ArrayLike, seed: int) -> N
     ----------
     [K]; scikit-learn ``LogisticRegression()``, ``StratifiedShuffleSplit(10)``.
     """
-    from sklearn.model_selection import StratifiedShuffleSplit
-
     groups = [model_values(forget_losses, "forget_losses", 1), model_values(test_losses, "test_losses", 1)]
     if len(groups[0]) != len(groups[1]):
         raise ValueError(
@@ -55,7 +54,7 @@ def simple_mia(forget_losses: ArrayLike, test_losses: ArrayLike, seed: int) -> N
     generator = np.random.default_rng(seed)
     groups = [group[:, np.sort(generator.permutation(group.shape[1])[:size])] for group in groups]
     labels = np.repeat([0, 1], size)
-    splits = list(StratifiedShuffleSplit(SPLITS, random_state=seed).split(labels, labels))
+    splits = shuffled_splits(size, SPLITS, seed)
     errors = held_out_errors(np.concatenate(groups[::-1], axis=1), labels, splits)
     held_out = np.array([len(test) for _, test in splits])[:, None]
     return ((held_out - errors.sum(axis=2)) / held_out).T.copy().mean(axis=1)

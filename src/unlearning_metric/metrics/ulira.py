@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from unlearning_metric.metrics._inputs import both_sides, normal_law
+from unlearning_metric.metrics._ranks import area_under_curves
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
 FALSE_POSITIVE_RATE = 0.01
@@ -81,13 +81,11 @@ def _log_ratio(
 
 def _success(negatives: NDArray[np.float64], positives: NDArray[np.float64]) -> NDArray[np.float64]:
     """Accuracy, AUC and true-positive rate [3, examples] of log ratios [models, examples]."""
-    n, m = len(negatives), len(positives)
+    n = len(negatives)
     right = (_share_above(positives, 0.0) + 1 - _share_above(negatives, 0.0)) / 2
-    ranks = rankdata(np.concatenate([negatives, positives]), axis=0)[n:]
-    auc = (ranks.sum(axis=0) - m * (m + 1) / 2) / (n * m)
     allowed = int(FALSE_POSITIVE_RATE * n)
     bound = np.sort(negatives, axis=0)[n - 1 - allowed]
-    return np.stack([right, auc, (positives > bound).mean(axis=0)])
+    return np.stack([right, area_under_curves(negatives, positives), (positives > bound).mean(axis=0)])
 
 
 def _share_above(values: NDArray[np.float64], bound: float) -> NDArray[np.float64]:

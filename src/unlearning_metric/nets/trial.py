@@ -113,10 +113,10 @@ def _refuse_shared(model: nn.Module, other: nn.Module, ran: nn.Module, title: st
     """
     before, after = model.state_dict(), ran.state_dict()
     parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    theirs = {tensor.untyped_storage().data_ptr() for tensor in other.state_dict().values() if tensor.numel()}
+    of_next = {tensor.untyped_storage().data_ptr() for tensor in other.state_dict().values() if tensor.numel()}
     for name, tensor in before.items():
         changes = name in parameters or not (name in after and torch.equal(tensor, after[name]))
-        if changes and tensor.numel() and tensor.untyped_storage().data_ptr() in theirs:
+        if changes and tensor.numel() and tensor.untyped_storage().data_ptr() in of_next:
             raise ModelError(
                 f"model {title}: {name} of its state dict is one tensor in every net, so that each model would go on "
                 "from the one before. Make layers and parameters within the function, or hand out copy.deepcopy of "
@@ -191,12 +191,12 @@ def _compare(model: nn.Module, other: nn.Module, images: torch.Tensor, title: st
             "stored of a model. Which tensors there are, and their sizes, must follow from the arguments of its "
             "function alone."
         ) from error
-    ours, theirs = (_evaluated(one, images) for one in (model, other))
+    given, rebuilt = (_evaluated(one, images) for one in (model, other))
     # A net may change in each forward pass.
     model.load_state_dict(state)
     for module, training in modes.items():
         module.training = training
-    if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4, equal_nan=True):
+    if not torch.allclose(given, rebuilt, rtol=1e-3, atol=1e-4, equal_nan=True):
         raise ModelError(
             f"model {title} uses values that {how} and are not in its state dict, which is all that is stored of a "
             "model. Make them buffers: self.register_buffer(name, tensor), without persistent=False."

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from unlearning_metric.config import Config, unknown_method_message
 from unlearning_metric.plan.methods import MethodEntry
-from unlearning_metric.store.shards import original_folder, original_number, shard_names
+from unlearning_metric.store.shards import original_folder, original_number, shard_models, shard_names
+from unlearning_metric.user_code.contract import ORACLE_METHOD
 
 
 class Groups:
@@ -21,21 +22,17 @@ class Groups:
     ----------
     config : the checked configuration
     methods : method name -> entry, sorted by name: files of the folder, and entries that name a file
+    shards : of the retrained models, and of each method's copies
     """
 
     config: Config
     methods: dict[str, MethodEntry]
+    shards: list[str]
 
     @property
     def shard_size(self) -> int:
-        """Models that a job handles."""
-        assert self.config.shard_size is not None, "a plan's configuration has a number (shards.with_shard_size)"
-        return self.config.shard_size
-
-    @cached_property
-    def shards(self) -> list[str]:
-        """Shards of the retrained models, and of each method's copies."""
-        return shard_names(self.config.copies, self.shard_size)
+        """Models that a job handles, at most."""
+        return max(len(shard_models(shard)) for shard in self.shards)
 
     @cached_property
     def original_shards(self) -> list[str]:
@@ -95,6 +92,12 @@ class Groups:
     def model_files(self, group: str) -> list[str]:
         """Files of all shards of a group of models, within the results folder."""
         return [f"models/{group}/{shard}.safetensors" for shard in self.group_shards(group)]
+
+    def longest(self) -> list[str]:
+        """Files, within the results folder, whose jobs take longest: those of models that are trained from scratch."""
+        again = self.copy_groups(ORACLE_METHOD) if ORACLE_METHOD in self.methods else []
+        groups = ["retain", *(group for group in again if not self.is_imported(group))]
+        return [path for group in groups for path in self.model_files(group)]
 
     def dump_files(self, group: str) -> list[str]:
         """Dumps of all shards of a group of models, within the results folder."""

@@ -17,7 +17,7 @@ from unlearning_metric.keys.origin import Origin
 from unlearning_metric.plan.grid import point_name
 from unlearning_metric.plan.methods import MethodEntry, method_entries
 from unlearning_metric.plan.origins import Origins, without_neutral
-from unlearning_metric.plan.shards import with_shard_size
+from unlearning_metric.plan.shards import planned_shards
 from unlearning_metric.plan.steps import STEPS, TUNED, TUNING, Step
 from unlearning_metric.plan.user_functions import with_own_functions
 from unlearning_metric.store.shards import shard_models
@@ -68,15 +68,19 @@ class Plan(Origins):
     ConfigError
         If an entry under ``methods`` does not fit its file (see `methods.method_entries`), or net or training theirs
         (see `user_functions.with_own_functions`), or the models do not fit files of the results folder (see
-        `shards.with_shard_size`).
+        `shards.planned_shards`).
     """
 
     def __init__(self, config: Config, methods: Mapping[str, Path]) -> None:
-        config = with_own_functions(with_shard_size(config))
-        self._set(config, method_entries(config, methods), {})
+        config, shards = planned_shards(config)
+        config = with_own_functions(config)
+        self._set(config, method_entries(config, methods), {}, shards)
 
-    def _set(self, config: Config, methods: dict[str, MethodEntry], fingerprints: dict[str, str]) -> None:
+    def _set(
+        self, config: Config, methods: dict[str, MethodEntry], fingerprints: dict[str, str], shards: list[str]
+    ) -> None:
         self.config = config
+        self.shards = shards
         #: Method name -> entry, sorted by name: files of the folder, and entries that name a file.
         self.methods = methods
         self._fingerprints = fingerprints
@@ -102,7 +106,7 @@ class Plan(Origins):
              "interface": entry.interface.settings()}
             for entry in self.methods.values()
         ]  # fmt: skip
-        return {"config": self._whole, "methods": entries, "fingerprints": self._fingerprints}
+        return {"config": self._whole, "methods": entries, "fingerprints": self._fingerprints, "shards": self.shards}
 
     @classmethod
     def recorded(cls, record: Mapping[str, Any]) -> Plan:
@@ -121,7 +125,7 @@ class Plan(Origins):
             for entry in record["methods"]
         )
         config = Config.model_validate(record["config"])
-        plan._set(config, {entry.name: entry for entry in entries}, dict(record["fingerprints"]))
+        plan._set(config, {entry.name: entry for entry in entries}, dict(record["fingerprints"]), record["shards"])
         return plan
 
     @cached_property
@@ -185,13 +189,16 @@ class Plan(Origins):
 
     def other_shard_sizes(self, results: Path | str) -> list[str]:
         """Files of models or dumps in ``results`` that come from another ``shard_size``."""
-        wrong = []
+        wrong, planned, size = [], set(self.shards), self.shard_size
         for folder in ("models", "losses"):
             for path in sorted(Path(results, folder).glob("**/*-*.*")):
                 relative = path.relative_to(results).as_posix()
                 if not path.name.startswith(".") and not relative.startswith(f"{folder}/full/"):
                     models = shard_models(path.stem)
-                    if models and (len(models) != self.shard_size or models[0] % self.shard_size):
+                    beyond = bool(models) and models[0] >= self.config.copies
+                    # Of more copies than are asked for by now.
+                    cut = beyond and (self.config.shard_size is None or (len(models) == size and models[0] % size == 0))
+                    if models and not cut and path.stem not in planned:
                         wrong.append(relative)
         return wrong
 

@@ -16,6 +16,7 @@ from unlearning_metric.plan.grid import point_name, with_point
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan.steps import APART_FROM, DATASET, DIFFICULTY, INPUT_KEYS, SPLIT, TUNING, Step
 from unlearning_metric.seeds import Streams
+from unlearning_metric.store.shards import shard_names
 from unlearning_metric.user_code.contract import ORACLE_METHOD
 from unlearning_metric.user_code.interface import Interface
 
@@ -61,7 +62,8 @@ class TuningPlan(Plan):
                 "skip": [ORACLE_METHOD],
             }
         )
-        self._set(config, entries, scored._fingerprints)
+        shards = shard_names(config.copies, config.shard_size or config.copies)
+        self._set(config, entries, scored._fingerprints, shards)
 
     @property
     def data_origin(self) -> Origin:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
 
 from unlearning_metric.outputs.ensemble import Ensemble
 
@@ -19,8 +20,14 @@ BESIDE, MODELS = "beside the copies", "retrained models"
 def median_interval(values: np.ndarray) -> tuple[float, float]:
     """Order statistics that enclose the median with at least 95 %; of fewer than 6 values the smallest and largest."""
     ordered, count = np.sort(values), len(values)
-    below = int(binom.ppf(0.025, count, 0.5)) if count >= 6 else 1
+    below = _below(count) if count >= 6 else 1
     return float(ordered[below - 1]), float(ordered[count - below])
+
+
+def _below(count: int) -> int:
+    """The 2.5 % quantile of how many of ``count`` values lie below their median; exact."""
+    ways = accumulate(math.comb(count, k) for k in range(count + 1))
+    return next(k for k, fewer in enumerate(ways) if 40 * fewer >= 2**count)
 
 
 def seconds_ratio(

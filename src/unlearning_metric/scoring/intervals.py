@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.challenge import Sorted, halves_points, subset_points, subsets_points
+from unlearning_metric.metrics.challenge import Sorted, halves_points, subset_points, subsets_number, subsets_points
 from unlearning_metric.metrics.intervals import relative_interval, score_interval
 from unlearning_metric.metrics.replicates import LEAST_MODELS, Replicates, deletions, freedom, replicates
 from unlearning_metric.outputs.ensemble import Ensemble
@@ -137,10 +137,10 @@ def accuracy_factor(retrained: Ensemble, unlearned: Ensemble, kept: np.ndarray |
     for name in ("retain", "test"):
         if name not in retrained.accuracy or name not in unlearned.accuracy:
             return None
-        theirs = float(retrained.accuracy[name][kept].mean())
-        if theirs <= 0.0:
+        of_retrained = float(retrained.accuracy[name][kept].mean())
+        if of_retrained <= 0.0:
             return None
-        factor *= float(unlearned.accuracy[name][kept].mean()) / theirs
+        factor *= float(unlearned.accuracy[name][kept].mean()) / of_retrained
     return factor
 
 
@@ -198,16 +198,16 @@ def by_models(
             continue
 
         def of_subsets(kept: np.ndarray, size: int = size) -> np.ndarray:
-            return subsets_points(sides.method, kept, size, seed, delta)[0]
+            return subsets_points(sides.method, kept, size, seed, delta)
 
-        mean, subsets = subsets_points(sides.method, np.arange(models), size, seed, delta)
-        interval = None
-        if whole is not None:
+        subsets = subsets_number(models, size)
+        if whole is None:
+            mean, interval = of_subsets(np.arange(models)).mean(), None
+        else:
             each = partial(in_parts, f"intervals at {size} models")
-            interval = list(score_interval(replicates(of_subsets, models, seed, mean, whole.freedom, each)))
-        entries.append(
-            {"models": size, "subsets": subsets, "forgetting_score": float(mean.mean()), "interval": interval}
-        )
+            found = replicates(of_subsets, models, seed, freedom=whole.freedom, each=each)
+            mean, interval = found.score, list(score_interval(found))
+        entries.append({"models": size, "subsets": subsets, "forgetting_score": float(mean), "interval": interval})
     interval = None if whole is None else list(score_interval(whole))
     entries.append({"models": models, "subsets": 1, "forgetting_score": float(points.mean()), "interval": interval})
     return entries

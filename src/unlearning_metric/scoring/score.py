@@ -115,11 +115,11 @@ def _challenge_section(
 def _utility_section(retrained: Ensemble, unlearned: Ensemble) -> dict[str, Any]:
     section = {}
     for name in ("retain", "test", "forget"):
-        theirs, ours = (
+        of_retrained, of_unlearned = (
             float(side.accuracy[name].mean()) if name in side.accuracy else None for side in (retrained, unlearned)
         )
-        ratio = None if theirs is None or ours is None else _ratio(ours, theirs)
-        section[name] = {"unlearned": ours, "retrained": theirs, "ratio": ratio}
+        ratio = None if of_retrained is None or of_unlearned is None else _ratio(of_unlearned, of_retrained)
+        section[name] = {"unlearned": of_unlearned, "retrained": of_retrained, "ratio": ratio}
     return section
 
 

@@ -25,12 +25,12 @@ def _trained_unlike(originals: Ensemble | None, retrained: Ensemble) -> str | No
     """A warning where originals and retrained models differ on the retain set, which both trained on."""
     if originals is None or not all("retain" in side.accuracy for side in (originals, retrained)):
         return None
-    theirs = retrained.accuracy["retain"]
-    ours, mean = float(originals.accuracy["retain"].mean()), float(theirs.mean())
-    if abs(ours - mean) <= max(UNLIKE, 3 * float(theirs.std(ddof=1))):
+    of_retrained = retrained.accuracy["retain"]
+    original, mean = float(originals.accuracy["retain"].mean()), float(of_retrained.mean())
+    if abs(original - mean) <= max(UNLIKE, 3 * float(of_retrained.std(ddof=1))):
         return None
     return (
-        f"the original is right on {ours:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
+        f"the original is right on {original:.1%} of the retain set, the retrained models on {mean:.1%}: they were not "
         "trained alike (another recipe, normalisation or numbering of the classes?), and the score tells that apart, "
         "not forgetting"
     )

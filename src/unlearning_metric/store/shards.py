@@ -12,8 +12,8 @@ def shard_name(first: int, last: int) -> str:
 
 
 def shard_names(models: int, shard_size: int) -> list[str]:
-    """Names of the shards of models 0..models-1; ``shard_size`` divides ``models``."""
-    return [shard_name(first, first + shard_size - 1) for first in range(0, models, shard_size)]
+    """Names of the shards of models 0..models-1; the last is smaller where ``shard_size`` does not divide them."""
+    return [shard_name(first, min(first + shard_size, models) - 1) for first in range(0, models, shard_size)]
 
 
 def shard_models(name: str) -> list[int]:

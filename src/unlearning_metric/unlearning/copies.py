@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.cost import spent
@@ -27,6 +28,7 @@ from unlearning_metric.runtime.shared_files import files_of_earlier_copies
 from unlearning_metric.training.pace import Pace
 from unlearning_metric.unlearning.offer import Offer, Start
 from unlearning_metric.unlearning.parameters import Parameters
+from unlearning_metric.unlearning.without import without
 from unlearning_metric.user_code.absent import Showing
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
@@ -34,7 +36,6 @@ from unlearning_metric.user_code.failures import own_line
 from unlearning_metric.user_code.interface import RUN, Interface
 from unlearning_metric.user_code.kind import Kind
 from unlearning_metric.user_code.loading import Source, anew, load_function, source_of
-from unlearning_metric.user_code.namespaces import names_read
 from unlearning_metric.user_code.returned_values import described, returned_state, told_result
 
 #: The user's function that forgets.
@@ -165,7 +166,7 @@ def run_copies(
         offer = Offer(start, method.name, index, method.batches, method.interface.loader_batch_size)
         # In this order: the folder that a copy works in is its own.
         with files_of_earlier_copies() as shared, as_if_alone(title), contiguous_gradients(), _cuda(method.interface):
-            result, copies.seconds[index] = _run(method, offer, copies.bound, max_seconds)
+            result, copies.seconds[index], measured = _run(method, offer, copies.bound, max_seconds)
         retraining = pace.retraining(copies.seconds[index])
         if retraining is not None:
             copies.retraining[index] = retraining
@@ -174,8 +175,13 @@ def run_copies(
                 "warning: copy %d of %s read what an earlier copy wrote: %s", index, title, ", ".join(new[:5])
             )
         copies.shared.update(shared)
+        result = None if isinstance(result, Showing) else result
         # Only tensors are kept: train/eval mode, requires_grad and hooks end with this copy.
         told = told_result(result, offer.original, title, method.interface.returns)
+        if told is None and measured and not offer.model_changed():
+            # A function that returns what it measured of a model that it keeps to itself.
+            told = measured[-1]
+            copies.bound["the result"] = "the model given to what the entry does without"
         if told is None:
             _refuse_unchanged(result, offer, title)
         copies.states[index] = returned_state(told, offer.model, offer.original, title)
@@ -186,8 +192,10 @@ def run_copies(
     return copies
 
 
-def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float | None) -> tuple[Any, float]:
-    """What a copy returned, and its seconds."""
+def _run(
+    method: Method, offer: Offer, bound: dict[str, str], max_seconds: float | None
+) -> tuple[Any, float, list[nn.Module]]:
+    """What a copy returned, its seconds, and the models that it gave to what its entry does without."""
     title, device = f"method {method.name}", offer.start.device.type
     place = f"copy {offer.index} (seed {offer.seed})"
     late = (
@@ -198,7 +206,8 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
         # Their parsers of arguments would read the job's own.
         sys.argv = [str(method.source.file)]
     function = method.load()
-    _replace(function, method)
+    names, source = method.interface.without, method.source
+    measured = without(function, names, source and source.file, f"methods.{method.name}.without")
     steps = _steps(function, method.interface, title)
     parameters = Parameters(offer, method.options, method.interface, method.source, method.name)
     arguments = parameters.of(function, *(_unbound(function, name) for name in steps))
@@ -224,7 +233,7 @@ def _run(method: Method, offer: Offer, bound: dict[str, str], max_seconds: float
         if not hasattr(holder, attribute[1:]):
             raise MethodError(f"methods.{method.name}.returns: what {title} made has no {attribute[1:]}.")
         result = getattr(holder, attribute[1:])
-    return result, end - begin
+    return result, end - begin, measured
 
 
 def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tuple[str, ...]:
@@ -237,21 +246,6 @@ def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tu
         there = [name for name in dir(function) if not name.startswith("_") and callable(getattr(function, name))]
         raise MethodError(f"{title}: class {interface.kind} has no method {absent!r}. It has: {', '.join(there)}.")
     return steps
-
-
-def _replace(function: Callable[..., Any], method: Method) -> None:
-    """Have what a method's entry does without, functions and objects of its module, do nothing."""
-    if not method.interface.without:
-        return
-    module = vars(sys.modules[function.__module__])
-    read = names_read(method.source.file) if method.source is not None else ()
-    for name in method.interface.without:
-        if name not in module and name not in read:
-            raise MethodError(
-                f"methods.{method.name}.without: {name} is no function of the file, none that it imports, and no name "
-                "that it reads."
-            )
-        module[name] = Showing(name)
 
 
 def _unbound(kind: Any, name: str) -> Callable[..., Any]:

@@ -174,8 +174,8 @@ class Call:
         the contents of its inputs
     """
 
-    inputs: Mapping[str, Any]
-    told: Mapping[str, Any]
+    inputs: dict[str, Any]
+    told: dict[str, Any]
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -59,10 +59,12 @@ def _too_many(bank: Opened, step: Step, leave: str) -> str:
     record = bank.record
     full = "full" in step.wildcards.values() or step.rule in ("train_full", "import_original")
     key, has = ("originals.count", record.originals) if full else ("copies", record.copies)
+    size = record.shard_size or "auto"
+    jobs = f", in jobs of {size}," if record.shard_size else ""
     return (
-        f"the bank {bank.name} has {record.copies} retrained models and {record.originals} original ones, in jobs of "
-        f"{record.shard_size}, and the configuration asks for others. Nothing was made. Set {key}: {has} or lower, and "
-        f"shard_size: {record.shard_size}. Every model more costs a retraining, {retraining_cost(bank, 1)}. {leave}"
+        f"the bank {bank.name} has {record.copies} retrained models and {record.originals} original ones{jobs} and the "
+        f"configuration asks for others. Nothing was made. Set {key}: {has} or lower, and shard_size: {size}. Every "
+        f"model more costs a retraining, {retraining_cost(bank, 1)}. {leave}"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from unlearning_metric.progress import LOGGER
@@ -140,8 +140,12 @@ class Missing:
         return (type("Missing", (), {"__init__": self._refuse}),)
 
 
-def default_left_out(default: str) -> Missing:
-    """What stands for a parameter's default that needs what ``load: definitions`` leaves out."""
+def default_left_out(default: str, value: Callable[[], Any]) -> Any:
+    """A parameter's default; where it needs what ``load: definitions`` leaves out, what stands for it."""
+    try:
+        return value()
+    except NameError:
+        pass
     return Missing(
         default, f"a default, {default}, needs what load: definitions leaves out; give the parameter a value"
     )

@@ -13,7 +13,7 @@ _HARMLESS = (
     "types.SimpleNamespace", "os.environ.get", "TypeVar", "typing.TypeVar", "logging.getLogger", "torch.Generator",
     "torch.Generator().", "np.random.RandomState", "np.random.default_rng", "random.Random",
 )  # fmt: skip
-#: What stands for a default that needs what is left out; it gets the text of the default.
+#: What stands for a default that may need what is left out; it gets the default as text and as a function.
 LEFT_OUT = "__left_out__"
 _DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -24,13 +24,29 @@ def definitions(tree: ast.Module) -> ast.Module:
     A constant is what is computed from literals, from other constants and by calls that only make a value, such as
     ``torch.device("cuda" if torch.cuda.is_available() else "cpu")``.
     """
+    kept, known = _kept(tree)
+    guarded = [_guarded(one) if isinstance(one, ast.Assign | ast.AnnAssign) else one for one in kept]
+    return ast.Module(_without_unknown_defaults(guarded, known), [])
+
+
+def _kept(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
+    """Statements that `definitions` keeps, and the names that they bind."""
     known = {name for statement in tree.body for name in _defined(statement)}
     kept = []
     for statement in tree.body:
         if _is_kept(statement, known):
             kept.append(statement)
-            known |= _assigned(statement)
-    return ast.Module(_without_unknown_defaults(kept, known), [])
+            # What a function assigns is its own.
+            known |= set() if isinstance(statement, _DEFINING) else _assigned(statement)
+    return kept, known
+
+
+def _guarded(statement: ast.stmt) -> ast.stmt:
+    """A constant that is left out where it cannot be computed, such as an entry of a dictionary filled later."""
+    if not any(isinstance(node, ast.Subscript | ast.Call | ast.BinOp) for node in ast.walk(statement)):
+        return statement
+    handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])
+    return ast.fix_missing_locations(ast.copy_location(ast.Try([statement], [handler], [], []), statement))
 
 
 def _without_unknown_defaults(kept: list[ast.stmt], known: set[str]) -> list[ast.stmt]:
@@ -38,11 +54,6 @@ def _without_unknown_defaults(kept: list[ast.stmt], known: set[str]) -> list[ast
 
     ``def train(net, steps=len(loader))`` would fail where ``loader`` is left out, though whoever calls it gives steps.
     """
-    names = (
-        alias.name for one in kept for node in ast.walk(one) if isinstance(node, ast.ImportFrom) for alias in node.names
-    )
-    if "*" in names:
-        return kept
     for statement in kept:
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -67,16 +78,10 @@ def _names_known(node: ast.expr, known: set[str]) -> bool:
 
 
 def _stands_for(default: ast.expr) -> ast.expr:
-    call = ast.Call(ast.Name(LEFT_OUT, ast.Load()), [ast.Constant(ast.unparse(default))], [])
+    # A star import may bring what looks unknown: it is tried when the function is defined.
+    value = ast.Lambda(ast.arguments([], [], None, [], [], None, []), default)
+    call = ast.Call(ast.Name(LEFT_OUT, ast.Load()), [ast.Constant(ast.unparse(default)), value], [])
     return ast.fix_missing_locations(ast.copy_location(call, default))
-
-
-def left_out(tree: ast.Module) -> dict[str, int]:
-    """Names that a source assigns and `definitions` leaves out -> line."""
-    kept = {id(statement) for statement in definitions(tree).body}
-    dropped = [statement for statement in tree.body if id(statement) not in kept]
-    stored = ((node, one) for one in dropped for node in ast.walk(one) if isinstance(node, ast.Name))
-    return {node.id: one.lineno for node, one in stored if isinstance(node.ctx, ast.Store)}
 
 
 def _defined(statement: ast.stmt) -> set[str]:

@@ -49,7 +49,8 @@ SPELLINGS: dict[str, str] = {
     # test_loader 35/8, retain_valid_dl 27/1, valid_dl 27/1, validation_loader, nonmem_loader
     **dict.fromkeys(("validation_loader", "valid_loader", "valid_dl", "val_dl", "validation_dl", "retain_valid_dl",
                      "test_loader", "test_dl", "testloader", "test_dataloader", "val_dataloader", "eval_loader",
-                     "nonmem_loader", "valloader", "validation_dataloader", "validation"), "val_loader"),
+                     "nonmem_loader", "valloader", "validation_dataloader", "validation", "val", "test"),
+                    "val_loader"),
     # train_loader 41/9, train_dl 9/4, full_train_dl 3/1
     **dict.fromkeys(("train_dl", "trainloader", "train_dataloader", "full_train_dl", "full_loader",
                      "full_train_loader", "train_data_loader"), "train_loader"),

@@ -292,11 +292,13 @@ def test_ceiling_needs_four_models_and_a_split():
 # Subsets of the models
 
 
-def test_points_of_subsets_are_those_of_the_challenge_on_their_models_alone():
-    retrained, unlearned = 2 * normal(0, 24, 60), 2 * normal(1, 24, 60) + 0.6
+@pytest.mark.parametrize("size", [2, 3, 9, 24])
+@pytest.mark.parametrize("spread", [0.2, 1.0, 4.0])
+def test_points_of_subsets_are_those_of_the_challenge_on_their_models_alone(size, spread):
+    retrained, unlearned = 2 * spread * normal(0, 24, 60), 2 * spread * normal(1, 24, 60) + 0.6
     # Ties within the sides and between them.
     retrained[:, :20], unlearned[:, :20] = np.round(retrained[:, :20]), np.round(unlearned[:, :20])
-    subsets = np.array([np.random.default_rng(seed).permutation(24)[:9] for seed in range(5)])
+    subsets = np.array([np.random.default_rng(seed).permutation(24)[:size] for seed in range(5)])
     found = subset_points(Sorted.of(retrained, unlearned), subsets, 24 + subsets)
     expected = sum(challenge(retrained[subset], unlearned[subset]).points for subset in subsets)
     np.testing.assert_array_equal(found, expected)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import false_discovery_control, ks_2samp
 
 from unlearning_metric import gaussian_mu, ks_p_values, told_apart
 
@@ -39,6 +39,27 @@ def test_benjamini_hochberg_steps_up():
     # 0.04 lies above its own line 0.05 * 3 / 4 but 0.045 lies below 0.05 * 4 / 4, which takes all with it.
     assert told_apart([0.001, 0.02, 0.04, 0.045]).all()
     assert told_apart([0.001, 0.02, 0.04, 0.06]).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("examples", [1, 2, 500])
+def test_examples_told_apart_are_scipys(examples):
+    p_values = np.random.default_rng(examples).uniform(0, 1, examples) ** 3
+    p_values[: examples // 3] = p_values[0]
+    for rate in (0.05, 0.3):
+        np.testing.assert_array_equal(told_apart(p_values, rate), false_discovery_control(p_values) <= rate)
+
+
+def test_p_values_outside_their_range_are_refused():
+    with pytest.raises(ValueError, match=r"p_values holds a number outside \[0, 1\]"):
+        told_apart([0.5, 1.5])
+
+
+@pytest.mark.parametrize("models", [2, 3, 16, 100])
+def test_p_values_of_equally_many_models_are_scipys_for_every_gap(models):
+    gaps = np.arange(models + 1)
+    sides = np.arange(models)[:, None] * np.ones(models + 1), np.arange(models)[:, None] + gaps
+    expected = [ks_2samp(*pair).pvalue for pair in zip(sides[0].T, sides[1].T, strict=True)]
+    np.testing.assert_array_equal(ks_p_values(*sides), expected)
 
 
 def test_mu_of_a_known_shift():

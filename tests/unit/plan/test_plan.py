@@ -64,6 +64,8 @@ def test_a_plan_has_shards_of_copies_and_single_originals():
     assert one.shards == ["0000-0031", "0032-0063"]
     assert one.original_shards == ["0000-0000", "0001-0001"]
     assert one.group_shards("full") == one.original_shards
+    folders = ("retain", "unlearn/retrain", "unlearn/retrain/original_0001")
+    assert one.longest() == [f"models/{folder}/{shard}.safetensors" for folder in folders for shard in one.shards]
     assert one.group_shards("unlearn/finetune") == one.group_shards("retain") == one.shards
 
 

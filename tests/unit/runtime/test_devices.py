@@ -44,6 +44,18 @@ def test_what_the_snakefile_imports_does_not_import_torch(module):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_scoring_waits_for_no_import_that_it_can_do_without():
+    code = (
+        "import sys, numpy as np, unlearning_metric.jobs.score, unlearning_metric.leaderboard.board\n"
+        "from unlearning_metric import ks_p_values, seed_notebook, simple_mia\n"
+        "sides = np.random.default_rng(0).normal(size=(2, 12, 12))\n"
+        "ks_p_values(*sides), seed_notebook(*sides), simple_mia(*sides, 0)\n"
+        "print({'torch', 'scipy.stats', 'sklearn'} & set(sys.modules))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout == "set()\n"
+
+
 def test_asking_for_a_gpu_where_there_is_none_says_so(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(devices.DeviceError, match="no NVIDIA GPU"):

@@ -60,6 +60,8 @@ with FakeTensorMode():
     else:
         states = [training.train_model(dataset, model, 3, recipe, Streams(0, "retain")).state_dict()]
     assert {tensor.device.type for state in states for tensor in state.values()} == {"cuda"}
+# Fake tensors were told of a device that is not there: what their end does to memory says nothing of training.
+os._exit(0)
 """
 CASES = [
     {}, {"crop": 2, "flip": True}, {"precision": "bf16"}, {"optimizer": "adamw", "label_smoothing": 0.1},

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from drawn import N, ensemble, score
+from scipy.stats import binom
 
 from unlearning_metric.scoring.efficiency import MOVED, median_interval, seconds_ratio, verdict
 
@@ -50,6 +51,12 @@ def test_the_interval_encloses_the_median_and_what_a_load_may_move():
     ratio, interval = seconds_ratio(values, np.full(64, 100.0), np.empty(0))
     assert ratio == pytest.approx(np.median(values) / 100)
     assert interval == pytest.approx((low / 100 / (1 + MOVED), high / 100 * (1 + MOVED)))
+
+
+@pytest.mark.parametrize("count", [6, 7, 64, 501])
+def test_an_interval_of_the_median_leaves_a_fortieth_out_on_either_side(count):
+    low, high = median_interval(np.arange(1.0, count + 1))
+    assert (low, high) == (binom.ppf(0.025, count, 0.5), count + 1 - low)
 
 
 def test_what_nobody_measured_has_no_verdict():

@@ -490,10 +490,17 @@ def test_a_parser_that_runs_when_a_file_is_imported_reads_no_arguments_of_the_jo
 
 PARTLY = """
     import torch
-    from torch.utils.data import random_split
+    from torch.utils.data import *
     GENERATOR = torch.Generator().manual_seed(3)
     train_loader = make_loader()
     settings = make_settings()
+
+    losses = {}
+    threshold = losses["filled later"] + 1e-5
+
+    def prepare():
+        train_loader = make_loader()
+        return train_loader
 
     def passes(batches, steps=len(train_loader), logger: settings.Logger = None) -> settings.Log:
         for _ in range(steps):
@@ -570,3 +577,21 @@ def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
     assert changed(call(text, {"load": "definitions", "without": ["accuracy", "logger"]}))
     with pytest.raises(MethodError, match=r"without: loger is no function of the file"):
         call(text, {"load": "definitions", "without": ["accuracy", "loger"]})
+
+
+def test_a_model_that_a_function_only_measures_is_what_it_made(call):
+    text = """
+        import copy
+        def scores(net, loader): raise OSError("no test set here")
+        def unlearn(model, retain_loader):
+            student = copy.deepcopy(model)
+            {change}
+            return scores(student, loader=retain_loader)
+    """
+    outcome = call(text.format(change="step(student, retain_loader)"), {"without": ["scores"]})
+    assert changed(outcome)
+    assert outcome[1]["the result"] == "the model given to what the entry does without"
+    # What is measured first counts no more than a model that was changed in place.
+    changed_in_place = call(text.format(change="step(model, retain_loader)"), {"without": ["scores"]})
+    assert changed(changed_in_place)
+    assert "the result" not in changed_in_place[1]
