@@ -60,6 +60,8 @@ def test_the_end_of_a_run_shows_the_leaderboard(finished):
     tail = finished.first_output[finished.first_output.index("steps (100%) done") :]
 
     assert "Leaderboard: results/leaderboard.md" in tail
+    # All of it is read at a glance.
+    assert len(finished.first_output.splitlines()) < 60
     assert "| identity" in tail
 
 

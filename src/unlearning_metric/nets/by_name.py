@@ -12,6 +12,7 @@ from torch import nn
 from unlearning_metric.config import Model
 from unlearning_metric.config.torchvision_names import TORCHVISION_NETS
 from unlearning_metric.nets.airbench import airbench
+from unlearning_metric.nets.narrow import guard_narrow
 from unlearning_metric.nets.pretrained import start_from_weights
 from unlearning_metric.nets.timm_nets import PREFIX, timm_net
 from unlearning_metric.nets.torchvision_nets import resnet18_cifar, torchvision_net
@@ -115,6 +116,7 @@ def build_model(settings: Model, image_shape: tuple[int, ...], num_classes: int,
             model = timm_net(settings.name, image_shape, num_classes)
         else:
             model = _torchvision(settings.name, image_shape, num_classes)
+        guard_narrow(model)
         try_out(model, settings, image_shape, num_classes)
         if settings.weights is not None:
             start_from_weights(model, settings)

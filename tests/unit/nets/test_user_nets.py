@@ -1,5 +1,6 @@
 """Nets of the user's: built for the data by their seed, and refused with what to mend before they are trained."""
 
+import copy
 import random
 
 import numpy as np
@@ -18,6 +19,7 @@ def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
 
 
 OWN = """
+import copy
 import random
 import numpy as np
 import torch
@@ -329,3 +331,29 @@ def test_a_failure_of_a_users_net_names_its_line_and_other_failures_stay_what_th
         1 / 0  # noqa: B018
     with pytest.raises(KeyError), own_line_of(Model(name="mlp")):
         raise KeyError("ours")
+
+
+NARROW = """
+def build(num_classes, in_channels, width=8):
+    return nn.Sequential(
+        nn.Conv2d(in_channels, width, 3, padding=1),
+        nn.Conv2d(width, width, 1, stride=2),
+        nn.Conv2d(width, width, 1),
+        nn.Flatten(),
+        nn.Linear(16 * width, num_classes),
+    )
+"""
+
+
+# There PyTorch 2.14.1 spoils its memory in the backward pass, with images as they are laid out here.
+@pytest.mark.parametrize(("width", "contiguous"), [(4, True), (8, False)])
+def test_narrow_convolutions_with_a_stride_see_contiguous_images(tmp_path, width, contiguous):
+    model, seen = own(tmp_path, NARROW, width=width), []
+    for layer in list(model)[1:3]:
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
+    images = torch.rand(32, 8, 8, 1).permute(0, 3, 1, 2)
+    for _ in range(20):
+        seen.clear()
+        model(images.contiguous(memory_format=torch.channels_last)).sum().backward()
+    assert seen == [contiguous, contiguous]
+    assert copy.deepcopy(model).state_dict().keys() == model.state_dict().keys()
