@@ -431,6 +431,8 @@ def test_scores_from_several_originals_have_a_chart_with_a_table(page, tmp_path)
     opened(page, tmp_path, report_html(replace(found, methods=methods), {}))
     assert page.said == []
     page.locator("#originals ~ figure summary").click()
+    # The table is filled once it is opened.
+    page.locator("#originals ~ figure td").first.wait_for()
     cells = page.locator("#originals ~ figure td").all_inner_texts()
     shown = [float(text) for text in cells[1::2]]
     assert shown == pytest.approx(document["by_original"]["final_score"]["each"] * 3, rel=1e-3)
