@@ -19,7 +19,6 @@ def equal(one: torch.nn.Module, two: torch.nn.Module) -> bool:
 
 
 OWN = """
-import copy
 import random
 import numpy as np
 import torch

@@ -46,6 +46,8 @@ def job(tmp_path):
         return subprocess.Popen(
             [sys.executable, "-c", program, str(tmp_path / "job.log"), str(tmp_path / "out")],
             stderr=subprocess.PIPE, text=True, start_new_session=True,
+            # A shell starts what runs in its background with Ctrl-C ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     return start

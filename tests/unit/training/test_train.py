@@ -247,7 +247,8 @@ def test_a_process_warms_up_with_each_size_of_batch_that_training_will_see(recip
     )
     train([], **recipe)
     hook.remove()
-    assert seen == sizes
+    # A net that is built is tried on two examples.
+    assert [size for size in seen if size != 2] == sizes
 
 
 @pytest.mark.parametrize("recipe", [{"batch_size": 59}, {"batch_size": 1}], ids=str)
