@@ -28,6 +28,8 @@ run: install
 install: .venv/installed
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+# Once, for all jobs and tests: seconds.
+COMPILE := $(BIN)/python -m unlearning_metric.metrics.compile_kernels
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
@@ -37,11 +39,13 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 
 .venv/installed: pyproject.toml constraints.txt | .venv/created
 	$(PIP_INSTALL) --editable '.[all]'
+	$(COMPILE)
 	@touch $@
 
 # What runs, tests and documents it, in one installation.
 .venv/installed-test: pyproject.toml constraints.txt | .venv/created
 	$(PIP_INSTALL) --editable '.[test]'
+	$(COMPILE)
 	@touch .venv/installed $@
 
 # Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
