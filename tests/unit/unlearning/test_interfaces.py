@@ -506,9 +506,16 @@ PARTLY = """
         for _ in range(steps):
             step(MODEL, batches)
 
+    class Meter:
+        size = 3
+        def __init__(self, rate=train_loader.rate, size=size):
+            train_loader = rate
+            self.size = size
+
     def unlearn(model, retain_loader):
         global MODEL
         MODEL = model
+        assert Meter(rate=0.1).size == 3
         half, _ = random_split(retain_loader.dataset, [0.5, 0.5], generator=GENERATOR)
         passes(torch.utils.data.DataLoader(half, 8), steps=1)
 
@@ -577,6 +584,30 @@ def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
     assert changed(call(text, {"load": "definitions", "without": ["accuracy", "logger"]}))
     with pytest.raises(MethodError, match=r"without: loger is no function of the file"):
         call(text, {"load": "definitions", "without": ["accuracy", "loger"]})
+
+
+def test_without_reaches_the_file_of_a_function_that_a_decorator_of_another_file_wraps(call, tmp_path):
+    (tmp_path / "rounds.py").write_text(
+        "def rounds(function):\n    def wrapped(model, retain_loader, logger):\n"
+        "        logger.info('begins'), function(model, retain_loader)\n    return wrapped\n"
+    )
+    text = """
+        import utils
+        from rounds import rounds
+        @rounds
+        def unlearn(model, retain_loader):
+            losses = utils.AverageMeter()
+            for _ in range(repeats):
+                step(model, retain_loader)
+                losses.update(0.0)
+            print(f"{losses.avg:.2f}")
+    """
+    entry = {"load": "definitions", "without": ["utils", "logger"], "globals": {"repeats": 1}}
+    outcome = call(text, entry)
+    assert changed(outcome)
+    assert outcome[1]["logger"] == "what does nothing (without)"
+    with pytest.raises(MethodError, match="nobody can fill its parameter 'logger'"):
+        call(text, {**entry, "without": ["utils"]})
 
 
 def test_a_model_that_a_function_only_measures_is_what_it_made(call):
