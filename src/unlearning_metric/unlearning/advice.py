@@ -26,7 +26,8 @@ _UNFIT_CALL = re.compile(r"positional arguments? but|unexpected keyword argument
 #: What says that tensors, or what a network or a loader gives, have another form.
 _OTHER_FORM = re.compile(
     r"values to unpack|is invalid for input of size|size mismatch|shapes? cannot be multiplied|must match the size|"
-    r"[Ss]izes of tensors must match|output size is too small|Given groups=|doesn't match the broadcast shape",
+    r"[Ss]izes of tensors must match|output size is too small|Given groups=|got target|spatial targets|"
+    r"doesn't match the broadcast shape",
     re.IGNORECASE,
 )
 _NETWORK = "say under model in the configuration which network it is written for (file and function, or a name)"

@@ -210,9 +210,8 @@ def _run(
     steps = _steps(function, method.interface, title)
     calls = (function, *(_unbound(function, name) for name in steps))
     taken = {name for called in calls for name in inspect.signature(called).parameters}
-    modules = _variables(function, source)
-    names = method.interface.without
-    measured = without(modules, names, taken, source and source.file, f"methods.{method.name}.without")
+    modules, names = _variables(function, source), method.interface.without
+    measured = without(modules, names, taken, source, f"methods.{method.name}.without")
     parameters = Parameters(offer, method.options, method.interface, source, method.name)
     arguments = parameters.of(*calls)
     if method.interface.globals:
@@ -254,11 +253,10 @@ def bound_text(bound: Mapping[str, str]) -> str:
 
 def _variables(function: Callable[..., Any], source: Source | None) -> list[dict[str, Any]]:
     """Variables of the modules that a function reads names of: its own, and its file's where a decorator wraps it."""
-    modules = {inspect.unwrap(function).__module__: vars(sys.modules[inspect.unwrap(function).__module__])}
+    modules = [sys.modules[inspect.unwrap(function).__module__]]
     if source is not None:
-        module = module_of(source)
-        modules[module.__name__] = vars(module)
-    return list(modules.values())
+        modules.append(module_of(source))
+    return [vars(module) for module in modules]
 
 
 def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tuple[str, ...]:

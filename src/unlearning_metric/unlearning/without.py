@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from unlearning_metric.user_code.absent import Showing
+from unlearning_metric.user_code.absent import Missing, Showing
 from unlearning_metric.user_code.contract import MethodError
+from unlearning_metric.user_code.loading import Source
 from unlearning_metric.user_code.namespaces import names_read
 
 
@@ -26,15 +27,21 @@ class _Without(Showing):
 
 
 def without(
-    modules: Sequence[dict[str, Any]], names: Sequence[str], parameters: Collection[str], file: Path | None, where: str
+    modules: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    parameters: Collection[str],
+    source: Source | None,
+    where: str,
 ) -> list[nn.Module]:
     """Have names of a function's modules, functions and objects, do nothing.
+
+    A module that is imported and not there does nothing in the other files of the code's either.
 
     Parameters
     ----------
     modules : variables of the function's module, and of that of its file where a decorator is of another one
     parameters : of the function, which get what does nothing from elsewhere
-    file : that of the function; None if it has none
+    source : where the function is; None if it is in no file
     where : key of the configuration that has the names, for messages
 
     Returns
@@ -49,7 +56,8 @@ def without(
     measured: list[nn.Module] = []
     if not names:
         return measured
-    read = names_read(file) if file is not None else ()
+    read = names_read(source.file) if source is not None else ()
+    beside = [vars(sys.modules[name]) for name in list(sys.modules) if source and name.startswith(f"{source.package}.")]
     for name in names:
         if name in parameters:
             continue
@@ -58,6 +66,6 @@ def without(
                 f"{where}: {name} is no function of the file, none that it imports, no name that it reads, and no "
                 "parameter."
             )
-        for module in modules:
+        for module in (*modules, *(one for one in beside if isinstance(one.get(name), Missing))):
             module[name] = _Without(name, measured)
     return measured

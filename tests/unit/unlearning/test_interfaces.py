@@ -588,8 +588,8 @@ def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
 
 def test_without_reaches_the_file_of_a_function_that_a_decorator_of_another_file_wraps(call, tmp_path):
     (tmp_path / "rounds.py").write_text(
-        "def rounds(function):\n    def wrapped(model, retain_loader, logger):\n"
-        "        logger.info('begins'), function(model, retain_loader)\n    return wrapped\n"
+        "import utils\ndef rounds(function):\n    def wrapped(model, retain_loader, logger):\n"
+        "        logger.info('begins'), utils.seed(), function(model, retain_loader)\n    return wrapped\n"
     )
     text = """
         import utils
