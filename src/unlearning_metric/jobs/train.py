@@ -58,10 +58,6 @@ def train_shard(
             "must set no seed in its function, or retrained models differ by the order of their batches alone",
             model_title(model),
         )
-    if model.weights is not None:
-        LOGGER.info(
-            "every model starts from the weights %s; the seed moves head, order and augmentation", model.weights
-        )
     recipe, place = with_engine(examples, model, header["num_classes"], settings.training)
     progress = Progress(role, len(models))
     states, seconds = train_models(

@@ -154,6 +154,12 @@ class Parameters:
     def _option(self, name: str, default: Any) -> Any:
         self._taken.add(name)
         default = REQUIRED if default is _KINDS.empty else default
+        told = self.options[name]
+        if default is REQUIRED and isinstance(told, str) and told in NAMES:
+            raise MethodError(
+                f"{self.where}.{name}: {told} is the name of an argument, and a hyper-parameter is a text. Write "
+                f"{self.where}.arguments: {{{name}: {told}}}, or {{{name}: {{literal: {told}}}}} for the text itself."
+            )
         try:
             value = converted(copy.deepcopy(self.options[name]), default, f"{self.where}.{name}")
         except ValueError as error:

@@ -113,6 +113,13 @@ def test_a_name_that_may_mean_several_things_is_not_guessed(call, name):
         call(f"def unlearn(model, {name}): ...")
 
 
+def test_an_argument_s_name_as_a_hyper_parameter_is_no_text(call):
+    text = "def unlearn(model, batches, mode='model'):\n    assert mode == 'model'; step(model, batches)\n"
+    with pytest.raises(MethodError, match=r"batches: retain_loader is the name.*arguments: {batches: retain_loader}"):
+        call(text, batches="retain_loader")
+    assert changed(call(text, {"arguments": {"batches": "retain_loader"}}, mode="model"))
+
+
 def test_a_loader_of_no_set_is_answered_with_the_loaders_that_there_are(call):
     with pytest.raises(MethodError, match="Did you mean 'retain_loader' or 'forget_loader' or 'val_loader'"):
         call("def unlearn(model, data_loader): ...")
