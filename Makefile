@@ -1,5 +1,6 @@
 # make run     set up everything, run the default experiment to the end
-# make test    set up everything, pass the linters and the tests (make lint, make pytest: the one or the other)
+# make test    set up everything, pass the linters and the tests of every part and plan (make lint, make pytest: one of them)
+# make test-runs      run small experiments from end to end: minutes
 # make test-faults    kill, damage and fill up small runs: minutes
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
@@ -18,7 +19,7 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test pytest test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install
+.PHONY: run test pytest test-runs test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install
 .PHONY: cluster-tools browser-tools clean
 .DEFAULT_GOAL := run
 
@@ -80,8 +81,14 @@ lint: .venv/installed-test
 
 test: lint pytest
 
+# The longest first: what is short fills the workers' gaps at the end.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
 pytest: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 30
+	$(PYTEST) --durations 10 tests/dag tests/unit tests/pins
+
+test-runs: .venv/installed-test
+	$(PYTEST) --durations 20 tests/e2e
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults

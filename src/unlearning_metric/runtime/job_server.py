@@ -40,7 +40,7 @@ LATER = ("matplotlib.pyplot", "seaborn", "fontTools.subset", "jinja2")
 #: Seconds without a request after which the next of those is loaded.
 IDLE = 1.0
 #: Jobs from which on a server costs less than it saves.
-ENOUGH = 5
+ENOUGH = 8
 #: Seconds in which a process that has connected says what it wants.
 PATIENCE = 10.0
 _LONGEST_NAME = 100
