@@ -20,7 +20,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 
 .PHONY: run test pytest test-runs test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install
-.PHONY: cluster-tools browser-tools clean
+.PHONY: tools cluster-tools browser-tools clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -28,9 +28,10 @@ run: install
 
 install: .venv/installed
 
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
-# Once, for all jobs and tests: seconds.
-COMPILE := $(BIN)/python -m unlearning_metric.metrics.compile_kernels
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check \
+    --constraint constraints.txt
+# Python's bytecode, by all cores where pip takes one, and the metrics' kernels: once, for all jobs and tests.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib src; $(BIN)/python -m unlearning_metric.metrics.compile_kernels
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
@@ -50,10 +51,10 @@ COMPILE := $(BIN)/python -m unlearning_metric.metrics.compile_kernels
 	@touch .venv/installed $@
 
 # Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
-test-browser: browser-tools
+test-browser: .venv/installed-test browser-tools
 	$(BIN)/python -m pytest -rs tests/browser
 
-browser-tools: .venv/installed-test
+browser-tools: | .venv/created
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	    echo "make test-browser: no Chromium, and it cannot be installed here: the tests will be skipped"
@@ -95,14 +96,17 @@ test-faults: .venv/installed-test
 
 # SLURM and munge are installed where that is allowed; without them the tests are skipped, and say so. The tests start a
 # cluster of their own in a temporary folder, and end it.
-test-cluster: cluster-tools
+test-cluster: .venv/installed-test cluster-tools
 	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
 
-cluster-tools: .venv/installed-test
+cluster-tools:
 	@{ PATH="$$PATH:/usr/sbin"; command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && \
 	    command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; } || \
 	    echo "make test-cluster: no SLURM, and it cannot be installed here: the tests will be skipped"
+
+tools: | .venv/created
+	$(MAKE) --jobs 1 cluster-tools browser-tools
 
 # Hold results/ against the configuration: what is stale, damaged, unreadable, missing or foreign.
 doctor: install

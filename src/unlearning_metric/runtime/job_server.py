@@ -20,6 +20,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 
 #: Names the socket of a server that is to be used, in place of one of the run's own.
 SERVER = "UNLEARNING_METRIC_JOB_SERVER"
@@ -29,7 +30,8 @@ LIBRARIES = (
     "safetensors.torch",
     "pyarrow.parquet",
     "pandas",
-    "pydantic",
+    "pydantic.json_schema",
+    "pydantic.type_adapter",
     "yaml",
     "numba",
     "scipy.special",
@@ -195,6 +197,11 @@ class _Server:
             connection.close()
             return None
         request["streams"] = streams
+        if _read_by_python(request["environment"]) != _read_by_python(os.environ):
+            # Python would not become another one by what it reads as it starts.
+            for stream in (*streams, connection.detach()):
+                os.close(stream)
+            return None
         # What a job is told between its start and its own handlers waits for these.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *_FORWARDED})
         pid = os.fork()
@@ -240,6 +247,10 @@ class _Server:
 
         with suppress(OSError):
             connection.sendall(f"{number}\n".encode())
+
+
+def _read_by_python(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
 
 
 def _be_a_job(script: str) -> None:

@@ -157,6 +157,15 @@ def test_where_no_server_answers_python_runs_the_script(tmp_path):
     assert answer.stdout == "['a'] False\n"
 
 
+def test_what_python_reads_as_it_starts_makes_a_process_of_its_own(place, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "found.py").write_text("")
+    script = written(tmp_path, "import found\nprint(found.__file__)\n")
+    surroundings = {**os.environ, "PYTHONPATH": str(tmp_path / "elsewhere")}
+    answer = subprocess.run(command(place, script), env=surroundings, capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith(str(tmp_path / "elsewhere"))
+
+
 def test_a_module_is_run_as_python_does(place):
     asked = command(place, "-c", "import sys; print(sys.flags.isolated)")
     assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "0\n"

@@ -110,7 +110,8 @@ def test_what_a_score_compiles_can_be_compiled_before(files):
         change(files, name, test_confidence=test)
     code = (
         "import sys\nfrom numba.core.dispatcher import Dispatcher\n"
-        "from unlearning_metric.metrics.compile_kernels import compile_kernels\nfrom unlearning_metric.__main__ import main\n"
+        "from unlearning_metric.metrics.compile_kernels import compile_kernels\n"
+        "from unlearning_metric.__main__ import main\n"
         "compile_kernels()\ncompile = Dispatcher.compile\nmore = []\n"
         "Dispatcher.compile = lambda kernel, types: (more.append((kernel, types)), compile(kernel, types))[1]\n"
         f"main(['score', '--retrained', {str(files / 'r.npz')!r}, '--unlearned', {str(files / 'mine.npz')!r}, "
