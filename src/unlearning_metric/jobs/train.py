@@ -15,6 +15,7 @@ from unlearning_metric.nets.user_nets import model_title
 from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.runtime.cost import CLOCKS
+from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_npz, write_models
 from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.recipe import examples_read
@@ -57,10 +58,6 @@ def train_shard(
             "must set no seed in its function, or retrained models differ by the order of their batches alone",
             model_title(model),
         )
-    if model.weights is not None:
-        LOGGER.info(
-            "every model starts from the weights %s; the seed moves head, order and augmentation", model.weights
-        )
     recipe, place = with_engine(examples, model, header["num_classes"], settings.training)
     progress = Progress(role, len(models))
     states, seconds = train_models(
@@ -68,9 +65,7 @@ def train_shard(
         model,
         header["num_classes"],
         recipe,
-        settings.experiment_seed,
-        role,
-        models,
+        Streams.of_models(settings.experiment_seed, role, models),
         progress.step,
         validation,
         place=place,
