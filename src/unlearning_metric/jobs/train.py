@@ -49,8 +49,9 @@ def train_shard(
     data, header = read_npz(*dataset)
     indices = read_split(*split)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
-    examples = make_dataset(data, "train", chosen, device)
-    validation = make_dataset(data, "train", indices["validation"], device)
+    named = header.get("classes", ())
+    examples = make_dataset(data, "train", chosen, device, named)
+    validation = make_dataset(data, "train", indices["validation"], device, named)
     model, shape = settings.model, tuple(examples.images.shape[1:])
     if model.name is None and start_is_fixed(model, shape, header["num_classes"]):
         LOGGER.warning(

@@ -259,6 +259,12 @@ def _trained(
             yield [model.state_dict()], model
 
 
-def make_dataset(data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str) -> ImageDataset:
-    """The examples ``indices`` of pool ``part`` ("train" or "test") of a stored data set, on ``device``."""
-    return ImageDataset(data[f"x_{part}"][indices], data[f"y_{part}"][indices], data["mean"], data["std"], device)
+def make_dataset(
+    data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str, classes: Sequence[str] = ()
+) -> ImageDataset:
+    """The examples ``indices`` of pool ``part`` ("train" or "test") of a stored data set, on ``device``.
+
+    ``classes`` are names for the user's code to read.
+    """
+    images, labels = data[f"x_{part}"][indices], data[f"y_{part}"][indices]
+    return ImageDataset(images, labels, data["mean"], data["std"], device, classes)
