@@ -198,7 +198,7 @@ def test_failing_method_is_named_and_holds_up_no_other(own_run):
         (message,) = set(re.findall(r"method broken failed on copy .*", log))
         assert re.fullmatch(
             rf"method broken failed on copy {index} \(seed \d+\): ArithmeticError: out of luck "
-            r"\(methods/broken.py, line 3: raise ArithmeticError\('out of luck'\)  # here\)",
+            r"\(methods/broken.py, line 3: raise ArithmeticError\('out of luck'\)  # here\)\. Mend that line, .*",
             message,
         )
         assert message in answer.stdout

@@ -56,13 +56,15 @@ class ImageDataset(torch.utils.data.Dataset):
     and ``labels`` directly is not counted.
 
     ``targets``, ``data``, ``transform`` and ``target_transform`` may be read and assigned as those of torchvision's
-    data sets. A ``transform`` gets the normalised image, or the PIL image where it begins with what needs one.
+    data sets; ``classes`` and ``class_to_idx`` may be read. A ``transform`` gets the normalised image, or the PIL image
+    where it begins with what needs one.
 
     Parameters
     ----------
     images : uint8 or float32 [images, height, width, channels], or feature vectors of any other shape
     labels : int64 [images]
     mean, std : float32 [channels], in units of ``images``: 0..255 for uint8; of the last axis of feature vectors
+    classes : name of each class, its number where it has none
 
     Attributes
     ----------
@@ -70,7 +72,13 @@ class ImageDataset(torch.utils.data.Dataset):
     """
 
     def __init__(
-        self, images: np.ndarray, labels: np.ndarray, mean: np.ndarray, std: np.ndarray, device: str = "cpu"
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        mean: np.ndarray,
+        std: np.ndarray,
+        device: str = "cpu",
+        classes: Sequence[str] = (),
     ) -> None:
         self.images = torch.as_tensor(np.ascontiguousarray(images)).to(device)
         self._labels = torch.as_tensor(np.ascontiguousarray(labels)).to(device)
@@ -82,6 +90,7 @@ class ImageDataset(torch.utils.data.Dataset):
         self._form = FORMS["tuple"]
         self.transform: Callable[[Any], Any] | None = None
         self.target_transform: Callable[[int], Any] | None = None
+        self.classes = [str(name) for name in classes]
         self.reads = Reads()
 
     def __len__(self) -> int:
@@ -217,6 +226,11 @@ class ImageDataset(torch.utils.data.Dataset):
                 f"examples of a data set are {list(self.images.shape[1:])}; assigned were {list(found.shape[1:])}"
             )
         self.images = found.to(self.images.device, self.images.dtype, copy=True)
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """Name of a class -> its label."""
+        return {name: label for label, name in enumerate(self.classes)}
 
     @property
     def indices(self) -> list[int]:

@@ -23,7 +23,7 @@ from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_header, stored_key, write_document
 from unlearning_metric.training.recipe import one_by_one
 from unlearning_metric.training.train import make_dataset
-from unlearning_metric.unlearning.copies import Copies, method_of_file, run_copies
+from unlearning_metric.unlearning.copies import Copies, bound_text, method_of_file, run_copies
 from unlearning_metric.user_code.unchanged_files import refuse_edited, user_files
 
 SCHEMA_VERSION = 1
@@ -231,7 +231,7 @@ def summary_lines(document: dict[str, Any]) -> list[str]:
         f"{document['method']}: fits the contract; changes parameters: {yes[document['changes_parameters']]}; differs "
         f"between seeds: {yes[document['differs_between_seeds']]}; same with the same seed: "
         f"{yes[document['same_with_same_seed']]}",
-        "arguments: " + (", ".join(f"{name} <- {text}" for name, text in document["arguments"].items()) or "none"),
+        "arguments: " + bound_text(document["arguments"]),
         *(["CUDA asked for by name meant the CPU (cuda: pretend)"] if document["cuda"] == "pretend" else []),
         "passes over " + ", ".join(f"{name} {passes:.3g}" for name, passes in document["passes"].items()),
         "accuracy before -> after: "

@@ -48,18 +48,15 @@ def train_shard(
     data, header = read_npz(*dataset)
     indices = read_split(*split)[0].arrays()
     chosen = np.sort(np.concatenate([indices[name] for name in TRAINING_SETS[role]]))
-    examples = make_dataset(data, "train", chosen, device)
-    validation = make_dataset(data, "train", indices["validation"], device)
+    named = header.get("classes", ())
+    examples = make_dataset(data, "train", chosen, device, named)
+    validation = make_dataset(data, "train", indices["validation"], device, named)
     model, shape = settings.model, tuple(examples.images.shape[1:])
     if model.name is None and start_is_fixed(model, shape, header["num_classes"]):
         LOGGER.warning(
             "warning: model %s starts from the same weights whatever the seed. Right for a pretrained net; any other "
             "must set no seed in its function, or retrained models differ by the order of their batches alone",
             model_title(model),
-        )
-    if model.weights is not None:
-        LOGGER.info(
-            "every model starts from the weights %s; the seed moves head, order and augmentation", model.weights
         )
     recipe, place = with_engine(examples, model, header["num_classes"], settings.training)
     progress = Progress(role, len(models))

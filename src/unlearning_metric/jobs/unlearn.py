@@ -76,7 +76,7 @@ def prepare_bench(files: BenchFiles, settings: UnlearningSettings, device: str, 
     trained_on = np.concatenate([indices["retain"], indices["forget"]])
     start = Start(
         originals=bases,
-        datasets={name: make_dataset(data, "train", indices[name], device) for name in READ},
+        datasets={name: make_dataset(data, "train", indices[name], device, header.get("classes", ())) for name in READ},
         num_classes=header["num_classes"],
         model_settings=settings.model,
         recipe=settings.training,

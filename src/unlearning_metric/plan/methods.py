@@ -111,7 +111,7 @@ def method_entries(config: Config, files: Mapping[str, Path]) -> dict[str, Metho
         arguments = arguments - interface.arguments.keys() | sources_asked(interface.values)
         entries[name] = MethodEntry(
             name, path, **contract, options=options, interface=interface, arguments=arguments, tune=tune,
-            unfilled=unfilled_parameters(signature, {*options, *tune, *interface.arguments}),
+            unfilled=unfilled_parameters(signature, {*options, *tune, *interface.arguments, *interface.without}),
         )  # fmt: skip
     problems += _oracle_problems(entries)
     if problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -253,6 +253,12 @@ def _trained(
             yield [model.state_dict()], model
 
 
-def make_dataset(data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str) -> ImageDataset:
-    """The examples ``indices`` of pool ``part`` ("train" or "test") of a stored data set, on ``device``."""
-    return ImageDataset(data[f"x_{part}"][indices], data[f"y_{part}"][indices], data["mean"], data["std"], device)
+def make_dataset(
+    data: dict[str, np.ndarray], part: str, indices: np.ndarray, device: str, classes: Sequence[str] = ()
+) -> ImageDataset:
+    """The examples ``indices`` of pool ``part`` ("train" or "test") of a stored data set, on ``device``.
+
+    ``classes`` are names for the user's code to read.
+    """
+    images, labels = data[f"x_{part}"][indices], data[f"y_{part}"][indices]
+    return ImageDataset(images, labels, data["mean"], data["std"], device, classes)

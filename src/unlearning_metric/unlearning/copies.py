@@ -23,9 +23,10 @@ from unlearning_metric.runtime.gradients import contiguous_gradients
 from unlearning_metric.runtime.guards import as_if_alone, process_state, seed_everything
 from unlearning_metric.runtime.limits import OutOfTime, time_limit
 from unlearning_metric.runtime.older_torch import older_torch
-from unlearning_metric.runtime.pretend_cuda import asks_for_cuda, pretend_cuda
+from unlearning_metric.runtime.pretend_cuda import pretend_cuda
 from unlearning_metric.runtime.shared_files import files_of_earlier_copies
 from unlearning_metric.training.pace import Pace
+from unlearning_metric.unlearning.advice import advice
 from unlearning_metric.unlearning.offer import Offer, Start
 from unlearning_metric.unlearning.parameters import Parameters
 from unlearning_metric.unlearning.without import without
@@ -35,7 +36,7 @@ from unlearning_metric.user_code.contract import ARGUMENTS, MethodError
 from unlearning_metric.user_code.failures import own_line
 from unlearning_metric.user_code.interface import RUN, Interface
 from unlearning_metric.user_code.kind import Kind
-from unlearning_metric.user_code.loading import Source, anew, load_function, source_of
+from unlearning_metric.user_code.loading import Source, anew, load_function, module_of, source_of
 from unlearning_metric.user_code.returned_values import described, returned_state, told_result
 
 #: The user's function that forgets.
@@ -205,21 +206,26 @@ def _run(
     if method.source is not None:
         # Their parsers of arguments would read the job's own.
         sys.argv = [str(method.source.file)]
-    function = method.load()
-    names, source = method.interface.without, method.source
-    measured = without(function, names, source and source.file, f"methods.{method.name}.without")
+    function, source = method.load(), method.source
     steps = _steps(function, method.interface, title)
-    parameters = Parameters(offer, method.options, method.interface, method.source, method.name)
-    arguments = parameters.of(function, *(_unbound(function, name) for name in steps))
+    calls = (function, *(_unbound(function, name) for name in steps))
+    taken = {name for called in calls for name in inspect.signature(called).parameters}
+    modules, names = _variables(function, source), method.interface.without
+    measured = without(modules, names, taken, source, f"methods.{method.name}.without")
+    parameters = Parameters(offer, method.options, method.interface, source, method.name)
+    arguments = parameters.of(*calls)
     if method.interface.globals:
-        vars(sys.modules[inspect.unwrap(function).__module__]).update(parameters.globals())
+        given_globals = parameters.globals()
+        for module in modules:
+            module.update(given_globals)
     bound.update(parameters.bound)
+    told = partial(advice, network=offer.model, source=source)
     seed_everything(offer.seed)
     begin = spent(device)
     try:
         with (
             older_torch(),
-            user_code_runs(f"{title} failed on {place}", function, MethodError, _advice),
+            user_code_runs(f"{title} failed on {place}", function, MethodError, told),
             time_limit(max_seconds, f"{late}."),
         ):
             result = holder = function(**arguments[0])
@@ -228,12 +234,29 @@ def _run(
             end = spent(device)
     except OutOfTime as error:
         raise MethodError(f"{late}; it was here{own_line(function, error)}.") from error
+    except MethodError:
+        # A wrong binding is seen at a glance.
+        LOGGER.info("arguments of %s: %s", title, bound_text(parameters.bound))
+        raise
     attribute = method.interface.returns or ""
     if attribute.startswith("."):
         if not hasattr(holder, attribute[1:]):
             raise MethodError(f"methods.{method.name}.returns: what {title} made has no {attribute[1:]}.")
         result = getattr(holder, attribute[1:])
     return result, end - begin, measured
+
+
+def bound_text(bound: Mapping[str, str]) -> str:
+    """What parameters got, to read."""
+    return ", ".join(f"{name} <- {text}" for name, text in bound.items()) or "none"
+
+
+def _variables(function: Callable[..., Any], source: Source | None) -> list[dict[str, Any]]:
+    """Variables of the modules that a function reads names of: its own, and its file's where a decorator wraps it."""
+    modules = [sys.modules[inspect.unwrap(function).__module__]]
+    if source is not None:
+        modules.append(module_of(source))
+    return [vars(module) for module in modules]
 
 
 def _steps(function: Callable[..., Any], interface: Interface, title: str) -> tuple[str, ...]:
@@ -254,20 +277,6 @@ def _unbound(kind: Any, name: str) -> Callable[..., Any]:
     if isinstance(method, staticmethod | classmethod):
         return getattr(kind, name)
     return partial(getattr(kind, name), None)
-
-
-def _advice(error: BaseException) -> str:
-    """What else to say of an exception of a method's."""
-    if asks_for_cuda(error):
-        return " It asks for CUDA, which this computer has not: cuda: pretend in its entry makes that mean the CPU."
-    if type(error) is TypeError and "'str' object is not callable" in str(error):
-        return " If it asks for a class or a function, give it by {import: torch.optim.SGD}; a name alone is a text."
-    if type(error) is NameError:
-        return (
-            " If its file assigns that name by running something, load: definitions leaves it out: say in its entry "
-            f"what it gets, globals: {{{error.name or 'name'}: ...}}, or load: all."
-        )
-    return ""
 
 
 def _refuse_unchanged(result: Any, offer: Offer, title: str) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from unlearning_metric.keys.local_imports import imported_files, own_module
 from unlearning_metric.unlearning.offer import Offer
+from unlearning_metric.user_code.absent import Showing
 from unlearning_metric.user_code.contract import ARGUMENTS, MethodError, unfillable, unknown_option
 from unlearning_metric.user_code.interface import CALLABLE, NAMES, Interface
 from unlearning_metric.user_code.loading import Source
@@ -111,11 +112,13 @@ class Parameters:
                 )
 
     def _meaning(self, name: str, parameter: inspect.Parameter) -> str | None:
-        """Who fills a parameter: ``arguments``, ``options``, the name of a source, or None for its default."""
+        """Who fills a parameter: ``arguments``, ``options``, ``without``, a source's name, or None for its default."""
         if name in self.interface.arguments:
             return "arguments"
         if name in self.options:
             return "options"
+        if name in self.interface.without:
+            return "without"
         source = meaning(name, ARGUMENTS)
         if parameter.default is _KINDS.empty:
             return source
@@ -131,6 +134,8 @@ class Parameters:
                 given[name] = self._argument(name)
             elif filler == "options":
                 given[name] = self._option(name, parameter.default)
+            elif filler == "without":
+                given[name], self.bound[name] = Showing(name), "what does nothing (without)"
             elif filler is not None:
                 given[name] = self._source(filler)
                 told = {"args": _shown(given[name]), "net": "model"} if filler in ("args", "net") else {}
@@ -149,6 +154,12 @@ class Parameters:
     def _option(self, name: str, default: Any) -> Any:
         self._taken.add(name)
         default = REQUIRED if default is _KINDS.empty else default
+        told = self.options[name]
+        if default is REQUIRED and isinstance(told, str) and told in NAMES:
+            raise MethodError(
+                f"{self.where}.{name}: {told} is the name of an argument, and a hyper-parameter is a text. Write "
+                f"{self.where}.arguments: {{{name}: {told}}}, or {{{name}: {{literal: {told}}}}} for the text itself."
+            )
         try:
             value = converted(copy.deepcopy(self.options[name]), default, f"{self.where}.{name}")
         except ValueError as error:

@@ -1,16 +1,16 @@
-"""What a method's entry does without: functions of its file that measure, loggers that its main part makes."""
+"""What a method's entry does without: functions of its file that measure, loggers that it is given or makes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from torch import nn
 
-from unlearning_metric.user_code.absent import Showing
+from unlearning_metric.user_code.absent import Missing, Showing
 from unlearning_metric.user_code.contract import MethodError
+from unlearning_metric.user_code.loading import Source
 from unlearning_metric.user_code.namespaces import names_read
 
 
@@ -26,12 +26,22 @@ class _Without(Showing):
         return Showing(self.__name__)
 
 
-def without(function: Callable[..., Any], names: Sequence[str], file: Path | None, where: str) -> list[nn.Module]:
-    """Have names of a function's module, functions and objects, do nothing.
+def without(
+    modules: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    parameters: Collection[str],
+    source: Source | None,
+    where: str,
+) -> list[nn.Module]:
+    """Have names of a function's modules, functions and objects, do nothing.
+
+    A module that is imported and not there does nothing in the other files of the code's either.
 
     Parameters
     ----------
-    file : that of the function; None if it has none
+    modules : variables of the function's module, and of that of its file where a decorator is of another one
+    parameters : of the function, which get what does nothing from elsewhere
+    source : where the function is; None if it is in no file
     where : key of the configuration that has the names, for messages
 
     Returns
@@ -41,17 +51,21 @@ def without(function: Callable[..., Any], names: Sequence[str], file: Path | Non
     Raises
     ------
     MethodError
-        For a name that the module has not and its file does not read.
+        For a name that the modules have not and the file does not read.
     """
     measured: list[nn.Module] = []
     if not names:
         return measured
-    module = vars(sys.modules[function.__module__])
-    read = names_read(file) if file is not None else ()
+    read = names_read(source.file) if source is not None else ()
+    beside = [vars(sys.modules[name]) for name in list(sys.modules) if source and name.startswith(f"{source.package}.")]
     for name in names:
-        if name not in module and name not in read:
+        if name in parameters:
+            continue
+        if name not in read and not any(name in module for module in modules):
             raise MethodError(
-                f"{where}: {name} is no function of the file, none that it imports, and no name that it reads."
+                f"{where}: {name} is no function of the file, none that it imports, no name that it reads, and no "
+                "parameter."
             )
-        module[name] = _Without(name, measured)
+        for module in (*modules, *(one for one in beside if isinstance(one.get(name), Missing))):
+            module[name] = _Without(name, measured)
     return measured

@@ -43,8 +43,13 @@ def user_code_runs(
         end_twin(pid)
         if not is_of_the_code(raised):
             raise
-        line = own_line(function, raised)
-        raise error(f"{what}: {type(raised).__name__}: {first_line(raised)}{line}{advice(raised)}") from raised
+        said = ": ".join(filter(None, (type(raised).__name__, first_line(raised))))
+        raise error(f"{what}: {said}{_ended(own_line(function, raised), advice(raised))}") from raised
     end_twin(pid)
     if is_interrupted():
         raise KeyboardInterrupt
+
+
+def _ended(line: str, advice: str) -> str:
+    """A line of the user's code and advice, with a full stop between them."""
+    return f"{line}.{advice}" if line and advice else f"{line}{advice}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unlearning_metric.errors import UserCodeError, UserError
-from unlearning_metric.user_code.spellings import SPELLINGS
+from unlearning_metric.user_code.spellings import SOURCES, SPELLINGS
 
 #: What a method's function may ask for by parameter name.
 ARGUMENTS = {
@@ -58,7 +58,13 @@ NO_VALIDATION = (
 BATCHES = ("tuple", "triple", "indexed", "dict", "kaggle")
 #: What a batch spelled out may hold.
 BATCH_FIELDS = ("image", "label", "index")
-#: The method whose models ``oracle_model`` hands out.
+#: What a parameter may be called that holds examples, and says not which.
+_HOLDERS = {
+    **dict.fromkeys(("dataloader", "data_loader", "loaders", "dl"), "loader"),
+    **dict.fromkeys(("dataset", "data_set", "data", "datasets", "ds"), "dataset"),
+}
+#: The argument that is a retrained model, and the method whose models it hands out.
+ORACLE = "oracle_model"
 ORACLE_METHOD = "retrain"
 
 
@@ -85,33 +91,43 @@ def unfillable(
 ) -> str:
     """Say that nobody can fill parameters without a default, all of them, and what to do."""
     missing = [parameters] if isinstance(parameters, str) else list(parameters)
-    hints = [hint for name in missing if (hint := _likely(name, arguments))]
-    known = f"It may be one of: {', '.join(arguments)}."
+    hints = "".join(_hint(name, arguments, alone=len(missing) == 1) for name in missing)
     if len(missing) == 1:
-        told = f"its parameter {missing[0]!r}.{''.join(hints)} Give it a default, set {where}.{missing[0]} in the"
+        told = f"its parameter {missing[0]!r}.{hints} Give it a default, set {where}.{missing[0]} in the configuration"
+        if_it = "it is a hyper-parameter"
     else:
         names = ", ".join(map(repr, missing))
-        told = f"its parameters {names}.{''.join(hints)} Give them defaults, set them under {where} in the"
+        told = f"its parameters {names}.{hints} Give them defaults, set them under {where} in the configuration"
+        if_it = "they are hyper-parameters"
     if arguments is not ARGUMENTS:
-        return f"{title}: nobody can fill {told} configuration, or use one of: {', '.join(arguments)}."
+        return f"{title}: nobody can fill {told}, or use one of: {', '.join(arguments)}."
     shape = ", ".join(f"{name}: ..." for name in missing)
     return (
-        f"{title}: nobody can fill {told} configuration if it is a hyper-parameter, or say what it gets: "
-        f"{where}.arguments: {{{shape}}}. {known}"
+        f"{title}: nobody can fill {told} if {if_it}, or say what it gets: {where}.arguments: {{{shape}}}. "
+        f"It may be one of: {', '.join([*arguments, *SOURCES])}."
     )
 
 
-def _likely(parameter: str, arguments: Mapping[str, str]) -> str:
-    """What a parameter may mean, as a question."""
-    spelled = SPELLINGS if arguments is ARGUMENTS else {}
-    words = parameter.lower()
-    if spelled and "teacher" in words:
+def _hint(parameter: str, arguments: Mapping[str, str], alone: bool) -> str:
+    """What a parameter may mean, as a question; its name is said where there are others."""
+    of_method = arguments is ARGUMENTS
+    if of_method and "teacher" in parameter.lower():
         # A teacher is what the model was before; the oracle is never one.
         return f" Is {parameter} the original model (original_model) or one with fresh weights (untrained_model)?"
-    plain = "loader" if spelled and words in ("dataloader", "data_loader", "loaders", "dl") else parameter
-    close = [name for name in arguments if f"_{plain}" in name and name != "oracle_model"]
-    if not close:
-        # Misspelt, that is: `budget` has most letters of `student`.
-        nearest = difflib.get_close_matches(parameter, [*arguments, *spelled], n=1, cutoff=0.75)
-        close = [spelled.get(name, name) for name in nearest if name != "oracle_model"]
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    close = _likely(parameter, [*arguments, *(SOURCES if of_method else ())], SPELLINGS if of_method else {})
+    begin = "Did" if alone else f"For {parameter!r}, did"
+    return f" {begin} you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _likely(parameter: str, known: Sequence[str], spelled: Mapping[str, str]) -> list[str]:
+    """Names that a parameter may be short for, or a misspelling of."""
+    plain = _HOLDERS.get(parameter.lower(), parameter) if spelled else parameter
+    # An oracle is never what is meant.
+    close = [name for name in known if f"_{plain}" in name and name != ORACLE]
+    if close:
+        return close
+    # Misspelt, that is: `budget` has most letters of `student`; and `forget_indices` is no data set.
+    nearest = difflib.get_close_matches(parameter, [*known, *spelled], n=1, cutoff=0.75)
+    last = [text.rpartition("_")[2] for text in (parameter, *nearest)]
+    nearest = nearest if difflib.get_close_matches(last[0], last[1:], cutoff=0.6) else []
+    return [spelled.get(name, name) for name in nearest if name != ORACLE]

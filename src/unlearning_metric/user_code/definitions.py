@@ -55,6 +55,10 @@ def _without_unknown_defaults(kept: list[ast.stmt], known: set[str]) -> list[ast
     ``def train(net, steps=len(loader))`` would fail where ``loader`` is left out, though whoever calls it gives steps.
     """
     for statement in kept:
+        if isinstance(statement, ast.ClassDef):
+            # Its methods may read what is assigned in its body.
+            assigned = [_assigned(one) for one in statement.body if not isinstance(one, _DEFINING)]
+            _without_unknown_defaults(statement.body, known.union(*assigned, *map(_defined, statement.body)))
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         given = statement.args

@@ -53,7 +53,7 @@ def source_of(file: Path | str, root: Path | str | None = None, only_definitions
     return Source(path, path.parent if root is None else Path(root).resolve(), only_definitions)
 
 
-def _load(source: Source) -> ModuleType:
+def module_of(source: Source) -> ModuleType:
     """The module of a file, run unless it is loaded already."""
     path, package = source.file, source.package
     inside = path.parent.relative_to(source.root).parts if path.is_relative_to(source.root) else ()
@@ -108,7 +108,7 @@ def _run_anew(source: Source, function: str, kept: frozenset[str]) -> Callable[.
         package, _, module = name.rpartition(".")
         # Where `from . import module` looks first.
         vars(sys.modules.get(package, ModuleType(name))).pop(module, None)
-    return getattr(_load(source), function)
+    return getattr(module_of(source), function)
 
 
 def load_function(source: Source | Path | str, function: str, kind: Kind) -> Callable[..., Any]:
@@ -128,7 +128,7 @@ def load_function(source: Source | Path | str, function: str, kind: Kind) -> Cal
     pid = os.getpid()
     try:
         with under_way(title, root):
-            module = _load(source)
+            module = module_of(source)
         end_twin(pid)
     except BaseException as error:
         end_twin(pid)

@@ -14,6 +14,9 @@ from unlearning_metric.user_code.contract import MethodError
 
 #: What `torch.compile` and `torch.nn.DataParallel` put into the names of tensors.
 _COMPILED, _PARALLEL = "_orig_mod", "module."
+_GIVE_BACK = (
+    " Give back a network of the original's form, where there is one (returns in its entry); if not, it has no score."
+)
 
 
 def told_result(result: Any, original: nn.Module, title: str, returns: str | None = None) -> Any:
@@ -101,7 +104,7 @@ def returned_state(
     state = plain_names(result.state_dict(), wanted)
     difference = _difference(state, wanted)
     if difference is not None:
-        inner = " Return its .module." if isinstance(getattr(result, "module", None), nn.Module) else ""
+        inner = " Return its .module." if isinstance(getattr(result, "module", None), nn.Module) else _GIVE_BACK
         raise refusal(
             f"{title} returned a model of another form (first difference: {difference}). "
             f"It must have the original's tensors, since it is scored as that network.{inner}"

@@ -90,6 +90,16 @@ def test_accuracies_and_attack_are_those_of_the_original_and_of_the_copy(checked
     assert found["simple_mia"]["before"] != found["simple_mia"]["after"]
 
 
+def test_a_method_reads_what_classes_are_called(checked):
+    found = checked(
+        "def unlearn(model, retain_loader, forget_loader, val_loader):\n"
+        "    for loader in (retain_loader, forget_loader, val_loader):\n"
+        "        assert loader.dataset.classes == [str(label) for label in range(10)]\n"
+        "    model[-1].bias.data[retain_loader.dataset.class_to_idx['7']] += 9\n"
+    )
+    assert found["changes_parameters"]
+
+
 @pytest.mark.parametrize(
     ("text", "seen", "warning"),
     [

@@ -113,6 +113,13 @@ def test_a_name_that_may_mean_several_things_is_not_guessed(call, name):
         call(f"def unlearn(model, {name}): ...")
 
 
+def test_an_argument_s_name_as_a_hyper_parameter_is_no_text(call):
+    text = "def unlearn(model, batches, mode='model'):\n    assert mode == 'model'; step(model, batches)\n"
+    with pytest.raises(MethodError, match=r"batches: retain_loader is the name.*arguments: {batches: retain_loader}"):
+        call(text, batches="retain_loader")
+    assert changed(call(text, {"arguments": {"batches": "retain_loader"}}, mode="model"))
+
+
 def test_a_loader_of_no_set_is_answered_with_the_loaders_that_there_are(call):
     with pytest.raises(MethodError, match="Did you mean 'retain_loader' or 'forget_loader' or 'val_loader'"):
         call("def unlearn(model, data_loader): ...")
@@ -506,9 +513,16 @@ PARTLY = """
         for _ in range(steps):
             step(MODEL, batches)
 
+    class Meter:
+        size = 3
+        def __init__(self, rate=train_loader.rate, size=size):
+            train_loader = rate
+            self.size = size
+
     def unlearn(model, retain_loader):
         global MODEL
         MODEL = model
+        assert Meter(rate=0.1).size == 3
         half, _ = random_split(retain_loader.dataset, [0.5, 0.5], generator=GENERATOR)
         passes(torch.utils.data.DataLoader(half, 8), steps=1)
 
@@ -577,6 +591,30 @@ def test_without_takes_functions_that_measure_and_names_that_are_left_out(call):
     assert changed(call(text, {"load": "definitions", "without": ["accuracy", "logger"]}))
     with pytest.raises(MethodError, match=r"without: loger is no function of the file"):
         call(text, {"load": "definitions", "without": ["accuracy", "loger"]})
+
+
+def test_without_reaches_the_file_of_a_function_that_a_decorator_of_another_file_wraps(call, tmp_path):
+    (tmp_path / "rounds.py").write_text(
+        "import utils\ndef rounds(function):\n    def wrapped(model, retain_loader, logger):\n"
+        "        logger.info('begins'), utils.seed(), function(model, retain_loader)\n    return wrapped\n"
+    )
+    text = """
+        import utils
+        from rounds import rounds
+        @rounds
+        def unlearn(model, retain_loader):
+            losses = utils.AverageMeter()
+            for _ in range(repeats):
+                step(model, retain_loader)
+                losses.update(0.0)
+            print(f"{losses.avg:.2f}")
+    """
+    entry = {"load": "definitions", "without": ["utils", "logger"], "globals": {"repeats": 1}}
+    outcome = call(text, entry)
+    assert changed(outcome)
+    assert outcome[1]["logger"] == "what does nothing (without)"
+    with pytest.raises(MethodError, match="nobody can fill its parameter 'logger'"):
+        call(text, {**entry, "without": ["utils"]})
 
 
 def test_a_model_that_a_function_only_measures_is_what_it_made(call):
