@@ -168,7 +168,7 @@ def others_line(document: Mapping[str, Any]) -> str:
     )
     return (
         "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
-        f"ceiling and floor. {like}"
+        f"ceiling and floor. {like}{' Means over the originals.' if document.get('by_original') else ''}"
     )
 
 

@@ -117,7 +117,7 @@ def _part(place: int, name: str, found: Findings) -> dict[str, Any]:
         "reasons": found.reasons,
         "compared": bool(found.pairs),
         "many": len(found.methods) > 2,
-        "from_first": "original" in found.methods[0].samples and found.first["originals"] > 1,
+        "from_first": bool(found.first.get("by_original")),
         "sampled": 0 < len(found.laws.places) < len(found.methods[0].samples),
         "examples": len(found.methods[0].samples),
         "shown": len(found.laws.places),
