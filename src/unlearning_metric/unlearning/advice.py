@@ -53,6 +53,8 @@ def advice(error: BaseException, network: nn.Module, source: Source | None = Non
         return _of_name(error.name or "name", source)
     if isinstance(error, AttributeError):
         return _of_attribute(error, network)
+    if isinstance(error, FileNotFoundError):
+        return " It reads a file that is not here: put it there, or give an absolute path in the entry."
     said = str(error)
     if type(error) is TypeError and "'str' object is not callable" in said:
         return " If it asks for a class or a function, give it by {import: torch.optim.SGD}; a name alone is a text."
@@ -94,6 +96,8 @@ def _of_attribute(error: AttributeError, network: nn.Module) -> str:
             f" Data sets and loaders here have what PyTorch's have; {name} is of a class of the code's own: "
             "make one of it under arguments, such as {call: their_module.TheirDataset, with: [forget_dataset]}."
         )
+    if type(holder) is str:
+        return " It got a text. If it asks for a model, a loader or a class, say which under arguments in its entry."
     if isinstance(holder, ModuleType):
         if holder.__name__.startswith(PREFIX):
             return " If its imports start from another folder, set root in its entry; if not, mend the import."
