@@ -126,11 +126,17 @@ def bootstrap(generator, retrained, unlearned, resamples=100):
     return np.quantile(scores, [0.025, 0.975])
 
 
+def standard_error(share, drawn):
+    """Of a share of so many, with two hits and two misses more (Agresti and Coull 1998): never 0."""
+    moved = (share * drawn + 2) / (drawn + 4)
+    return (moved * (1 - moved) / (drawn + 4)) ** 0.5
+
+
 def row_text(name, found, estimates):
     """Truth, experiments, coverage with its standard error, and width, of [experiments, (estimate, low, high)]."""
     truth, sd = estimates.mean(), estimates.std(ddof=1)
     covered = ((found[:, 1] <= truth) & (truth <= found[:, 2])).mean()
-    error = (covered * (1 - covered) / len(found)) ** 0.5
+    error = standard_error(covered, len(found))
     width = (found[:, 2] - found[:, 1]).mean() / (2 * 1.96 * sd)
     holds = covered + error >= 0.9 and covered - error <= 0.99
     missed = name != "bootstrap F" and not (holds and width <= 1.35)

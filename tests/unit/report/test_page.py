@@ -162,7 +162,12 @@ def test_several_originals_are_told_wherever_numbers_are_means_or_of_the_first()
     document = over_originals([whole_score(ensemble(seed)) for seed in (5, 6, 7)]).document
     methods = [replace(m, document={**m.document, "by_original": document["by_original"]}) for m in found.methods]
     several, single = report_html(replace(found, methods=methods), {}), report_html(found, {})
-    for text in ("Scores are means over the originals", 'From each original</a> · <a href="#badly"', "Means over the"):
+    for text in (
+        "Scores are means over the originals",
+        'From each original</a> · <a href="#badly"',
+        "Means over the originals, with",
+        "Means over the originals.</p>",
+    ):
         assert text in several
         assert text not in single
     # Attacked, listed, compared, badly forgotten.
