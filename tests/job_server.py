@@ -98,7 +98,8 @@ def answer(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = request["script"]
-    sys.path[0] = os.path.dirname(sys.argv[0])
+    named = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    sys.path[:1] = [os.path.dirname(sys.argv[0]), *named]
 
 
 if __name__ == "__main__":

@@ -33,14 +33,17 @@ _OTHER_FORM = re.compile(
 _NETWORK = "say under model in the configuration which network it is written for (file and function, or a name)"
 
 
-def advice(error: BaseException, network: nn.Module, source: Source | None = None) -> str:
+def advice(error: BaseException, network: nn.Module, source: Source | None = None, pretends: bool = False) -> str:
     """What else to say of an exception of a method's: a sentence with a space before it.
 
     Parameters
     ----------
     network : what the method was to change
     source : where its function is; None for what is in no file
+    pretends : whether its entry says ``cuda: pretend``
     """
+    if asks_for_cuda(error) and pretends:
+        return " It asks for CUDA in a way that cuda: pretend does not answer: mend that line."
     if asks_for_cuda(error):
         return " It asks for CUDA, which this computer has not: cuda: pretend in its entry makes that mean the CPU."
     if isinstance(error, ModuleNotFoundError) and error.name:

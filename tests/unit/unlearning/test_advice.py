@@ -5,6 +5,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model, Training
@@ -74,6 +75,13 @@ def test_a_class_of_the_codes_own_is_not_taken_for_the_network(refusal):
     message = refusal("Head().fc2", "class Head(nn.Module): pass")
     assert "The network here" not in message
     assert message.endswith("Mend that line, or what its entry gives it.")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="where there is CUDA nothing is pretended")
+def test_what_pretending_cannot_answer_is_not_told_to_pretend(refusal):
+    assert "cuda: pretend in its entry" in refusal("torch.cuda.get_device_properties(0)")
+    message = refusal("torch.cuda.get_device_properties(0)", cuda="pretend")
+    assert message.endswith("It asks for CUDA in a way that cuda: pretend does not answer: mend that line.")
 
 
 def test_a_name_that_is_left_out_is_told_apart_from_one_that_is_nowhere(refusal):
