@@ -13,6 +13,7 @@ import unlearning_metric
 
 project = "unlearning-metric"
 author = "The unlearning-metric authors"
+project_copyright = f"2026, {author}"
 release = version = unlearning_metric.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "**/README.md"]

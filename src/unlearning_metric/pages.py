@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearning_metric.errors import UserError
-from unlearning_metric.leaderboard.formats import originals_text
+from unlearning_metric.leaderboard.formats import data_text, originals_text
 
 FIELDS = ("Source", "Needs", "Cost", "Stochastic", "Known weakness")
 DEGREES = ("no", "weak", "medium", "strong")
@@ -181,10 +181,11 @@ def read_scores(results: Path | str) -> Scores:
             f"the scores in {results} are against different retrained models or originals; run `snakemake` first"
         )
     first = documents[0]
+    ceiling = first["challenge"]["ceiling"]
     run = (
-        f"of a run on {first['dataset']} with N = {first['copies']}, {first['forget']['size']} forget examples "
+        f"of a run on {data_text(first)} with N = {first['copies']}, {first['forget']['size']} forget examples "
         f"({first['forget']['strategy']}), {originals_text(first)}. "
-        f"The ceiling is {first['challenge']['ceiling']:.4f}."
+        + ("There is no ceiling." if ceiling is None else f"The ceiling is {ceiling:.4f}.")
     )
     finals = {one["method"]: one["challenge"]["final_score"] for one in documents}
     return Scores(run, {name: "-" if final is None else f"{final:.4f}" for name, final in finals.items()})

@@ -45,7 +45,7 @@ ELSEWHERE = {
 }  # fmt: skip
 #: Command of the package -> the same.
 OF_THE_PACKAGE = {
-    "init": ("tests/package/test_package.py", '"init", "new"'),
+    "init": ("tests/package/test_package.py", '"init", "mine"'),
     "score": ("tests/package/test_package.py", '"score", "--retrained", "retrained.npz", "--unlearned"'),
     "shard-size": ("tests/unit/plan/test_shard_size.py", '"shard-size"'),
     "compare": ("tests/unit/report/test_comparison.py", '"compare"'),

@@ -35,10 +35,10 @@ def method(folder, text=DOCSTRING, name="mine"):
     return folder / f"{name}.py"
 
 
-def document(folder, name, final, reference="r", copies=64):
+def document(folder, name, final, reference="r", copies=64, ceiling=0.19):
     text = {
         "method": name, "copies": copies, "originals": 1, "dataset": "digits",
-        "forget": {"size": 72, "strategy": "random"}, "challenge": {"final_score": final, "ceiling": 0.19},
+        "forget": {"size": 72, "strategy": "random"}, "challenge": {"final_score": final, "ceiling": ceiling},
         "provenance": {"keys": {"retrained": reference}},
     }  # fmt: skip
     (folder / f"score_{name}.json").write_text(json.dumps(text))
@@ -106,6 +106,11 @@ def test_scores_come_from_a_results_folder_and_stay_on_the_page(tmp_path):
     assert "| 0.1235 |" in text
     assert scores_of_page(text) == Scores(scores.run, {"mine": "0.1235"})
     assert page([read_entry(method(tmp_path))], scores_of_page(text)) == text
+
+
+def test_scores_without_a_ceiling_say_so(tmp_path):
+    document(tmp_path, "mine", 0.1, ceiling=None)
+    assert read_scores(tmp_path).run.endswith("1 original. There is no ceiling.")
 
 
 @pytest.mark.parametrize("change", [{"reference": "other"}, {"copies": 32}])

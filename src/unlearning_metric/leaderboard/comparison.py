@@ -103,9 +103,9 @@ def comparison_text(table: pd.DataFrame, experiments: Iterable[str]) -> str:
         cells.append([row["method"], mean, worst, *(cell(row, name) for name in experiments)])
     return "\n".join(
         [
-            "Scores relative to each experiment's own ceiling: 1 is as good as retraining. In brackets 95 % intervals",
-            "over the models, in parentheses the rank by final score within the experiment. Mean and worst are over",
-            "the experiments that scored the method.",
+            "Scores relative to each experiment's own ceiling: 1 is what retrained models get. In brackets 95 %",
+            "intervals over the models, in parentheses the rank by final score within the experiment. Mean and worst",
+            "are over the experiments that scored the method.",
             "",
             *table_lines(escaped_cells(cells)),
             "",

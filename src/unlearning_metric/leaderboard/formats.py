@@ -110,6 +110,15 @@ def _others(rows: Sequence[Mapping[str, Any]], documents: Sequence[Mapping[str, 
     return table_lines(cells)
 
 
+def data_text(document: Mapping[str, Any]) -> str:
+    """What the data are called: their source, with the name of the user's file or folder; a npz file by its own."""
+    source = document["dataset"]
+    name = document["provenance"].get("configuration", {}).get("data", {}).get("path")
+    if not name:
+        return source
+    return name if source == "npz" else f"{source} {name}"
+
+
 def originals_text(document: Mapping[str, Any]) -> str:
     """How many original models the copies started from, and which from which, in words."""
     # Documents of earlier versions do not say, and were mixtures.
@@ -139,10 +148,10 @@ def head_line(document: Mapping[str, Any]) -> str:
         if interval["reason"]
         else f"With each score: {level} intervals over the models, for these forget examples{_of_originals(document)}. "
         "Rank: the ranks that a method may have, in the order of the final scores. All pairs are compared over the "
-        "models that both share; the chance that even one of these ranges is wrong is at most 5 % (Holm)."
+        "models that both share; the chance that even one of these ranges is wrong is meant to be at most 5 % (Holm)."
     )
     return (
-        f"{document['dataset']}, {document['model']}, N = {document['copies']} models a side, "
+        f"{data_text(document)}, {document['model']}, N = {document['copies']} models a side, "
         f"{document['forget']['size']} forget examples ({document['forget']['strategy']}), {originals_text(document)}. "
         f"Perfect unlearning scores about the ceiling, not 1; relative = forgetting score / ceiling. {read}"
     )
@@ -159,7 +168,7 @@ def others_line(document: Mapping[str, Any]) -> str:
     )
     return (
         "Other metrics on the same outputs, not on one axis with the score or with each other; read each against its "
-        f"ceiling and floor. {like}"
+        f"ceiling and floor. {like}{' Means over the originals.' if document.get('by_original') else ''}"
     )
 
 

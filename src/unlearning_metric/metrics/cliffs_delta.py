@@ -22,7 +22,7 @@ def cliffs_delta(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float
 
     Above 0 the unlearned models are surer of the example than retrained ones (too little was forgotten), below 0 less
     sure (too much was). Ideal and ceiling: 0, with a standard deviation of ``sqrt((n + m + 1) / (3 n m))`` by chance.
-    Floor: mostly near 1, since a model is surer of what it was trained on.
+    Floor: 1 where the original is surer of an example than all retrained models, lower where it is amid them.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ METRIC = Metric(
     source="Cliff (1993)",
     ideal="0",
     ceiling="0 but for chance",
-    floor="mostly near 1",
+    floor="1 where the original is surer than all retrained models, lower where it is amid them",
     better="zero",
     measure=_measure,
     summary=_summary,

@@ -17,7 +17,8 @@ from scipy.special import betaincinv
 
 from unlearning_metric.metrics import _heldout_kernel as kernel
 from unlearning_metric.metrics._inputs import both_sides
-from unlearning_metric.metrics.challenge import DELTA, EPSILON_CAP, challenge_points
+from unlearning_metric.metrics.bucket_points import DELTA, challenge_points
+from unlearning_metric.metrics.challenge import EPSILON_CAP
 from unlearning_metric.metrics.gdp import gdp_bound, gdp_epsilon
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
@@ -74,7 +75,7 @@ def heldout(retrained: ArrayLike, unlearned: ArrayLike, folds: int = FOLDS, delt
     and their held-out errors averaged: any single one of them is a coin toss, which moves most examples' counts.
 
     Ideal: 0. Ceiling: what retrained models have among themselves, somewhat above 0 since the larger of two noisy
-    estimates is taken; their `bounds` are 0 but for 5 % of examples at most. Floor: `bounds` of
+    estimates is taken; each of their `bounds` is above 0 in 5 % of runs at most. Floor: `bounds` of
     ``ln((1 - delta - c) / c)``, c the bound of no errors, which is 3.28 at 100 models a side and 4.93 at 512.
 
     Parameters
@@ -101,12 +102,13 @@ def heldout(retrained: ArrayLike, unlearned: ArrayLike, folds: int = FOLDS, delt
     retrained, unlearned = both_sides(retrained, unlearned, least=folds)
     n, m, examples = len(retrained), len(unlearned), retrained.shape[1]
     orders = [np.argsort(side.T, axis=1, kind="stable") for side in (retrained, unlearned)]
-    values = [
-        np.take_along_axis(side.T, order, axis=1) for side, order in zip((retrained, unlearned), orders, strict=True)
+    ordered = [
+        (np.take_along_axis(side.T, order, axis=1), order)
+        for side, order in zip((retrained, unlearned), orders, strict=True)
     ]
     errors, merits = np.empty((2, 2, examples)), np.empty((2, examples))
     rules = np.empty((2, examples, 4))
-    kernel.cross_fit(values[0], orders[0], values[1], orders[1], folds, delta, errors, merits, rules)
+    kernel.cross_fit(*ordered, folds, delta, errors, merits, rules)
     rich = np.argmax(merits, axis=0)
     (fp, fn), rules = errors[rich, :, np.arange(examples)].T, rules[rich, np.arange(examples)]
     epsilons = epsilon_of_rates(fp / n, fn / m, delta)
@@ -200,7 +202,7 @@ METRIC = Metric(
     source='"Evaluation for the NeurIPS Machine Unlearning Competition" (2023), equation 2; Dong, Roth and Su, '
     "arXiv 1905.02383",
     ideal="0",
-    ceiling="somewhat above 0; bounds are 0 but for 5 % of examples at most",
+    ceiling="somewhat above 0; bounds are above 0 on 5 % of examples at most, on average",
     floor="the largest bound that the number of models can show",
     better="lower",
     measure=_measure,
@@ -208,13 +210,13 @@ METRIC = Metric(
     numbers={
         "epsilon_median": Number("Nats; rules chosen on some models, counted on others."),
         "bound_median": Number("Lower 95 % bound of epsilon, each example by itself."),
-        "bound_max": Number("The largest of them."),
+        "bound_max": Number("The largest of them, which of many examples is above 0 by chance."),
         "share_shown": Number("Share of examples whose bound is above 0."),
         "forgetting_score": Number("Points of these epsilons; not on one axis with the challenge's."),
         "gdp_mu_median": Number(
             "Lower 95 % bound of mu of Gaussian differential privacy, median over examples; 0 is ideal."
         ),
-        "gdp_mu_max": Number("The largest of them."),
+        "gdp_mu_max": Number("The largest of them, which of many examples is above 0 by chance."),
         "gdp_epsilon_median": Number("Nats; epsilon at the configured delta of these mus, median over examples."),
         "gdp_epsilon_max": Number("The largest of them."),
     },

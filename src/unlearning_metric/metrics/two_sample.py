@@ -132,7 +132,8 @@ def gaussian_mu(retrained: ArrayLike, unlearned: ArrayLike) -> NDArray[np.float6
     """Absolute difference of the means in units of the pooled standard deviation.
 
     Of two Gaussians of one spread it is the mu of their trade-off function, which no attacker beats. Ideal 0; ceiling
-    about ``sqrt(4 / (pi models))`` by chance; floor: large, and infinite where both sides are constant and differ.
+    about ``sqrt(4 / (pi models))`` by chance, ``0.95 / sqrt(models)`` in the median; floor: large, and infinite where
+    both sides are constant and differ.
 
     Parameters
     ----------
@@ -184,8 +185,8 @@ METRIC = Metric(
     "in standard deviations",
     source="Benjamini and Hochberg (1995); Dong, Roth and Su, arXiv 1905.02383",
     ideal="0",
-    ceiling="0 but for chance; mu about sqrt(4 / (pi models))",
-    floor="1",
+    ceiling="0 but for chance; mu about 0.95 / sqrt(models)",
+    floor="near 1; mu as far as the original stands off",
     better="lower",
     measure=_measure,
     summary=_summary,

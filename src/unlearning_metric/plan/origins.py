@@ -238,7 +238,8 @@ class Origins(Groups):
 
     def score_settings(self, method: str) -> dict[str, Any]:
         """The parts of the configuration that can change a method's score document."""
-        return self._score_settings(self._whole, method)
+        settings = self._score_settings(self._whole, method)
+        return {**settings, "data": {**settings["data"], **self._data_name()}}
 
     def bank_settings(self) -> dict[str, Any]:
         """What every score of this experiment has in common of `score_settings`."""
@@ -265,6 +266,11 @@ class Origins(Groups):
         settings["forget"] = {name: value for name, value in settings["forget"].items() if name != "path"}
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "path"}
         return settings
+
+    def _data_name(self) -> dict[str, str]:
+        """What the user's file or folder of data is called, for people; its content is in the keys."""
+        data = self.config.data
+        return {"path": Path(data.path).name} if SOURCES[data.source].reads and data.path else {}
 
     def score_keys(self, method: str) -> dict[str, str]:
         """Key of the dumps of each side of a score."""

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from unlearning_metric.leaderboard.escape import as_html
-from unlearning_metric.leaderboard.formats import originals_text, rank_text
+from unlearning_metric.leaderboard.formats import data_text, originals_text, rank_text
 from unlearning_metric.leaderboard.tables import status
 from unlearning_metric.report.gather import Findings, Method
 
@@ -42,7 +42,7 @@ def setting_line(document: Mapping[str, Any]) -> str:
     """Data, net, N and forget set, in a line."""
     forget = document["forget"]
     return (
-        f"{document['dataset']} · {document['model']} · N = {document['copies']} models a side · "
+        f"{data_text(document)} · {document['model']} · N = {document['copies']} models a side · "
         f"{forget['size']} forget examples ({forget['strategy']}) · {originals_text(document)}"
     )
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from unlearning_metric.bank.record import bank_sentence
 from unlearning_metric.errors import plain
-from unlearning_metric.leaderboard.formats import head_line, others_line, warning_texts
+from unlearning_metric.leaderboard.formats import data_text, head_line, others_line, warning_texts
 from unlearning_metric.leaderboard.reproduction import bibtex, configuration_text, keys
 from unlearning_metric.leaderboard.tables import SORTING, leaderboard_html, metric_tables
 from unlearning_metric.report import comparison
@@ -42,7 +42,7 @@ def report_html(found: Findings, descriptions: Mapping[str, str]) -> str:
     return _page(
         {"": found},
         descriptions,
-        title=f"Unlearning methods on {first['dataset']}",
+        title=f"Unlearning methods on {data_text(first)}",
         setting=setting_line(first) + bank,
         answer=answer(found),
         board=board_html(found),
@@ -117,7 +117,7 @@ def _part(place: int, name: str, found: Findings) -> dict[str, Any]:
         "reasons": found.reasons,
         "compared": bool(found.pairs),
         "many": len(found.methods) > 2,
-        "from_first": "original" in found.methods[0].samples and found.first["originals"] > 1,
+        "from_first": bool(found.first.get("by_original")),
         "sampled": 0 < len(found.laws.places) < len(found.methods[0].samples),
         "examples": len(found.methods[0].samples),
         "shown": len(found.laws.places),

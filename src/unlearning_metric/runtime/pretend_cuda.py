@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -39,12 +41,37 @@ class _Pretend(TorchFunctionMode):
         return func(*args, **named)
 
 
+#: Bytes that a GPU is said to have, free and in all: this computer's.
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 #: Functions of ``torch.cuda`` that would fail without a device -> what they give.
 _ANSWERS = {
     "synchronize": None, "set_device": None, "empty_cache": None, "manual_seed": None, "manual_seed_all": None,
     "current_device": 0, "reset_peak_memory_stats": None, "max_memory_allocated": 0, "memory_allocated": 0,
-    "get_device_name": "cpu",
+    "get_device_name": "cpu", "get_device_capability": (0, 0), "ipc_collect": None, "memory_reserved": 0,
+    "max_memory_reserved": 0, "reset_max_memory_allocated": None, "mem_get_info": (_MEMORY, _MEMORY),
 }  # fmt: skip
+
+
+class _Event:
+    """A moment on the CPU, for code that times itself by ``torch.cuda.Event``."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._seconds = 0.0
+
+    def record(self, *_: Any) -> None:
+        """Take the time."""
+        self._seconds = time.perf_counter()
+
+    def synchronize(self) -> None:
+        """Nothing is under way on a CPU."""
+
+    def query(self) -> bool:
+        """All that was under way is done."""
+        return True
+
+    def elapsed_time(self, end: _Event) -> float:
+        """Milliseconds from this moment to another."""
+        return 1000.0 * (end._seconds - self._seconds)
 
 
 @contextmanager
@@ -60,7 +87,11 @@ def pretend_cuda() -> Iterator[None]:
 
     answers = {name: (lambda *_, answer=answer, **__: answer) for name, answer in _ANSWERS.items()}
     types = {name: getattr(torch, name) for name in ("FloatTensor", "LongTensor", "HalfTensor", "ByteTensor")}
-    with mock.patch.multiple(torch.cuda, **answers, **types), mock.patch.object(torch, "load", load_here), _Pretend():
+    with (
+        mock.patch.multiple(torch.cuda, Event=_Event, **answers, **types),
+        mock.patch.object(torch, "load", load_here),
+        _Pretend(),
+    ):
         yield
 
 

@@ -46,7 +46,7 @@ def _tensor_checksum(tensors: Mapping[str, Any]) -> str:
 
 
 #: Type of a tensor as the file names it -> as PyTorch prints it, which is what the checksum covers.
-_TENSOR_TYPES = {
+TENSOR_TYPES = {
     "BOOL": "torch.bool", "U8": "torch.uint8", "I8": "torch.int8", "I16": "torch.int16", "U16": "torch.uint16",
     "I32": "torch.int32", "U32": "torch.uint32", "I64": "torch.int64", "U64": "torch.uint64", "F16": "torch.float16",
     "BF16": "torch.bfloat16", "F32": "torch.float32", "F64": "torch.float64", "C64": "torch.complex64",
@@ -88,7 +88,7 @@ def verify_models(path: Path | str, key: str | None) -> dict[str, Any]:
             if end != os.fstat(stream.fileno()).st_size:
                 raise ValueError("it has another length than its header says")
             for name, kind, shape, (begin, stop) in entries:
-                content.update(f"{name} {_TENSOR_TYPES[kind]} {shape}".encode())
+                content.update(f"{name} {TENSOR_TYPES[kind]} {shape}".encode())
                 stream.seek(start + begin)
                 for place in range(begin, stop, _CHUNK):
                     content.update(stream.read(min(_CHUNK, stop - place)))

@@ -33,14 +33,17 @@ _OTHER_FORM = re.compile(
 _NETWORK = "say under model in the configuration which network it is written for (file and function, or a name)"
 
 
-def advice(error: BaseException, network: nn.Module, source: Source | None = None) -> str:
+def advice(error: BaseException, network: nn.Module, source: Source | None = None, pretends: bool = False) -> str:
     """What else to say of an exception of a method's: a sentence with a space before it.
 
     Parameters
     ----------
     network : what the method was to change
     source : where its function is; None for what is in no file
+    pretends : whether its entry says ``cuda: pretend``
     """
+    if asks_for_cuda(error) and pretends:
+        return " It asks for CUDA in a way that cuda: pretend does not answer: mend that line."
     if asks_for_cuda(error):
         return " It asks for CUDA, which this computer has not: cuda: pretend in its entry makes that mean the CPU."
     if isinstance(error, ModuleNotFoundError) and error.name:
@@ -53,6 +56,8 @@ def advice(error: BaseException, network: nn.Module, source: Source | None = Non
         return _of_name(error.name or "name", source)
     if isinstance(error, AttributeError):
         return _of_attribute(error, network)
+    if isinstance(error, FileNotFoundError):
+        return " It reads a file that is not here: put it there, or give an absolute path in the entry."
     said = str(error)
     if type(error) is TypeError and "'str' object is not callable" in said:
         return " If it asks for a class or a function, give it by {import: torch.optim.SGD}; a name alone is a text."
@@ -94,6 +99,8 @@ def _of_attribute(error: AttributeError, network: nn.Module) -> str:
             f" Data sets and loaders here have what PyTorch's have; {name} is of a class of the code's own: "
             "make one of it under arguments, such as {call: their_module.TheirDataset, with: [forget_dataset]}."
         )
+    if type(holder) is str:
+        return " It got a text. If it asks for a model, a loader or a class, say which under arguments in its entry."
     if isinstance(holder, ModuleType):
         if holder.__name__.startswith(PREFIX):
             return " If its imports start from another folder, set root in its entry; if not, mend the import."

@@ -219,7 +219,7 @@ def _run(
         for module in modules:
             module.update(given_globals)
     bound.update(parameters.bound)
-    told = partial(advice, network=offer.model, source=source)
+    told = partial(advice, network=offer.model, source=source, pretends=method.interface.cuda == "pretend")
     seed_everything(offer.seed)
     begin = spent(device)
     try:

@@ -1,5 +1,7 @@
 """The leaderboard as Markdown."""
 
+import copy
+
 import pytest
 from drawn import ensemble, score
 from test_board import DOCUMENTS, document
@@ -29,6 +31,22 @@ TEXT = markdown(rows_of(DOCUMENTS), DOCUMENTS)
 def test_it_says_what_was_run():
     for part in ("digits", "mlp", "N = 64", "30 forget examples", "1 original.", "95 % intervals"):
         assert part in TEXT.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "said"),
+    [
+        ("npz", "faces.npz", "faces.npz, mlp"),
+        ("image_folder", "photos", "image_folder photos, mlp"),
+        ("npz", None, "npz, "),
+    ],
+)
+def test_data_of_the_users_go_by_their_name(source, path, said):
+    documents = copy.deepcopy(DOCUMENTS)
+    for one in documents:
+        one["dataset"] = source
+        one["provenance"]["configuration"]["data"] = {"source": source} | ({} if path is None else {"path": path})
+    assert markdown(rows_of(documents), documents).startswith(said)
 
 
 def test_every_method_stands_in_order_with_its_interval():

@@ -140,9 +140,9 @@ def net(init="pass", forward="return self.last(x.flatten(1))", build="Net(num_cl
             r"scale of its state dict is torch\.complex128, which cannot be stored and checked",
         ),
         (
-            net(init="self.register_buffer('scale', torch.ones(1).to(torch.float8_e4m3fn))"),
+            net(init="self.register_buffer('scale', torch.ones(1).to(torch.float8_e8m0fnu))"),
             ModelError,
-            r"scale of its state dict is torch\.float8_e4m3fn, which cannot be stored and checked",
+            r"scale of its state dict is torch\.float8_e8m0fnu, which cannot be stored and checked",
         ),
         (
             "LAST = nn.Linear(64, 4)\n" + net(init="self.last = LAST"),

@@ -193,6 +193,19 @@ def test_the_place_of_the_users_data_file_changes_no_key(tmp_path):
     assert found[0] == found[1]
 
 
+def test_scores_know_what_the_users_data_are_called_and_not_where_they_lie(tmp_path):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{folder}.npz").write_bytes(b"arrays")
+    plans = [
+        plan(data={"source": "npz", "path": str(tmp_path / name / f"{name}.npz"), "test_size": None})
+        for name in ("here", "there")
+    ]
+    assert [one.score_settings("finetune")["data"]["path"] for one in plans] == ["here.npz", "there.npz"]
+    assert plans[0].score_origin("finetune").key == plans[1].score_origin("finetune").key
+    assert "path" not in plan().score_settings("finetune")["data"]
+
+
 def test_an_image_in_the_users_folder_changes_everything(tmp_path):
     def keys(folder, content: bytes) -> dict[str, str]:
         (tmp_path / folder / "train").mkdir(parents=True, exist_ok=True)

@@ -171,6 +171,7 @@ def test_one_folder_of_several_originals_has_a_board_for_each(tmp_path):
     assert main(["compare", str(tmp_path), "-o", str(out)]) == 0
     data = data_of(out.read_text())
     assert [board["name"] for board in data["boards"]] == ["original 0", "original 1", "original 2"]
+    assert "copies from the first original" not in out.read_text()
     document = json.loads(scores["good"].read_text())
     shown = [method["score"] for method in data["methods"] if method["name"] == "good"]
     assert shown == document["by_original"]["forgetting_score"]["each"]

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import ensemble, whole_score
 from found import NASTY, findings, method
 
 from unlearning_metric.keys.origin import code_fingerprint
@@ -23,6 +24,7 @@ from unlearning_metric.report.summaries import (
     shown_places,
     utility_interval,
 )
+from unlearning_metric.scoring.originals import over_originals
 
 SHIFTS = {"a": 0.2, "b": 0.8, "c": 2.0, "d": 4.0}
 
@@ -153,6 +155,24 @@ def test_it_stands_without_intervals_and_with_one_method():
     page = report_html(findings(("only",), models=8), {})
     assert "No intervals: 8 models a side" in page
     assert 'id="chart-agreement-0"' not in page
+
+
+def test_several_originals_are_told_wherever_numbers_are_means_or_of_the_first():
+    found = findings()
+    document = over_originals([whole_score(ensemble(seed)) for seed in (5, 6, 7)]).document
+    methods = [replace(m, document={**m.document, "by_original": document["by_original"]}) for m in found.methods]
+    several, single = report_html(replace(found, methods=methods), {}), report_html(found, {})
+    for text in (
+        "Scores are means over the originals",
+        'From each original</a> · <a href="#badly"',
+        "Means over the originals, with",
+        "Means over the originals.</p>",
+    ):
+        assert text in several
+        assert text not in single
+    # Attacked, listed, compared, badly forgotten.
+    assert several.count("copies from the first original") == 4
+    assert "first original" not in single
 
 
 def test_what_the_recipe_leaves_switched_off_is_not_listed():

@@ -5,6 +5,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model, Training
@@ -51,7 +52,9 @@ def refusal(tmp_path):
         ("torch.was_there", r"torch has it in another version"),
         ("import no_such_package", r"If no_such_package is a package, install it into the workflow's environment"),
         ("undefined(model)", r"Its file says nowhere what undefined is: .*globals: {undefined: \.\.\.}"),
-        ("'SGD'(model.parameters())", r"give it by {import: torch\.optim\.SGD}"),
+        ("kind = 'SGD'; kind(model.parameters())", r"give it by {import: torch\.optim\.SGD}"),
+        ("'retain'.dataset", r"It got a text\. If it asks for a model, a loader or a class, say which under arguments"),
+        ("torch.load('masks/half.pt')", r"It reads a file that is not here: put it there, or give an absolute path"),
         ("raise NotImplementedError", r"NotImplementedError \(.*raise NotImplementedError\)\. Mend that line"),
         ("1 / 0", r"ZeroDivisionError: division by zero \(.*line 5: 1 / 0\)\. Mend that line, or what its entry gives"),
     ],
@@ -72,6 +75,13 @@ def test_a_class_of_the_codes_own_is_not_taken_for_the_network(refusal):
     message = refusal("Head().fc2", "class Head(nn.Module): pass")
     assert "The network here" not in message
     assert message.endswith("Mend that line, or what its entry gives it.")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="where there is CUDA nothing is pretended")
+def test_what_pretending_cannot_answer_is_not_told_to_pretend(refusal):
+    assert "cuda: pretend in its entry" in refusal("torch.cuda.get_device_properties(0)")
+    message = refusal("torch.cuda.get_device_properties(0)", cuda="pretend")
+    assert message.endswith("It asks for CUDA in a way that cuda: pretend does not answer: mend that line.")
 
 
 def test_a_name_that_is_left_out_is_told_apart_from_one_that_is_nowhere(refusal):

@@ -363,7 +363,11 @@ def test_cuda_by_name_is_refused_with_advice_and_pretended_when_told(call):
             model.cuda().to("cuda")
             images = next(iter(retain_loader))[0].cuda(non_blocking=True).to(torch.device("cuda:0"))
             torch.zeros(2, device="cuda")
-            torch.cuda.synchronize()
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            begin.record(), end.record(), torch.cuda.synchronize()
+            assert begin.elapsed_time(end) >= 0
+            free, total = torch.cuda.mem_get_info()
+            assert 0 < free <= total
             assert images.device.type == "cpu"
             step(model, ((images.cuda(), labels.to("cuda")) for images, labels in retain_loader))
     """
