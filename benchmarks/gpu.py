@@ -60,11 +60,12 @@ def recipe(**settings: object) -> Training:
 
 def trained(dataset, net, settings, engine, models):
     """State dicts and seconds of all models by one engine, and wall-clock seconds with what it takes to begin."""
+    from unlearning_metric.seeds import Streams
     from unlearning_metric.training.train import train_models
 
     begin = time.perf_counter()
     settings = settings.model_copy(update={"engine": engine})
-    states, seconds = train_models(dataset, net, 10, settings, 0, "retain", range(models))
+    states, seconds = train_models(dataset, net, 10, settings, Streams.of_models(0, "retain", range(models)))
     return states, sum(seconds.values()), time.perf_counter() - begin
 
 
@@ -183,7 +184,7 @@ def side_by_side(dataset, net, settings, most: int, models: int):
     before, graph.MOST = graph.MOST, min(most, graph.MOST)
     begin = time.perf_counter()
     shape, states, marks = tuple(dataset.images.shape[1:]), {}, []
-    streams = [Streams(0, "retain", index) for index in range(models if most > 1 else min(models, 4))]
+    streams = Streams.of_models(0, "retain", range(models if most > 1 else min(models, 4)))
 
     def initial(own):
         marks.append(time.perf_counter())

@@ -19,10 +19,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from unlearning_metric.metrics.bucket_points import DELTA
 from unlearning_metric.metrics.ceiling import split_correction
-from unlearning_metric.metrics.challenge import DELTA, Sorted, challenge, halves_points, subset_points, subsets_points
+from unlearning_metric.metrics.challenge import challenge
 from unlearning_metric.metrics.intervals import difference_interval, relative_interval, score_interval
 from unlearning_metric.metrics.replicates import deletions, freedom, replicates
+from unlearning_metric.metrics.subsets import Sorted, halves_points, subset_points, subsets_points
 
 #: Law of a standardised confidence -> how it is drawn, and the retrained models' sd in units of 1 to 3.
 LAWS = {

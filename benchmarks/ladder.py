@@ -32,7 +32,7 @@ import pandas as pd
 from scipy.stats import beta
 
 from unlearning_metric.leaderboard.formats import table_lines
-from unlearning_metric.metrics.challenge import DELTA
+from unlearning_metric.metrics.bucket_points import DELTA
 from unlearning_metric.metrics.heldout import heldout
 from unlearning_metric.metrics.table import METRICS
 

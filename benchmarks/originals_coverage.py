@@ -27,9 +27,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
+from unlearning_metric.metrics.challenge import challenge
 from unlearning_metric.metrics.intervals import another_original_interval, score_interval
 from unlearning_metric.metrics.replicates import freedom, mean_replicates, replicates
+from unlearning_metric.metrics.subsets import Sorted, subset_points
 
 EXAMPLES, CORRELATION = 70, 0.05
 # Shift and spread of the copies in units of the retrained sd.

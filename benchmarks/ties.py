@@ -19,8 +19,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from unlearning_metric.leaderboard.pairs import compare_pairs
-from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
+from unlearning_metric.metrics.challenge import challenge
 from unlearning_metric.metrics.replicates import deletions, freedom, replicates
+from unlearning_metric.metrics.subsets import Sorted, subset_points
 
 # Shift and spread of every method in units of the retrained sd, the law, and the correlation within a model.
 SETTINGS = {

@@ -107,12 +107,13 @@ with importing():
     from unlearning_metric.batches.datasets import ImageDataset
     from unlearning_metric.store.files import write_models
     from unlearning_metric.config import Model, Training
+    from unlearning_metric.seeds import Streams
     from unlearning_metric.training.train import train_models
 data = np.load(arguments["folder"] + "/plain.npz")
 dataset = ImageDataset(data["images"], data["labels"], data["mean"], data["std"])
 models = list(range(arguments["models"]))
 net, recipe = Model.model_validate(arguments["model"]), Training.model_validate(arguments["recipe"])
-states, _ = train_models(dataset, net, 10, recipe, 0, "retain", models)
+states, _ = train_models(dataset, net, 10, recipe, Streams.of_models(0, "retain", models))
 write_models(arguments["folder"] + "/ours.safetensors", states, {"key": "k", "models": models})
 """
 CNN_SMALL = Model(name="cnn_small")
@@ -353,6 +354,7 @@ def augmentation(folder: Path) -> None:
 
 def stacked(folder: Path) -> None:
     """Four models at once by `engine: stacked`, with and without crop and flip: an epoch of 512 images of 32x32."""
+    from unlearning_metric.seeds import Streams
     from unlearning_metric.training.train import train_models
 
     write_images(folder, 512, 32, 3)
@@ -361,7 +363,7 @@ def stacked(folder: Path) -> None:
 
         def epoch_of_four(settings=settings, **augmented: object) -> None:
             ours = recipe(epochs=1, batch_size=128, engine="stacked", **augmented)
-            train_models(dataset, settings, 10, ours, 0, "bench", [0, 1, 2, 3])
+            train_models(dataset, settings, 10, ours, Streams.of_models(0, "bench", [0, 1, 2, 3]))
 
         works = [lambda: own_seconds(epoch_of_four), lambda: own_seconds(lambda: epoch_of_four(crop=4, flip=True))]
         in_turns(1, *works)

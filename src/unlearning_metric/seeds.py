@@ -8,6 +8,7 @@ drew its retrained and its unlearned models from the same seeds 0..99, which tie
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,11 @@ class Streams:
     experiment_seed: int
     role: str
     index: int = 0
+
+    @classmethod
+    def of_models(cls, experiment_seed: int, role: str, indices: Iterable[int]) -> list[Streams]:
+        """Those of each of several models of a role."""
+        return [cls(experiment_seed, role, index) for index in indices]
 
     def sequence(self, purpose: str) -> np.random.SeedSequence:
         """The seed sequence of one purpose (``"init"``, ``"order"``, ``"augment"``, ...)."""

@@ -18,7 +18,7 @@ from drawn import ensemble, whole_score
 from found import findings, many
 
 from unlearning_metric.errors import plain
-from unlearning_metric.metrics.challenge import log_tables
+from unlearning_metric.metrics.bucket_points import log_tables
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.report.page import comparison_html, report_html
 from unlearning_metric.scoring.originals import over_originals

@@ -162,6 +162,7 @@ def test_default_value_added_to_a_methods_function(keys):
         "report": {"report": 1},
         # Steps that this configuration has not.
         "difficulty": NOTHING,
+        "tune": NOTHING,
         "import_original": NOTHING,
         "import_dump": NOTHING,
         "check": NOTHING,
@@ -203,8 +204,12 @@ def new_names(package):
 
 
 def new_metric(package):
-    text = "def delta(a, b):\n    return a.mean() - b.mean()\n"
-    holding(package, "def klom(").with_name("delta_of_means.py").write_text(text)
+    """One more metric in every score document, as anybody would add it."""
+    metrics = holding(package, "METRICS: dict[str, Metric]")
+    klom = metrics.with_name("klom.py").read_text()
+    metrics.with_name("klom_again.py").write_text(klom.replace('name="klom"', 'name="klom_again"'))
+    edit(metrics, "    klom,\n", "    klom,\n    klom_again,\n")
+    edit(metrics, "klom.METRIC,", "klom.METRIC, klom_again.METRIC,")
 
 
 def refactored_loop(package):

@@ -1,6 +1,6 @@
 """Deliberate breaks: small changes of numeric code, each of which the pins or a unit test must notice.
 
-    python tests/pins/breaks.py [text of a break ...]
+    python tests/pins/breaks.py [number, range (12-20) or text of a break ...]
 
 Each is made in a copy of the package, one at a time, and the cases of its steps are run until a number moves; where
 none does, its unit test is run. First they are run on the package as it is, where no number may move: that is the
@@ -10,6 +10,7 @@ control, and leaves to the copies what numba compiles. It ends with 1 where more
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,18 @@ def outcome(change: Break) -> str:
         return f"tests/unit/{change.test}" if answered.returncode == 1 else ""
 
 
+def asked_for(texts: list[str]) -> list[tuple[int, Break]]:
+    """The breaks that one of the arguments names, with their numbers; all of them where there are none."""
+    ranges = [re.fullmatch(r"(\d+)(?:-(\d+))?", text) for text in texts]
+    numbers = {n for found in ranges if found for n in range(int(found[1]), int(found[2] or found[1]) + 1)}
+    words = [text for text, found in zip(texts, ranges, strict=True) if not found]
+    return [
+        (number, change)
+        for number, change in enumerate(BREAKS, 1)
+        if not texts or number in numbers or any(word in change.old for word in words)
+    ]
+
+
 def main(texts: list[str]) -> int:
     """Print a line a break."""
     # Never this package itself: each child imports its own copy.
@@ -170,13 +183,13 @@ def main(texts: list[str]) -> int:
     import torchvision  # noqa: F401
 
     torch.set_num_threads(1)
-    chosen = [change for change in BREAKS if not texts or any(text in change.old for text in texts)]
-    asked = sorted({step for change in chosen for step in change.steps.split()})
+    chosen = asked_for(texts)
+    asked = sorted({step for _, change in chosen for step in change.steps.split()})
     if found := in_child(PACKAGE.parent, asked, large=False):
         print(f"The package as it is does not give its stored numbers: {found}")
         return 1
     unnoticed = 0
-    for number, change in enumerate(chosen, 1):
+    for number, change in chosen:
         found = outcome(change)
         unnoticed += not found
         print(f"{number:2} {change.old.strip()} -> {change.new.strip()}: {found or 'UNNOTICED'}", flush=True)

@@ -24,9 +24,10 @@ from unlearning_metric.bank.unpack import README
 from unlearning_metric.keys.origin import code_fingerprint
 from unlearning_metric.keys.versions import VERSIONS
 from unlearning_metric.metrics.ceiling import split_correction
-from unlearning_metric.metrics.challenge import Sorted, challenge_score, split_ceiling
+from unlearning_metric.metrics.challenge import challenge_score, split_ceiling
 from unlearning_metric.metrics.intervals import score_interval
 from unlearning_metric.metrics.replicates import LEAST_MODELS
+from unlearning_metric.metrics.subsets import Sorted
 from unlearning_metric.outputs.dumps import load_ensemble
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.plan.origins import CONTENT

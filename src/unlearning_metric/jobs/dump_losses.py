@@ -14,7 +14,7 @@ from unlearning_metric.config import Model
 from unlearning_metric.forget.split_file import read_split
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import own_line_of
-from unlearning_metric.outputs.dumps import rows
+from unlearning_metric.outputs.dumps import groups_of_roles, labels_of_roles, rows
 from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, refuse_diverged
 from unlearning_metric.outputs.of_model import model_outputs
 from unlearning_metric.progress import LOGGER, Progress
@@ -62,14 +62,7 @@ def dump_losses(
     refuse_diverged(on_diverged, shard_header["role"], said.diverged)
     if said.diverged:
         LOGGER.warning("%d of %d models diverged: %s", len(said.diverged), len(states), said.diverged)
-    labels = {role: data["y_test" if role == "test" else "y_train"][by_role[role]] for role in ROLES}
-    groups = None
-    if "groups_train" in data:
-        # Test examples have no groups; the column is one for all roles.
-        groups = {
-            role: np.full(len(by_role[role]), -1) if role == "test" else data["groups_train"][by_role[role]]
-            for role in ROLES
-        }
+    labels, groups = labels_of_roles(data, by_role, ROLES), groups_of_roles(data, by_role, ROLES)
     write_parquet(
         out,
         rows(said.outputs, by_role, labels, groups),

@@ -10,7 +10,7 @@ import numpy as np
 
 from unlearning_metric.config import CopiesSettings
 from unlearning_metric.forget.split_file import read_split
-from unlearning_metric.outputs.dumps import rows
+from unlearning_metric.outputs.dumps import groups_of_roles, labels_of_roles, rows
 from unlearning_metric.outputs.ensemble import Ensemble, Outputs
 from unlearning_metric.outputs.external import UNKNOWN_LABEL, DumpError, ensemble_of, read_arrays
 from unlearning_metric.progress import LOGGER
@@ -58,7 +58,7 @@ def import_dump(
     _refuse_misfit(side, arrays, dump, split.path, per_original, originals)
     stored = [original * per_original + model for model in copies.models]
     wanted = indices.arrays()
-    labels = {role: data["y_test" if role == "test" else "y_train"][wanted[role]] for role in side.roles}
+    labels = labels_of_roles(data, wanted, side.roles)
     roles = {
         role: _in_order(outputs, wanted[role], labels[role], data_header["classes"], role, str(dump))
         for role, outputs in side.roles.items()
@@ -84,7 +84,7 @@ def import_dump(
         "doubts": side.doubts,
         "run": run,
     }
-    write_parquet(out, rows(outputs, wanted, labels, _groups(data, wanted, side.roles)), header)
+    write_parquet(out, rows(outputs, wanted, labels, groups_of_roles(data, wanted, side.roles)), header)
     for doubt in side.doubts:
         LOGGER.warning("warning: %s: %s", dump, doubt)
     LOGGER.info("%s: outputs of models %d to %d from %s", copies.method, copies.models[0], copies.models[-1], dump)
@@ -157,11 +157,3 @@ def _in_order(
         )
     correct = None if outputs.correct is None else outputs.correct[:, order]
     return Outputs(wanted, labels, outputs.confidence[:, order], outputs.loss[:, order], correct)
-
-
-def _groups(data: dict[str, np.ndarray], wanted: dict[str, np.ndarray], roles: Any) -> dict[str, np.ndarray] | None:
-    if "groups_train" not in data:
-        return None
-    return {
-        role: np.full(len(wanted[role]), -1) if role == "test" else data["groups_train"][wanted[role]] for role in roles
-    }

@@ -15,6 +15,7 @@ from unlearning_metric.nets.user_nets import model_title
 from unlearning_metric.outputs.of_model import is_finite
 from unlearning_metric.progress import LOGGER, Progress, run_record
 from unlearning_metric.runtime.cost import CLOCKS
+from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_npz, write_models
 from unlearning_metric.store.stored import Stored
 from unlearning_metric.training.recipe import examples_read
@@ -65,9 +66,7 @@ def train_shard(
         model,
         header["num_classes"],
         recipe,
-        settings.experiment_seed,
-        role,
-        models,
+        Streams.of_models(settings.experiment_seed, role, models),
         progress.step,
         validation,
         place=place,

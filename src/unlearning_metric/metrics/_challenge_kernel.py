@@ -9,6 +9,9 @@ as there: no ``fastmath``, and the logarithms are looked up in float32 tables th
 Where only points are asked for, an epsilon counts by its bucket, so a rule that stays in the bucket of what was found
 has nothing to prove, and past the last bucket nothing is looked for. ``tables`` are the two of logarithms and, for each
 bucket, its last float32; of no bucket where the epsilon itself is asked for.
+
+Long, but one module: numba compiles anew when a function's own file changes, and would go on with kept code where a
+function that it calls stood in another file.
 """
 
 from __future__ import annotations

@@ -196,14 +196,13 @@ def _tied_errors(p, q, groups, ends, below_x, below_y, x, y):
 
 
 @compiled
-def cross_fit(r_values, r_models, u_values, u_models, folds, delta, errors, merits, rules):
+def cross_fit(retrained, unlearned, folds, delta, errors, merits, rules):
     """Count each example's errors on held-out models, and fit its rules to all models.
 
     Parameters
     ----------
-    r_values, u_values : float64 [examples, models], each row ascending
-    r_models, u_models : int64 [examples, models]
-        Model of each value; fold ``model % folds``.
+    retrained, unlearned : float64 [examples, models], each row ascending; and int64 of the same shape
+        Values, and the model of each; fold ``model % folds``.
     folds : int
     delta : float
     errors : float64 [2, 2, examples], output
@@ -214,6 +213,8 @@ def cross_fit(r_values, r_models, u_values, u_models, folds, delta, errors, meri
     rules : float64 [2, examples, 4], output
         Of all models: ratio, low, high, whether unlearned is guessed inside.
     """
+    r_values, r_models = retrained
+    u_values, u_models = unlearned
     examples, n = r_values.shape
     m = u_values.shape[1]
     x, y = np.empty(m), np.empty(n)

@@ -1,4 +1,8 @@
-"""Ranks of values among those of both sides, from which statistics of all pairs follow."""
+"""Ranks of values among those of both sides, from which statistics of all pairs follow.
+
+Not ``scipy.stats.rankdata``: a job of scoring needs nothing else of scipy.stats, which takes a second of CPU time to
+import (pandas, whose frames rank as well, 0.6 s). Tests hold the areas against scipy's Mann-Whitney statistic.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unlearning_metric.metrics._inputs import model_values
-from unlearning_metric.metrics.challenge import DELTA, challenge
+from unlearning_metric.metrics.bucket_points import DELTA
+from unlearning_metric.metrics.challenge import challenge
 
 #: Simulated examples, all rounds together, that leave the factor an error of about 1 %.
 _DRAWN = 24_000

@@ -17,7 +17,8 @@ from scipy.special import betaincinv
 
 from unlearning_metric.metrics import _heldout_kernel as kernel
 from unlearning_metric.metrics._inputs import both_sides
-from unlearning_metric.metrics.challenge import DELTA, EPSILON_CAP, challenge_points
+from unlearning_metric.metrics.bucket_points import DELTA, challenge_points
+from unlearning_metric.metrics.challenge import EPSILON_CAP
 from unlearning_metric.metrics.gdp import gdp_bound, gdp_epsilon
 from unlearning_metric.metrics.record import Column, Columns, Given, Metric, Number, Shown
 
@@ -101,12 +102,13 @@ def heldout(retrained: ArrayLike, unlearned: ArrayLike, folds: int = FOLDS, delt
     retrained, unlearned = both_sides(retrained, unlearned, least=folds)
     n, m, examples = len(retrained), len(unlearned), retrained.shape[1]
     orders = [np.argsort(side.T, axis=1, kind="stable") for side in (retrained, unlearned)]
-    values = [
-        np.take_along_axis(side.T, order, axis=1) for side, order in zip((retrained, unlearned), orders, strict=True)
+    ordered = [
+        (np.take_along_axis(side.T, order, axis=1), order)
+        for side, order in zip((retrained, unlearned), orders, strict=True)
     ]
     errors, merits = np.empty((2, 2, examples)), np.empty((2, examples))
     rules = np.empty((2, examples, 4))
-    kernel.cross_fit(values[0], orders[0], values[1], orders[1], folds, delta, errors, merits, rules)
+    kernel.cross_fit(*ordered, folds, delta, errors, merits, rules)
     rich = np.argmax(merits, axis=0)
     (fp, fn), rules = errors[rich, :, np.arange(examples)].T, rules[rich, np.arange(examples)]
     epsilons = epsilon_of_rates(fp / n, fn / m, delta)

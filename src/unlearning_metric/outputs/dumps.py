@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,25 @@ import numpy as np
 from unlearning_metric.outputs.ensemble import ACCURACIES, ROLES, Ensemble, Outputs
 from unlearning_metric.store.files import ForeignError, StoreError, arrow_categories, open_parquet, rebuild_hint
 from unlearning_metric.store.shards import shard_models
+
+
+def labels_of_roles(
+    data: Mapping[str, np.ndarray], indices: Mapping[str, np.ndarray], roles: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """Role -> labels [examples], of the examples of these indices into the pools of a data set."""
+    return {role: data["y_test" if role == "test" else "y_train"][indices[role]] for role in roles}
+
+
+def groups_of_roles(
+    data: Mapping[str, np.ndarray], indices: Mapping[str, np.ndarray], roles: Iterable[str]
+) -> dict[str, np.ndarray] | None:
+    """Role -> group [examples], -1 for test examples, which have none; None where the data have no groups."""
+    if "groups_train" not in data:
+        return None
+    return {
+        role: np.full(len(indices[role]), -1) if role == "test" else data["groups_train"][indices[role]]
+        for role in roles
+    }
 
 
 def rows(
@@ -33,7 +52,7 @@ def rows(
     for model, by_role in outputs.items():
         for role in (role for role in ROLES if role in by_role):
             count = len(indices[role])
-            parts = {
+            parts: dict[str, np.ndarray] = {
                 "model": np.full(count, model, dtype=np.int32),
                 "role": np.full(count, ROLES.index(role), dtype=np.int8),
                 "example": indices[role].astype(np.int32),
@@ -56,12 +75,12 @@ NEEDED = {"forget": ("confidence", "loss", "correct"), "probe": ("confidence",),
 
 #: What the header of a dump says, and the columns that every dump has.
 HEADER_PARTS = {"models": list, "order": str, "accuracy": dict, "diverged": list, "run": dict}
-COLUMNS = ("model", "role", "example", "label")
+COLUMNS = ("model", "role", "example", "label", "confidence")
 #: What the record of a run says of each model.
 PER_MODEL = frozenset({"seconds", "passes", "examples", "retraining"})
 
 
-def _checked_block(path: Path | str, key: str, roles: Iterable[str]) -> tuple[dict[str, Block], dict[str, Any]]:
+def _checked_block(path: Path | str, key: str | None, roles: Iterable[str]) -> tuple[dict[str, Block], dict[str, Any]]:
     """One dump, with every model once with every example and all of it finite, and its header.
 
     Returns
@@ -164,8 +183,9 @@ class _Gathered:
         """What was gathered from all of ``paths``."""
         if not self.same:
             raise StoreError(f"dumps {', '.join(map(str, paths))} do not list the same examples for every model.")
-        known = {name: self.signals.get(name) if self.filled[name] == len(paths) else None for name in SIGNALS}
-        return Outputs(self.block["example"], self.block["label"], **known)
+        # Every dump has confidences.
+        loss, correct = (self.signals[name] if self.filled[name] == len(paths) else None for name in SIGNALS[1:])
+        return Outputs(self.block["example"], self.block["label"], self.signals["confidence"], loss, correct)
 
 
 def _all_models(paths: list[Path | str], headers: list[dict[str, Any]], count: int) -> np.ndarray:

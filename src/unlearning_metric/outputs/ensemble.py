@@ -77,8 +77,9 @@ class Ensemble:
         what is not known is absent
     groups : int64 [forget examples], such as the person each example is of; None where the data have none
     classes : what the data call class 0, 1, ...; empty where it is not known
-    data_warnings : what is doubtful about data and forget set, a sentence each
-    doubts : what is odd about outputs that were made elsewhere, a sentence each
+    data_warnings : what is doubtful about data and forget set, a sentence each. Apart from ``doubts``, since all sides
+        of a score have the same ones, which are said once
+    doubts : what is odd about outputs that were made elsewhere, a sentence each; of this side alone, which is named
     """
 
     order: str
@@ -105,9 +106,8 @@ class Ensemble:
         chosen = slice(index, index + 1)
 
         def of_outputs(outputs: Outputs) -> Outputs:
-            signals = {name: getattr(outputs, name) for name in ("confidence", "loss", "correct")}
-            kept = {name: None if values is None else values[chosen] for name, values in signals.items()}
-            return replace(outputs, **kept)
+            loss, correct = (None if part is None else part[chosen] for part in (outputs.loss, outputs.correct))
+            return replace(outputs, confidence=outputs.confidence[chosen], loss=loss, correct=correct)
 
         return replace(
             self,

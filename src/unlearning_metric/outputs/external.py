@@ -269,6 +269,6 @@ def _accuracies(
                 raise ValueError(f"{given} holds {found[name].max():g}: an accuracy is a share, at most 1")
             if recorded is not None:
                 doubts += accuracy_doubts(given, found[name], recorded, name == "forget")
-        elif name in roles and roles[name].correct is not None:
-            found[name] = roles[name].correct.mean(axis=1)
+        elif name in roles and (correct := roles[name].correct) is not None:
+            found[name] = correct.mean(axis=1)
     return found

@@ -19,7 +19,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from unlearning_metric.metrics.challenge import BUCKET_WIDTH, challenge_points
+from unlearning_metric.metrics.bucket_points import BUCKET_WIDTH, challenge_points
 from unlearning_metric.report.figure_style import (
     ACCENT,
     COLUMN,

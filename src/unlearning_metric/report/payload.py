@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from unlearning_metric.errors import plain
 from unlearning_metric.keys.origin import digest
 from unlearning_metric.leaderboard.formats import rank_text
-from unlearning_metric.metrics.challenge import challenge_points, log_tables
+from unlearning_metric.metrics.bucket_points import challenge_points, log_tables
 from unlearning_metric.report.answer import CHECK
 from unlearning_metric.report.gather import Findings, Method
 from unlearning_metric.report.summaries import rank_agreement

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearning_metric.metrics.challenge import Sorted, halves_points, subset_points, subsets_number, subsets_points
 from unlearning_metric.metrics.intervals import relative_interval, score_interval
 from unlearning_metric.metrics.replicates import LEAST_MODELS, Replicates, deletions, freedom, replicates
+from unlearning_metric.metrics.subsets import Sorted, halves_points, subset_points, subsets_number, subsets_points
 from unlearning_metric.outputs.ensemble import Ensemble
 from unlearning_metric.scoring.parts import in_parts
 from unlearning_metric.store.files import read_npz, write_npz

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 def hardest(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those with the largest held-out loss."""
+    assert candidates.difficulty is not None
     count = candidates.wanted_count(settings)
     return (-candidates.difficulty).argsort(kind="stable")[:count]
 
 
 def easiest(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those with the smallest held-out loss."""
+    assert candidates.difficulty is not None
     count = candidates.wanted_count(settings)
     return candidates.difficulty.argsort(kind="stable")[:count]
 

@@ -18,6 +18,7 @@ __all__ = ["STRATEGY", "listed", "read_indices"]
 
 def listed(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """The examples whose indices stand in the file ``path``."""
+    assert candidates.listed is not None
     return candidates.positions(candidates.listed)
 
 

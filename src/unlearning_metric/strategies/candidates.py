@@ -84,6 +84,7 @@ class Candidates:
         available = len(self) if available is None else available
         count = settings.count
         if count is None:
+            assert settings.fraction is not None
             count = round(settings.fraction * available)
         if not 0 < count <= available:
             raise DataError(

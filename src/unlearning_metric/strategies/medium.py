@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def medium(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples: those in the middle of the order by held-out loss."""
+    assert candidates.difficulty is not None
     count = candidates.wanted_count(settings)
     first = (len(candidates) - count) // 2
     return candidates.difficulty.argsort(kind="stable")[first : first + count]

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def part_of_classes(candidates: Candidates, settings: ForgetSettings, rng: np.random.Generator) -> np.ndarray:
     """``count`` or ``fraction`` of the training examples of the classes ``labels``, taken together."""
-    members = candidates.of_classes(settings.labels, "forget.labels")
-    of = f"training examples of the classes {', '.join(map(str, settings.labels))}"
+    labels = settings.labels
+    assert labels is not None
+    members = candidates.of_classes(labels, "forget.labels")
+    of = f"training examples of the classes {', '.join(map(str, labels))}"
     return rng.choice(members, size=candidates.wanted_count(settings, len(members), of), replace=False)
 
 

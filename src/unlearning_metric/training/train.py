@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,7 +13,6 @@ from torch import nn
 from unlearning_metric.batches.augmentation import make_augmentation
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.batches.loaders import ImageLoader
-from unlearning_metric.batches.reads import Reads
 from unlearning_metric.config import Model, Training
 from unlearning_metric.errors import UserError
 from unlearning_metric.nets.by_name import build_model
@@ -23,11 +22,13 @@ from unlearning_metric.progress import LOGGER
 from unlearning_metric.runtime.cost import spent
 from unlearning_metric.runtime.guards import seeded
 from unlearning_metric.seeds import Streams
-from unlearning_metric.training.graph import GraphError, GraphTrainer, graph_refusal, train_graph
+from unlearning_metric.training.graph import graph_refusal, train_graph
+from unlearning_metric.training.graph_trainer import GraphError, GraphTrainer
 from unlearning_metric.training.precision import arithmetic
+from unlearning_metric.training.recording import Recorder
 from unlearning_metric.training.stacked import STACK, train_stacked
 from unlearning_metric.training.step import Epochs, Steps, Trainer
-from unlearning_metric.training.trainable import initial_model, last_batch, refuse_untrainable
+from unlearning_metric.training.trainable import first_images, initial_model, last_batch, refuse_untrainable
 from unlearning_metric.training.user_training import train_by_function
 from unlearning_metric.user_code.failures import first_line
 
@@ -113,9 +114,17 @@ def _warm_up(dataset: ImageDataset, model_settings: Model, num_classes: int, rec
 
 
 def with_engine(
-    dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training
+    dataset: ImageDataset,
+    model_settings: Model,
+    num_classes: int,
+    recipe: Training,
+    recorder: type[Recorder] = Recorder,
 ) -> tuple[Training, GraphTrainer | None]:
     """The recipe with the engine that trains: for ``auto`` it is ``graph`` where a step can be recorded, else ``loop``.
+
+    Parameters
+    ----------
+    recorder : what records steps
 
     Returns
     -------
@@ -130,14 +139,13 @@ def with_engine(
     asked, device = recipe.engine, dataset.images.device
     if asked not in ("auto", "graph"):
         return recipe, None
-    reason, place = graph_refusal(model_settings, recipe, device.type), None
+    reason, place = graph_refusal(model_settings, recipe, device.type, recorder), None
     if reason is None:
         shape = tuple(dataset.images.shape[1:])
         try:
             with arithmetic(recipe, device.type):
-                place = GraphTrainer(
-                    dataset, initial_model(model_settings, shape, num_classes, Streams(0, "trial")), num_classes, recipe
-                )
+                model = initial_model(model_settings, shape, num_classes, Streams(0, "trial"))
+                place = GraphTrainer(dataset, model, num_classes, recipe, recorder)
         except (GraphError, RuntimeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
@@ -157,20 +165,21 @@ def train_models(
     model_settings: Model,
     num_classes: int,
     recipe: Training,
-    experiment_seed: int,
-    role: str,
-    indices: Iterable[int],
+    streams: Sequence[Streams],
     done: Callable[[], None] = lambda: None,
     validation: ImageDataset | None = None,
     *,
     place: GraphTrainer | None = None,
 ) -> tuple[dict[int, dict[str, torch.Tensor]], dict[int, float]]:
-    """Train the models ``indices`` of a role: one after another, or several at once, as the recipe's engine says.
+    """Train models of a role: one after another, or several at once, as the recipe's engine says.
 
     Model i is the same whatever other models share its call: bit by bit, but for rounding with ``engine: stacked``.
 
     Parameters
     ----------
+    streams : each model's own random streams; its ``index`` names the model in what is returned
+    done : called after each model
+    validation : examples that no model trains on, for a function of the user's
     place : what `with_engine` recorded, where it was asked
 
     Returns
@@ -183,7 +192,7 @@ def train_models(
     GraphError, ModelError, PrecisionError, StackingError, UserCodeError
         If this host, this net or the user's own function cannot do what the recipe says.
     """
-    device, indices = dataset.images.device.type, list(indices)
+    device = dataset.images.device.type
     if model_settings.weights is not None:
         LOGGER.info(
             "every model starts from the weights %s: seeds move order, augmentation and a new last layer alone, so the "
@@ -198,20 +207,17 @@ def train_models(
     if recipe.file is None and recipe.engine != "graph":
         # A function of the user's is run as often as there are models, and no more.
         _warm_up(dataset, model_settings, num_classes, recipe)
-    each_streams = [Streams(experiment_seed, role, index) for index in indices]
     start = spent(device)
-    for trained, model in _trained(dataset, model_settings, num_classes, recipe, each_streams, validation, place):
-        group = indices[len(states) : len(states) + len(trained)]
+    for trained, model in _trained(dataset, model_settings, num_classes, recipe, streams, validation, place):
+        group = streams[len(states) : len(states) + len(trained)]
         each = (spent(device) - start) / len(group)
         if not states and model_settings.name is None and model is not None:
-            some = torch.arange(min(2, len(dataset)), device=dataset.images.device)
-            looked_at = copy.copy(dataset)
-            looked_at.reads = Reads()
-            images, shape = looked_at.batch(some)[0], tuple(dataset.images.shape[1:])
+            images = first_images(dataset)
+            shape = tuple(dataset.images.shape[1:])
             other = build_model(model_settings, shape, num_classes, seed=1).to(images.device)
             refuse_changed_values(model, other, images, model_title(model_settings))
-        for index, state in zip(group, trained, strict=True):
-            states[index], seconds[index] = state, each
+        for model_streams, state in zip(group, trained, strict=True):
+            states[model_streams.index], seconds[model_streams.index] = state, each
             done()
         start = spent(device)
     return states, seconds
@@ -222,7 +228,7 @@ def _trained(
     model_settings: Model,
     num_classes: int,
     recipe: Training,
-    streams: list[Streams],
+    streams: Sequence[Streams],
     validation: ImageDataset | None,
     place: GraphTrainer | None,
 ) -> Iterator[tuple[list[dict[str, torch.Tensor]], nn.Module | None]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
 from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.batches.reads import Reads
 from unlearning_metric.config import Model, Training
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.trial import refuse_without_gradient
@@ -26,6 +29,13 @@ def last_batch(examples: int, recipe: Training) -> int:
     """Examples of the smaller batch that ends an epoch; 0 where there is none, or training ends before it."""
     batches = -(-examples // recipe.batch_size)
     return examples % recipe.batch_size if total_steps(recipe, batches) >= batches else 0
+
+
+def first_images(dataset: ImageDataset) -> torch.Tensor:
+    """Two examples as a net gets them, to look at it with; nobody's reading them is counted."""
+    looked_at = copy.copy(dataset)
+    looked_at.reads = Reads()
+    return looked_at.batch(torch.arange(min(2, len(dataset)), device=dataset.images.device))[0]
 
 
 def refuse_untrainable(dataset: ImageDataset, model_settings: Model, num_classes: int, recipe: Training) -> None:

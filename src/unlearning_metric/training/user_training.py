@@ -13,7 +13,6 @@ from torch import nn
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.batches.loaders import ImageLoader
-from unlearning_metric.batches.reads import Reads
 from unlearning_metric.config import Training
 from unlearning_metric.errors import UserCodeError
 from unlearning_metric.nets.trial import refuse_changed_values
@@ -22,6 +21,7 @@ from unlearning_metric.runtime.guards import as_if_alone, seed_everything
 from unlearning_metric.runtime.working_folder import project_path
 from unlearning_metric.seeds import Streams
 from unlearning_metric.training.recipe import class_weights
+from unlearning_metric.training.trainable import first_images
 from unlearning_metric.user_code.binding import bind, typed_options
 from unlearning_metric.user_code.calls import user_code_runs
 from unlearning_metric.user_code.contract import NO_VALIDATION, TRAINING_ARGUMENTS
@@ -104,17 +104,15 @@ def train_by_function(
             f"{streams.index}. Train model in place, or return the trained model."
         )
     untouched.load_state_dict(state)
-    trained = model if result is None else result
-    some = torch.arange(min(2, len(loader.dataset)), device=device)
-    looked_at = copy.copy(loader.dataset)
-    looked_at.reads = Reads()
-    if _is_comparable(trained, untouched):
-        _refuse_lost_values(trained, untouched, looked_at.batch(some)[0], title)
+    _refuse_lost_values(model if result is None else result, untouched, loader.dataset, title)
     return untouched.eval()
 
 
-def _refuse_lost_values(trained: nn.Module, stored: nn.Module, images: torch.Tensor, title: str) -> None:
+def _refuse_lost_values(trained: nn.Module, stored: nn.Module, dataset: ImageDataset, title: str) -> None:
     """Refuse a training that leaves what a state dict does not hold, which is all that is stored of a model."""
+    if not _is_comparable(trained, stored):
+        return
+    images = first_images(dataset)
     try:
         refuse_changed_values(trained, copy.deepcopy(stored), images, title)
     except ModelError as error:

@@ -104,7 +104,10 @@ def returned_state(
     state = plain_names(result.state_dict(), wanted)
     difference = _difference(state, wanted)
     if difference is not None:
-        inner = " Return its .module." if isinstance(getattr(result, "module", None), nn.Module) else _GIVE_BACK
+        # What trains a network has no entry.
+        inner = _GIVE_BACK if refusal is MethodError else ""
+        if isinstance(getattr(result, "module", None), nn.Module):
+            inner = " Return its .module."
         raise refusal(
             f"{title} returned a model of another form (first difference: {difference}). "
             f"It must have the original's tensors, since it is scored as that network.{inner}"

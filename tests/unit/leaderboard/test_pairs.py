@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from unlearning_metric.leaderboard.pairs import compare_pairs, holm, rank_ranges
-from unlearning_metric.metrics.challenge import Sorted, challenge, subset_points
+from unlearning_metric.metrics.challenge import challenge
 from unlearning_metric.metrics.intervals import difference_interval, difference_p_value
 from unlearning_metric.metrics.replicates import Replicates, freedom, replicates
+from unlearning_metric.metrics.subsets import Sorted, subset_points
 
 
 def moving(score, spread, seed):

@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unlearning_metric.metrics import _challenge_kernel as kernel
-from unlearning_metric.metrics.challenge import (
-    Sorted,
-    challenge,
-    challenge_epsilons,
-    challenge_points,
-    challenge_score,
-    halves_points,
-    split_ceiling,
-    subset_points,
-)
+from unlearning_metric.metrics.bucket_points import challenge_points
+from unlearning_metric.metrics.challenge import challenge, challenge_epsilons, challenge_score, split_ceiling
+from unlearning_metric.metrics.subsets import Sorted, halves_points, subset_points
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "challenge_metric.npz"
 

@@ -18,7 +18,7 @@ from unlearning_metric import (
     told_apart,
     ulira,
 )
-from unlearning_metric.metrics.challenge import challenge_points
+from unlearning_metric.metrics.bucket_points import challenge_points
 
 
 def flat(value):

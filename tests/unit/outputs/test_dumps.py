@@ -216,7 +216,7 @@ def test_a_dump_whose_header_or_columns_lack_what_is_read_is_refused(tmp_path):
         write_parquet(tmp_path / "b.parquet", columns, lacking)
         with pytest.raises(StoreError, match=f"lacks a valid {name}"):
             load_ensemble([tmp_path / "b.parquet"], "k", 2)
-    del columns["example"]
-    write_parquet(tmp_path / "b.parquet", columns, header)
-    with pytest.raises(StoreError, match="lacks a valid example"):
-        load_ensemble([tmp_path / "b.parquet"], "k", 2)
+    for name in ("example", "confidence"):
+        write_parquet(tmp_path / "b.parquet", {key: columns[key] for key in columns if key != name}, header)
+        with pytest.raises(StoreError, match=f"lacks a valid {name}"):
+            load_ensemble([tmp_path / "b.parquet"], "k", 2)

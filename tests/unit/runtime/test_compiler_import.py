@@ -55,11 +55,12 @@ import torch
 from unlearning_metric.config import Model, Training
 from unlearning_metric.jobs.unlearn import _load_libraries
 from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.seeds import Streams
 from unlearning_metric.training.train import train_models
 images = np.random.default_rng(0).integers(255, size=(40, 8, 8, 1)).astype(np.uint8)
 dataset = ImageDataset(images, np.arange(40) % 3, np.array([127.0], np.float32), np.array([75.0], np.float32))
 recipe = Training(lr=0.1, epochs=2, batch_size=16, engine="loop")
-train_models(dataset, Model(name="digits_cnn", width=4), 3, recipe, 0, "full", [0, 1])
+train_models(dataset, Model(name="digits_cnn", width=4), 3, recipe, Streams.of_models(0, "full", [0, 1]))
 _load_libraries("cpu")
 print("torch._dynamo" in sys.modules)
 """

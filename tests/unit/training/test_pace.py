@@ -5,9 +5,8 @@ import torch
 
 from unlearning_metric.batches.datasets import ImageDataset
 from unlearning_metric.config import Model, Training
-from unlearning_metric.training import pace as paces
+from unlearning_metric.seeds import Streams
 from unlearning_metric.training.pace import Pace
-from unlearning_metric.training.precision import PrecisionError
 from unlearning_metric.training.recipe import examples_read
 from unlearning_metric.training.train import train_models
 
@@ -26,7 +25,7 @@ def test_it_is_about_what_a_whole_training_takes():
     examples = dataset()
     pace = Pace(examples, MODEL, 3, RECIPE)
     pace.retraining(0.0)
-    _, seconds = train_models(examples, MODEL, 3, RECIPE, 0, "retain", range(5))
+    _, seconds = train_models(examples, MODEL, 3, RECIPE, Streams.of_models(0, "retain", range(5)))
     found = [pace.retraining(each) for each in seconds.values()]
     assert 0.5 < np.median(found) / np.median(list(seconds.values())) < 2.0
 
@@ -44,12 +43,9 @@ def test_it_leaves_nothing_behind():
 
 
 def test_a_host_that_cannot_take_its_steps_says_so_and_measures_nothing(monkeypatch, caplog):
-    def refuse(*_):
-        raise PrecisionError("no bf16 here")
-
-    monkeypatch.setattr(paces, "refuse_unsupported", refuse)
-    assert Pace(dataset(), MODEL, 3, RECIPE).retraining(1.0) is None
-    assert "what a retraining costs on this host is not measured (no bf16 here)" in caplog.text
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert Pace(dataset(), MODEL, 3, RECIPE.model_copy(update={"precision": "bf16"})).retraining(1.0) is None
+    assert "what a retraining costs on this host is not measured (training.precision is bf16" in caplog.text
 
 
 def test_memory_that_does_not_suffice_ends_the_measuring_and_not_the_job(monkeypatch, caplog):
@@ -57,7 +53,7 @@ def test_memory_that_does_not_suffice_ends_the_measuring_and_not_the_job(monkeyp
         raise torch.OutOfMemoryError("full")
 
     pace = Pace(dataset(), MODEL, 3, RECIPE)
-    monkeypatch.setattr(paces, "Trainer", full)
+    monkeypatch.setattr(torch.Tensor, "backward", full)
     assert pace.retraining(1.0) is None
     assert pace.retraining(1.0) is None
     assert caplog.text.count("is not measured") == 1

@@ -21,7 +21,7 @@ MLP = Model(name="mlp", hidden=[16])
 def train(indices, model=CNN, **recipe):
     recipe = Training(**{"lr": 0.1, "epochs": 2, "batch_size": 16, "engine": "stacked", **recipe})
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
-    return train_models(dataset, model, 3, recipe, 0, "retain", indices)
+    return train_models(dataset, model, 3, recipe, Streams.of_models(0, "retain", indices))
 
 
 # 75 examples in batches of 16: the last batch of an epoch holds 11.

@@ -17,16 +17,15 @@ from unlearning_metric.forget.split import Split
 from unlearning_metric.jobs.train import train_shard
 from unlearning_metric.nets.by_name import build_model
 from unlearning_metric.nets.user_nets import ModelError
+from unlearning_metric.seeds import Streams
 from unlearning_metric.store.files import read_models, write_npz
 from unlearning_metric.store.stored import Stored
-from unlearning_metric.training import step
 from unlearning_metric.training.precision import _cpu_has_bf16
 from unlearning_metric.training.train import make_dataset, train_models
 from unlearning_metric.user_code.contract import EditedError
 
 MODEL = Model(name="digits_cnn", width=4)
 RECIPE = Training(lr=0.1, epochs=2, batch_size=16)
-CRITERION = torch.nn.CrossEntropyLoss()
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
 IMAGES = (RNG.integers(60, size=(60, 8, 8, 1)) + 90 * LABELS[:, None, None, None]).astype(np.uint8)
@@ -35,7 +34,7 @@ STATISTICS = (np.array([130.0], np.float32), np.array([75.0], np.float32))
 
 def train(indices, role="retain", seed=0, **recipe):
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
-    return train_models(dataset, MODEL, 3, RECIPE.model_copy(update=recipe), seed, role, indices)[0]
+    return train_models(dataset, MODEL, 3, RECIPE.model_copy(update=recipe), Streams.of_models(seed, role, indices))[0]
 
 
 def equal(one: dict, two: dict) -> bool:
@@ -70,7 +69,10 @@ def test_what_a_net_draws_in_training_is_its_own_too(tmp_path):
     (tmp_path / "net.py").write_text(DROPOUT)
     settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
-    train = lambda role, indices: train_models(dataset, settings, 3, RECIPE, 0, role, indices)[0]  # noqa: E731
+
+    def train(role, indices):
+        return train_models(dataset, settings, 3, RECIPE, Streams.of_models(0, role, indices))[0]
+
     together = train("retain", [0, 1, 2])
     torch.manual_seed(5), random.seed(5), np.random.seed(5)
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
@@ -92,7 +94,7 @@ def test_models_of_two_jobs_drop_out_other_units(tmp_path):
     for role, index in (("retain", 0), ("retain", 1), ("full", 0)):
         seen = build_model(settings, (8, 8, 1), 3, 0).seen
         torch.manual_seed(0)
-        train_models(dataset, settings, 3, RECIPE, 0, role, [index])
+        train_models(dataset, settings, 3, RECIPE, Streams.of_models(0, role, [index]))
         masks.append(seen[-1])
         seen.clear()
     assert all((one != two).any() for place, one in enumerate(masks) for two in masks[:place])
@@ -132,9 +134,9 @@ def test_a_net_without_a_gradient_is_refused_by_a_recipe_and_left_to_a_training_
     settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
     with pytest.raises(ModelError, match=said):
-        train_models(dataset, settings, 3, RECIPE, 0, "retain", [0])
+        train_models(dataset, settings, 3, RECIPE, Streams.of_models(0, "retain", [0]))
     own = Training(file=str(tmp_path / "mine.py"), batch_size=16)
-    assert list(train_models(dataset, settings, 3, own, 0, "retain", [0])[0]) == [0]
+    assert list(train_models(dataset, settings, 3, own, Streams.of_models(0, "retain", [0]))[0]) == [0]
 
 
 @pytest.mark.parametrize("recipe", [{}, {"momentum": 0.0}, {"optimizer": "adam", "lr": 0.01}], ids=str)
@@ -142,7 +144,9 @@ def test_a_net_may_skip_layers_at_random(tmp_path, recipe):
     (tmp_path / "net.py").write_text(SKIPPING)
     settings = Model(file=str(tmp_path / "net.py"))
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
-    states = train_models(dataset, settings, 3, RECIPE.model_copy(update=recipe), 0, "retain", range(4))[0]
+    states = train_models(
+        dataset, settings, 3, RECIPE.model_copy(update=recipe), Streams.of_models(0, "retain", range(4))
+    )[0]
     assert all(torch.isfinite(tensor).all() for state in states.values() for tensor in state.values())
 
 
@@ -156,7 +160,7 @@ def test_a_net_whose_training_leaves_values_outside_its_state_dict_is_refused_af
     settings = Model(file=str(tmp_path / "net.py"))
     done, dataset = [], ImageDataset(IMAGES, LABELS, *STATISTICS)
     with pytest.raises(ModelError, match="state dict"):
-        train_models(dataset, settings, 3, RECIPE, 0, "retain", range(4), lambda: done.append(1))
+        train_models(dataset, settings, 3, RECIPE, Streams.of_models(0, "retain", range(4)), lambda: done.append(1))
     assert not done
 
 
@@ -217,10 +221,11 @@ def test_the_compiler_is_asked_exactly_where_the_recipe_says_so(monkeypatch, com
 def test_a_compiler_that_is_missing_is_told_with_what_to_set(tmp_path):
     text = "import numpy as np\nfrom unlearning_metric.config import Model, Training\n"
     text += "from unlearning_metric.batches.datasets import ImageDataset\n"
+    text += "from unlearning_metric.seeds import Streams\n"
     text += "from unlearning_metric.training.train import train_models\n"
     text += "data = ImageDataset(np.zeros((8, 4), np.uint8), np.arange(8) % 2, np.zeros(4), np.ones(4))\n"
     text += "recipe = Training(lr=0.1, epochs=1, batch_size=4, compile=True)\n"
-    text += "train_models(data, Model(name='mlp'), 2, recipe, 0, 'retain', [0])\n"
+    text += "train_models(data, Model(name='mlp'), 2, recipe, Streams.of_models(0, 'retain', [0]))\n"
     environment = {**os.environ, "CXX": "/no/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     answer = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment)
     last = answer.stderr.splitlines()[-1]
@@ -256,23 +261,23 @@ def test_a_batch_of_one_is_refused_where_batch_norm_cannot_train_on_it(recipe):
     # resnet18 leaves one pixel of images of 8x8.
     dataset = ImageDataset(IMAGES, LABELS, *STATISTICS)
     with pytest.raises(ModelError, match=r"resnet18 .*training\.batch_size"):
-        train_models(dataset, Model(name="resnet18"), 3, RECIPE.model_copy(update=recipe), 0, "full", [0])
+        train_models(
+            dataset, Model(name="resnet18"), 3, RECIPE.model_copy(update=recipe), Streams.of_models(0, "full", [0])
+        )
     train([0], **recipe)
     train_models(
         dataset,
         Model(name="resnet18"),
         3,
         RECIPE.model_copy(update={**recipe, "epochs": None, "steps": 1, "batch_size": 59}),
-        0,
-        "full",
-        [0],
+        Streams.of_models(0, "full", [0]),
     )
 
 
 def test_a_single_training_example_is_refused_too():
     dataset = ImageDataset(IMAGES[:1], LABELS[:1], *STATISTICS)
     with pytest.raises(ModelError, match=r"train on more examples"):
-        train_models(dataset, Model(name="resnet18"), 3, RECIPE, 0, "full", [0])
+        train_models(dataset, Model(name="resnet18"), 3, RECIPE, Streams.of_models(0, "full", [0]))
 
 
 def test_augmentation_has_draws_of_its_own():
@@ -281,18 +286,21 @@ def test_augmentation_has_draws_of_its_own():
     assert equal(train([0], crop=1)[0], train([0], crop=1)[0])
 
 
-def test_class_weights_are_of_the_examples_trained_on(monkeypatch):
-    seen = []
-    monkeypatch.setattr(step, "loss_function", lambda recipe, labels, classes: seen.append(labels) or CRITERION)
-    train([0], class_weights=True)
-    # The first are of the training that warms the process up.
-    assert all(torch.equal(labels, torch.as_tensor(LABELS)) for labels in seen[1:])
-    assert len(seen) > 1
+# Of 3 classes; in batches of all examples, whose weighted mean is the plain one where all weights are the same.
+@pytest.mark.parametrize(("examples", "matters"), [(60, False), (61, True)])
+def test_class_weights_matter_where_the_examples_trained_on_are_uneven(examples, matters):
+    dataset = ImageDataset(np.resize(IMAGES, (examples, 8, 8, 1)), np.resize(LABELS, examples), *STATISTICS)
+    plain, weighted = (
+        train_models(dataset, MODEL, 3, RECIPE.model_copy(update=update), Streams.of_models(0, "retain", [0]))[0][0]
+        for update in ({"batch_size": examples}, {"batch_size": examples, "class_weights": True})
+    )
+    apart = max(float((plain[name] - weighted[name]).abs().max()) for name in plain)
+    assert (apart > 1e-5) == matters
 
 
 def test_training_reports_each_model_and_takes_its_time():
     dataset, calls = ImageDataset(IMAGES, LABELS, *STATISTICS), []
-    _, seconds = train_models(dataset, MODEL, 3, RECIPE, 0, "full", [2, 5], lambda: calls.append(1))
+    _, seconds = train_models(dataset, MODEL, 3, RECIPE, Streams.of_models(0, "full", [2, 5]), lambda: calls.append(1))
     assert sorted(seconds) == [2, 5]
     assert min(seconds.values()) > 0
     assert len(calls) == 2
@@ -303,6 +311,7 @@ import json, sys
 import numpy as np
 import torch
 from unlearning_metric.batches.datasets import ImageDataset
+from unlearning_metric.seeds import Streams
 from unlearning_metric.training.train import train_models
 
 torch.set_num_threads(1)
@@ -310,7 +319,7 @@ pixels = np.random.default_rng(0).integers(256, size=(64, 8, 8, 1), dtype=np.uin
 dataset = ImageDataset(pixels, np.arange(64) % 3, np.array([127.0]), np.array([74.0]))
 from unlearning_metric.config import Model, Training
 model, recipe = (kind.model_validate(part) for kind, part in zip((Model, Training), json.loads(sys.argv[1])))
-print(json.dumps(list(train_models(dataset, model, 3, recipe, 0, "full", range(5))[1].values())))
+print(json.dumps(list(train_models(dataset, model, 3, recipe, Streams.of_models(0, "full", range(5)))[1].values())))
 """
 
 

@@ -25,7 +25,7 @@ def train(tmp_path, body, indices=(0,), validation=None, model=MODEL, **recipe):
     file.write_text(f"import random\nimport numpy as np\nimport torch\nfrom torch import nn\n{body}")
     recipe = Training(**{"batch_size": 16, "file": str(file), **recipe})
     dataset = ImageDataset(IMAGES, LABELS, np.array([130.0]), np.array([75.0]))
-    return train_models(dataset, model, 3, recipe, 0, "retain", indices, validation=validation)[0]
+    return train_models(dataset, model, 3, recipe, Streams.of_models(0, "retain", indices), validation=validation)[0]
 
 
 ADAM = """

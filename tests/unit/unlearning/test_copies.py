@@ -220,7 +220,7 @@ def test_reset_head_redraws_the_last_linear_layer_and_finetune_keeps_it(original
 
 def test_retrain_gives_models_of_its_own_and_none_of_the_reference_ones(originals):
     states = run(load_method(METHODS / "retrain.py"), originals, range(3), "retrain")
-    reference, _ = train_models(SETS["retain"], MODEL, 3, RECIPE, 0, "retain", range(3))
+    reference, _ = train_models(SETS["retain"], MODEL, 3, RECIPE, Streams.of_models(0, "retain", range(3)))
     every = [*states.values(), *reference.values()]
     assert not any(equal(a, b) for i, a in enumerate(every) for b in every[:i])
 
@@ -272,7 +272,7 @@ def test_the_initial_model_is_what_the_copys_original_was_trained_from(originals
 
     states = run(unlearn, originals, [0, 1, 2])
     still = RECIPE.model_copy(update={"lr": 0.0, "weight_decay": 0.0})
-    trained, _ = train_models(SETS["retain"], MODEL, 3, still, 0, "full", [0, 1])
+    trained, _ = train_models(SETS["retain"], MODEL, 3, still, Streams.of_models(0, "full", [0, 1]))
     for copy in (0, 1, 2):
         for name, tensor in trained[copy % 2].items():
             # Training with a learning rate of 0 leaves the weights; batch norm still counts.
