@@ -1,5 +1,6 @@
 # make run     set up everything, run the default experiment to the end
-# make test    set up everything, pass the linters and the tests (make lint, make pytest: the one or the other)
+# make test    set up everything, pass the linters and the tests of every part and plan (make lint, make pytest: one of them)
+# make test-runs      run small experiments from end to end: minutes
 # make test-faults    kill, damage and fill up small runs: minutes
 # make test-cluster   run a small experiment on a SLURM cluster of this host alone: minutes
 # make test-browser   open a small run's report in Chromium
@@ -18,8 +19,8 @@ BIN := .venv/bin
 # One numeric thread a process: as many jobs as cores, not as many threads (see benchmarks/README.md).
 export OMP_NUM_THREADS := 1
 
-.PHONY: run test pytest test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install
-.PHONY: cluster-tools browser-tools clean
+.PHONY: run test pytest test-runs test-faults test-cluster test-browser test-package dist docs gallery lint doctor pin bench install
+.PHONY: tools cluster-tools browser-tools clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -27,7 +28,10 @@ run: install
 
 install: .venv/installed
 
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check \
+    --constraint constraints.txt
+# Python's bytecode, by all cores where pip takes one, and the metrics' kernels: once, for all jobs and tests.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib src; $(BIN)/python -m unlearning_metric.metrics.compile_kernels
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
@@ -37,18 +41,20 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 
 .venv/installed: pyproject.toml constraints.txt | .venv/created
 	$(PIP_INSTALL) --editable '.[all]'
+	$(COMPILE)
 	@touch $@
 
 # What runs, tests and documents it, in one installation.
 .venv/installed-test: pyproject.toml constraints.txt | .venv/created
 	$(PIP_INSTALL) --editable '.[test]'
+	$(COMPILE)
 	@touch .venv/installed $@
 
 # Chromium and axe-core are installed where that is allowed; without them the tests are skipped, and say so.
-test-browser: browser-tools
+test-browser: .venv/installed-test browser-tools
 	$(BIN)/python -m pytest -rs tests/browser
 
-browser-tools: .venv/installed-test
+browser-tools: | .venv/created
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	    echo "make test-browser: no Chromium, and it cannot be installed here: the tests will be skipped"
@@ -76,22 +82,31 @@ lint: .venv/installed-test
 
 test: lint pytest
 
+# The longest first: what is short fills the workers' gaps at the end.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
 pytest: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 30
+	$(PYTEST) --durations 10 tests/dag tests/unit tests/pins
+
+test-runs: .venv/installed-test
+	$(PYTEST) --durations 20 tests/e2e
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
 
 # SLURM and munge are installed where that is allowed; without them the tests are skipped, and say so. The tests start a
 # cluster of their own in a temporary folder, and end it.
-test-cluster: cluster-tools
+test-cluster: .venv/installed-test cluster-tools
 	$(BIN)/python -m pytest -rs --durations 5 tests/cluster
 
-cluster-tools: .venv/installed-test
+cluster-tools:
 	@{ PATH="$$PATH:/usr/sbin"; command -v slurmctld && command -v slurmd && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && \
 	    command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; } || \
 	    echo "make test-cluster: no SLURM, and it cannot be installed here: the tests will be skipped"
+
+tools: | .venv/created
+	$(MAKE) --jobs 1 cluster-tools browser-tools
 
 # Hold results/ against the configuration: what is stale, damaged, unreadable, missing or foreign.
 doctor: install

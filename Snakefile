@@ -49,6 +49,7 @@ rule all:
 onstart:
     handle_apart(signal.SIGTERM)
     hand_over()
+    share_libraries()
 
 
 onsuccess:

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from unlearning_metric.runtime import job_server
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKFLOW_FILES = ("Snakefile", "workflow", "config", "methods", "profiles", "envs")
 #: The methods that copies of the workflow keep: tests must not change when the project gains a method.
@@ -69,27 +71,31 @@ def read_jobs(text: str) -> list[Job]:
 
 
 @cache
-def server() -> tuple[subprocess.Popen[str], Path]:
-    """What starts Snakemake for the tests of this process and ends with it, and what is Python to its jobs."""
-    process = subprocess.Popen(
+def server() -> subprocess.Popen[str]:
+    """What starts Snakemake for the tests of this process and ends with it."""
+    return subprocess.Popen(
         [sys.executable, Path(__file__).with_name("snakemake_server.py")],
         env={name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    return process, Path(process.stdout.readline().strip())
 
 
-#: Runs a script as Python does, and lets what it starts as Python be another program.
-SCRIPT = "import runpy, sys; sys.executable, *sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+@cache
+def jobs_of_all() -> dict[str, str]:
+    """What has the jobs of all Snakemakes of this process run by one server, so that it alone loads the libraries."""
+    place = job_server.in_background(sys.executable)
+    while place and not Path(place).exists():
+        time.sleep(0.1)
+    return {job_server.SERVER: place} if place else {}
 
 
 def run_in_server(args: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a folder, as `subprocess.run` would."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
         request = {"arguments": [str(arg) for arg in args], "folder": str(folder), "environment": environment}
-        process, _ = server()
+        process = server()
         process.stdin.write(json.dumps({**request, "output": output.name}) + "\n")
         process.stdin.flush()
         status = int(process.stdout.readline())
@@ -134,10 +140,15 @@ class Workflow:
         """Write the small configuration, with top-level keys replaced."""
         return self.write(name, yaml.safe_dump({**SMALL, **changes}, sort_keys=False))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a Snakemake of the tests is started with."""
+        given = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+        return {**given, "CUDA_VISIBLE_DEVICES": "", **jobs_of_all()}
+
     def run(self, *args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake; its two streams come back as one text in ``stdout``. Nothing is expected of it."""
-        surroundings = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
-        environment = {**surroundings, "CUDA_VISIBLE_DEVICES": "", **env}
+        environment = {**self.environment, **env}
         folder = Path(cwd or self.folder)
         if not env:
             return run_in_server(args, folder, environment)
@@ -151,15 +162,6 @@ class Workflow:
             text=True,
             timeout=600,
         )
-
-    @property
-    def programs(self) -> Path:
-        """Folder of a ``python`` and a ``snakemake`` whose jobs load PyTorch no more often than those of `run`."""
-        return server()[1].parent
-
-    def script(self, *command: str) -> list[str]:
-        """Command of a script that starts Snakemake by itself, as one of these programs."""
-        return [sys.executable, "-c", SCRIPT, str(server()[1]), *command]
 
     def jobs(self, *args: str, **options: object) -> list[Job]:
         """Jobs of a dry run, which must succeed."""

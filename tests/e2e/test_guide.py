@@ -1,6 +1,5 @@
 """docs/writing-a-method.md: every command is run, in order, and says what the guide says it says."""
 
-import os
 import re
 import subprocess
 import sys
@@ -33,10 +32,10 @@ def masked(text: str) -> str:
 
 
 def run(workflow, command: str) -> tuple[int, str]:
-    surroundings = {name: v for name, v in os.environ.items() if not name.startswith("SNAKEMAKE_")}
-    surroundings["PATH"] = f"{workflow.programs}:{Path(sys.executable).parent}:{surroundings['PATH']}"
+    environment = workflow.environment
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     answer = subprocess.run(
-        ["bash", "-e", "-c", command], cwd=workflow.folder, env={**surroundings, "CUDA_VISIBLE_DEVICES": ""},
+        ["bash", "-e", "-c", command], cwd=workflow.folder, env=environment,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
     )  # fmt: skip
     return answer.returncode, answer.stdout
@@ -46,7 +45,7 @@ def run(workflow, command: str) -> tuple[int, str]:
 def test_the_guide_works_from_its_first_command_to_its_last(workflow):
     workflow.only("identity").configure(methods={}, shard_size=8)
     workflow.write("../elsewhere/submission.py", SUBMISSION)
-    workflow.write(".venv/bin/activate", f'PATH="{workflow.programs}:$PATH"\n')
+    workflow.write(".venv/bin/activate", f'PATH="{Path(sys.executable).parent}:$PATH"\n')
     output, commands = "", 0
     for kind, text in BLOCK.findall(GUIDE.read_text(encoding="utf-8")):
         if kind == "python":

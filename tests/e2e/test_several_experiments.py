@@ -20,8 +20,9 @@ EXPERIMENTS = {"plain": {}, "two_originals": {"originals": {"count": 2}}, "small
 
 def sweep(workflow, *options):
     return subprocess.run(
-        workflow.script("workflow/sweep.py", "sweep.yaml", *options),
-        cwd=workflow.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
+        [sys.executable, "workflow/sweep.py", "sweep.yaml", *options],
+        cwd=workflow.folder, env=workflow.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
     )  # fmt: skip
 
 

@@ -88,8 +88,8 @@ def test_the_wheel_holds_the_workflow_and_a_folder_from_it_runs(wheel, workflow,
         assert not [name for name in archive.namelist() if "__pycache__" in name or "tests/" in name]
     run(sys.executable, "-m", "unlearning_metric", "init", "mine", folder=tmp_path, PYTHONPATH=str(site))
     mine = tmp_path / "mine"
-    snakemake = workflow.programs / "snakemake"
-    planned = run(snakemake, "-n", folder=mine, PYTHONPATH=str(site))
+    snakemake = (sys.executable, "-m", "snakemake")
+    planned = run(*snakemake, "-n", folder=mine, PYTHONPATH=str(site))
     assert "results/score_finetune.json" in planned
     assert "other rules than the installed package" not in planned
     # As it stands it is the default experiment, which takes minutes.
@@ -97,7 +97,7 @@ def test_the_wheel_holds_the_workflow_and_a_folder_from_it_runs(wheel, workflow,
         if path.stem != "identity":
             path.unlink()
     (mine / "config" / "config.yaml").write_text(yaml.safe_dump({**workflow.small, "shard_size": 8, "methods": {}}))
-    assert "Leaderboard: results/leaderboard.md" in run(snakemake, folder=mine, PYTHONPATH=str(site))
+    assert "Leaderboard: results/leaderboard.md" in run(*snakemake, folder=mine, PYTHONPATH=str(site))
 
 
 def test_a_plain_installation_has_neither_pytorch_nor_snakemake_and_is_imported_at_once(light):

@@ -14,7 +14,7 @@ from snakemake.path_modifier import PathModifier
 
 from unlearning_metric import config as configuration
 from unlearning_metric.upkeep import handover
-from unlearning_metric.runtime import devices
+from unlearning_metric.runtime import devices, job_server
 from unlearning_metric.plan.plan import Plan
 from unlearning_metric.plan import workflow_files
 from unlearning_metric.upkeep.rebuild import RefusalError, refuse_other_shard_sizes
@@ -28,7 +28,8 @@ from unlearning_metric.runtime.termination import handle_apart
 from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
 
 # Snakemake puts the interpreter into shell commands as it is: a blank or a quote in its path would end the name there.
-sys.executable = shlex.quote(sys.executable)
+PYTHON = sys.executable
+sys.executable = shlex.quote(PYTHON)
 print_anyway()
 # Of the module that this is in another workflow; None otherwise.
 MODULE = workflow.modifier.namespace
@@ -106,6 +107,13 @@ def hand_over():
     else:
         settings.configfiles = [PLAN_FILE.absolute()]
         settings.config_args = ""
+
+
+def share_libraries():
+    """Where many jobs run on this computer, have PyTorch loaded once and not by each of them."""
+    if THIS_PYTHON and not IMPORTED and workflow.local_exec:
+        jobs = sum(1 for _ in workflow.dag.needrun_jobs())
+        sys.executable = job_server.start(PYTHON, jobs)
 
 
 def hand_over_in_module():

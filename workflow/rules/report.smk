@@ -49,7 +49,8 @@ rule report:
         f"{RESULTS}/logs/report.log",
     conda:
         ENVIRONMENT
-    threads: 1
+    # Nothing else is left to do when the figures are drawn.
+    threads: 2
     resources:
         mem_mb=4000,
         runtime=60,

@@ -9,12 +9,13 @@ from unlearning_metric.upkeep.handover import job
 
 with job(snakemake) as call:
     with importing():
-        limit_threads(snakemake.threads)
+        limit_threads(1)
         from unlearning_metric.jobs.report import write_report
 
     results = Path(snakemake.output.page).parent
     write_report(
         results=results,
+        processes=snakemake.threads,
         dataset=call.inputs["dataset"],
         dumps={
             group: StoredFiles(

@@ -22,6 +22,7 @@ def write_report(
     board_key: str | None,
     method_files: Mapping[str, str],
     provenance: Mapping[str, Any],
+    processes: int = 1,
 ) -> None:
     """Write the figures, then the page.
 
@@ -30,6 +31,7 @@ def write_report(
     results, dumps, score_keys, dataset, board_key : as for `report.gather.gather`
     method_files : method -> its file, whose docstring says what it is
     provenance : ``key`` and ``origin`` of the page
+    processes : that share the drawing
 
     Raises
     ------
@@ -37,7 +39,7 @@ def write_report(
         If a file is damaged or of another key.
     """
     found = gather(results, dumps, score_keys, dataset, board_key)
-    save_all(found, Path(results, "figures"))
+    save_all(found, Path(results, "figures"), processes)
     page = report_html(found, {name: first_sentence(path) for name, path in method_files.items()})
     write_page(Path(results, "report.html"), page, provenance)
     LOGGER.info("report of %d methods, %.1f MB", len(found.methods), len(page) / 1e6)

@@ -23,6 +23,8 @@ def held_out_errors(rows: NDArray[np.float64], labels: NDArray[np.int64], folds:
     int64 [folds, rows, 2]
         Values labelled 0 and guessed 1, and the reverse.
     """
+    # One layout, so that one kernel is compiled.
+    rows = np.ascontiguousarray(rows)
     errors = np.empty((len(folds), len(rows), 2), dtype=np.int64)
     for fold, (fitted, guessed) in enumerate(folds):
         places = [part[labels[part] == label] for part in (fitted, guessed) for label in (0, 1)]

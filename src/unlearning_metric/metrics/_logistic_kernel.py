@@ -222,9 +222,13 @@ def fit(values, negatives, positives):
         curvature = (end - slope) * step
         if curvature > np.finfo(np.float64).eps * -slope * step:
             if pairs == _PAIRS:
-                moves[:-1], changes[:-1] = moves[1:].copy(), changes[1:].copy()
+                # Number by number: numba compiles a slice's assignment, with its messages, for seconds.
+                for pair in range(1, _PAIRS):
+                    for part in range(2):
+                        moves[pair - 1, part], changes[pair - 1, part] = moves[pair, part], changes[pair, part]
                 pairs -= 1
-            moves[pairs], changes[pairs] = step * direction, change
+            for part in range(2):
+                moves[pairs, part], changes[pairs, part] = step * direction[part], change[part]
             pairs += 1
             scale = (change @ change) / curvature
     return point[0], point[1], True
@@ -249,7 +253,10 @@ def held_out_errors(rows, negatives, positives, test_negatives, test_positives, 
         if unsure:
             doubtful[row] = True
             continue
-        margin = _DOUBT * (abs(slope) * np.abs(values).max() + abs(intercept))
+        largest = 0.0
+        for value in values:
+            largest = max(largest, abs(value))
+        margin = _DOUBT * (abs(slope) * largest + abs(intercept))
         wrong = 0
         for place in test_negatives:
             odds = slope * values[place] + intercept

@@ -176,7 +176,7 @@ def _section(metric: Metric) -> tuple[Any, Any]:
     if metric.interval:
         once[f"{metric.interval}_interval"] = (
             Interval | None,
-            Field(description="95 %, another draw of the models; null below 16 models or 8 examples."),
+            Field(description="Meant as 95 %, over another draw of the models; null below 16 models or 8 examples."),
         )
     section: Any = Compared[value]  # type: ignore[valid-type]
     if metric.by_role:

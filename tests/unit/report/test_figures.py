@@ -112,8 +112,8 @@ def test_every_figure_is_a_file_in_both_formats_and_the_same_findings_give_the_s
     found = findings(("one",))
     names = figure_names(["one"])
     assert set(drawings(found)) == set(names)
-    for folder in ("a", "b"):
-        save_all(found, tmp_path / folder)
+    for processes, folder in ((1, "a"), (2, "b")):
+        save_all(found, tmp_path / folder, processes)
     files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     assert set(files) == {f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
     assert all(len(content) > 1000 for content in files.values())

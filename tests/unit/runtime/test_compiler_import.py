@@ -96,7 +96,7 @@ from unlearning_metric.runtime.compiler_import import defer_compiler
 if {defer}:
     defer_compiler()
 made = []
-for copy in range(12):
+for copy in range(10):
     parameter = torch.ones(1, requires_grad=True)
     parameter.grad = torch.ones(1)
     optimizer = torch.optim.SGD([parameter], lr=0.1)

@@ -105,7 +105,7 @@ def test_jobs_get_different_gpus_and_a_finished_job_frees_its_own(tmp_path):
             job.communicate()
 
 
-# What 80 jobs on fake GPUs do: take a place, note when and where, keep it for a moment and until so many had one: on a
+# What 40 jobs on fake GPUs do: take a place, note when and where, keep it for a moment and until so many had one: on a
 # busy machine the first would otherwise be gone before the last had started.
 BUSY = """
 import os, random, sys, time
@@ -168,12 +168,12 @@ class FakeServer:
 
 
 @pytest.mark.parametrize("jobs_per_gpu", [1, 3])
-def test_80_jobs_four_at_once_never_share_one_of_four_gpus(tmp_path, jobs_per_gpu):
+def test_40_jobs_four_at_once_never_share_one_of_four_gpus(tmp_path, jobs_per_gpu):
     server = FakeServer(tmp_path)
 
-    server.run(80, 4, jobs_per_gpu, until=4)
+    server.run(40, 4, jobs_per_gpu, until=4)
 
-    assert len(server.taken()) == 160
+    assert len(server.taken()) == 80
     assert server.most_at_once() == dict.fromkeys("0123", 1)
 
 
@@ -225,12 +225,12 @@ def test_three_jobs_share_a_gpu_and_no_fourth_and_every_gpu_is_used_first(tmp_pa
             job.wait()
 
 
-def test_80_jobs_of_three_on_a_gpu_never_are_four(tmp_path):
+def test_40_jobs_of_three_on_a_gpu_never_are_four(tmp_path):
     server = FakeServer(tmp_path)
 
-    server.run(80, at_once=12, jobs_per_gpu=3)
+    server.run(40, at_once=12, jobs_per_gpu=3)
 
-    assert len(server.taken()) == 160
+    assert len(server.taken()) == 80
     assert max(server.most_at_once().values()) <= 3
 
 
@@ -293,11 +293,11 @@ def test_a_job_computes_in_fp32_unless_told_otherwise():
     assert [setting.allow_tf32 for setting in settings] == [False, False]
 
 
-def test_snakemake_told_of_four_gpus_never_puts_two_of_80_jobs_on_one(tmp_path):
+def test_snakemake_told_of_four_gpus_never_puts_two_of_40_jobs_on_one(tmp_path):
     server = FakeServer(tmp_path)
     (tmp_path / "busy.py").write_text(BUSY)
     (tmp_path / "Snakefile").write_text(
-        "rule all:\n    input: expand('{job}.done', job=range(80))\n\n\nrule busy:\n    output: touch('{job}.done')\n"
+        "rule all:\n    input: expand('{job}.done', job=range(40))\n\n\nrule busy:\n    output: touch('{job}.done')\n"
         f"    resources: gpu=1\n    shell: '{sys.executable} busy.py 1 {server.notes} 4'\n"
     )
     command = [sys.executable, "-m", "snakemake", "--quiet", "all", "--cores", "8", "--resources", "gpu=4"]
@@ -305,5 +305,5 @@ def test_snakemake_told_of_four_gpus_never_puts_two_of_80_jobs_on_one(tmp_path):
     answer = subprocess.run(command, cwd=tmp_path, env=server.environment, capture_output=True, text=True)
 
     assert answer.returncode == 0, answer.stderr
-    assert len(server.taken()) == 160
+    assert len(server.taken()) == 80
     assert server.most_at_once() == dict.fromkeys("0123", 1)

@@ -104,6 +104,25 @@ def change(files, name, **arrays):
     np.savez(files / f"{name}.npz", **{**kept, **arrays})
 
 
+def test_what_a_score_compiles_can_be_compiled_before(files):
+    test = np.random.default_rng(1).normal(size=(MODELS, 40))
+    for name in ("r", "mine"):
+        change(files, name, test_confidence=test)
+    code = (
+        "import sys\nfrom numba.core.dispatcher import Dispatcher\n"
+        "from unlearning_metric.metrics.compile_kernels import compile_kernels\n"
+        "from unlearning_metric.__main__ import main\n"
+        "compile_kernels()\ncompile = Dispatcher.compile\nmore = []\n"
+        "Dispatcher.compile = lambda kernel, types: (more.append((kernel, types)), compile(kernel, types))[1]\n"
+        f"main(['score', '--retrained', {str(files / 'r.npz')!r}, '--unlearned', {str(files / 'mine.npz')!r}, "
+        f"'--out', {str(files / 'out')!r}])\nassert not more, more\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    document = read_document(files / "out/score_mine.json")
+    assert document["simple_mia"] is not None
+    assert document["heldout"] is not None
+
+
 def test_groups_or_labels_that_differ_between_the_sides_are_refused(files, capsys):
     for array, what in (("groups", "group"), ("labels", "forget label")):
         change(files, "r", **{array: np.arange(EXAMPLES) % 3})
