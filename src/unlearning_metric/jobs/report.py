@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearning_metric.progress import LOGGER
-from unlearning_metric.report.figures import save_all
+from unlearning_metric.report.figure_files import save_all
 from unlearning_metric.report.gather import gather
 from unlearning_metric.report.page import first_sentence, report_html
 from unlearning_metric.store.files import write_page

@@ -1,4 +1,4 @@
-"""The figures for papers: a function each from what was found to a matplotlib figure, and how they are saved.
+"""The figures for papers: a function each from what was found to a matplotlib figure.
 
 The page draws its own, which answer what they are asked.
 """
@@ -6,12 +6,7 @@ The page draws its own, which answer what they are asked.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -40,13 +35,11 @@ from unlearning_metric.report.figure_style import (
     UNLEARNED,
     legend_below,
     named,
-    style,
 )  # fmt: skip
 from unlearning_metric.report.gather import Example, Findings, Method
-from unlearning_metric.report.names import FORMATS, figure_names
+from unlearning_metric.report.names import figure_names
 from unlearning_metric.report.roc import pooled_curves
 from unlearning_metric.report.summaries import epsilon_matrix, rank_agreement
-from unlearning_metric.store.files import write_atomically
 
 
 def forgetting_against_utility(found: Findings) -> Figure:
@@ -282,38 +275,3 @@ def drawings(found: Findings) -> dict[str, Callable[[], Figure]]:
         for name, draw in _OF_METHOD.items():
             figures[f"{name}_{method.name}"] = lambda draw=draw, method=method: draw(method)
     return figures
-
-
-def save_all(found: Findings, folder: Path | str, processes: int = 1) -> None:
-    """Write every figure as PNG and PDF, black on white; several processes share the figures, which stay the same."""
-    figures = drawings(found)
-    if processes == 1 or sys.platform == "darwin":
-        for name, draw in figures.items():
-            _save(draw, Path(folder, name))
-        return
-    # Forks know what was found without being sent it.
-    with ProcessPoolExecutor(processes, get_context("fork"), initializer=_DRAWN.update, initargs=(figures,)) as pool:
-        list(pool.map(_save_drawn, figures, repeat(folder)))
-
-
-#: In a process that shares the figures with others: what draws each.
-_DRAWN: dict[str, Callable[[], Figure]] = {}
-
-
-def _save_drawn(name: str, folder: Path | str) -> None:
-    _save(_DRAWN[name], Path(folder, name))
-
-
-def _save(draw: Callable[[], Figure], stem: Path) -> None:
-    with style():
-        figure = draw()
-        for suffix in FORMATS:
-            # Without a date the same run gives the same bytes.
-            metadata = {"CreationDate": None} if suffix == "pdf" else None
-            write_atomically(
-                stem.with_name(f"{stem.name}.{suffix}"),
-                lambda path, s=suffix, m=metadata: figure.savefig(path, format=s, metadata=m),
-            )
-            # What the first format found fits the second: to lay out is half of drawing.
-            figure.set_layout_engine("none")
-        plt.close(figure)

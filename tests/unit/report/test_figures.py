@@ -12,12 +12,12 @@ from matplotlib.colors import to_rgb
 
 from unlearning_metric.report import figures
 from unlearning_metric.report.figure_style import COLUMN, NAMED, SERIES, TEXT, named, style
+from unlearning_metric.report.figure_files import save_all
 from unlearning_metric.report.figures import (
     badly_forgotten,
     drawings,
     forgetting_against_utility,
     pairs_told_apart,
-    save_all,
     score_by_models,
     score_of_method_by_models,
 )
