@@ -11,8 +11,8 @@ from found import findings, many, method
 from matplotlib.colors import to_rgb
 
 from unlearning_metric.report import figures
-from unlearning_metric.report.figure_style import COLUMN, NAMED, SERIES, TEXT, named, style
 from unlearning_metric.report.figure_files import save_all
+from unlearning_metric.report.figure_style import COLUMN, NAMED, SERIES, TEXT, named, style
 from unlearning_metric.report.figures import (
     badly_forgotten,
     drawings,
