@@ -270,7 +270,7 @@ def test_an_allocation_has_locks_of_its_own_only_where_gpus_are_named(monkeypatc
 def test_only_the_gpus_that_a_scheduler_names_are_taken(tmp_path):
     server = FakeServer(tmp_path, CUDA_VISIBLE_DEVICES="2,GPU-8f2a", SLURM_JOB_ID="7")
 
-    server.run(12, at_once=2)
+    server.run(12, at_once=2, until=2)
 
     assert {device for _, device, _ in server.taken()} == {"2", "GPU-8f2a"}
 

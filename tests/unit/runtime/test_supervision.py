@@ -72,7 +72,7 @@ def said(tmp_path, running):
             "os.kill(os.getpid(), signal.SIGKILL)",
             "its process was killed (SIGKILL), by the system where memory is short, or by hand.",
         ),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt:  ({folder}/mine.py, line 3: raise KeyboardInterrupt)"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt ({folder}/mine.py, line 3: raise KeyboardInterrupt)"),
         ("sys.exit(0)", "SystemExit: 0 ({folder}/mine.py, line 3: sys.exit(0))"),
     ],
 )
