@@ -1,4 +1,7 @@
-"""What a method may ask for: each argument is made for one copy, and is the copy's own to change."""
+"""The values of what a method may ask for: each is made for one copy, and is the copy's own to change.
+
+Their names, and what each means, are a list: `ARGUMENTS` in ``user_code/contract.py``.
+"""
 
 from __future__ import annotations
 
