@@ -83,15 +83,13 @@ lint: .venv/installed-test
 test: lint pytest
 
 # The longest first: what is short fills the workers' gaps at the end.
-PYTEST := $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder
-# One more than two cores: a quarter of the time a worker waits.
-WORKERS := 3
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 pytest: .venv/installed-test
-	$(PYTEST) -n $(WORKERS) --durations 10 tests/dag tests/unit tests/pins
+	$(PYTEST) --durations 10 tests/dag tests/unit tests/pins
 
 test-runs: .venv/installed-test
-	$(PYTEST) -n 2 --durations 20 tests/e2e
+	$(PYTEST) --durations 20 tests/e2e
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
