@@ -178,4 +178,5 @@ def first_sentence(path: Path | str) -> str:
         text = ast.get_docstring(ast.parse(Path(path).read_text(encoding="utf-8")))
     except (OSError, SyntaxError, ValueError):
         return ""
-    return (text or "").partition("\n")[0]
+    # On a page nobody marks code by quotes.
+    return (text or "").partition("\n")[0].replace("``", "")

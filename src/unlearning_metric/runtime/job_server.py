@@ -45,7 +45,8 @@ IDLE = 1.0
 ENOUGH = 8
 #: Seconds in which a process that has connected says what it wants.
 PATIENCE = 10.0
-_LONGEST_NAME = 100
+#: Bytes of a folder that a socket's name has room for, with what is added to it.
+_LONGEST_FOLDER = 55
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -73,10 +74,9 @@ def in_background(python: str) -> str | None:
     import subprocess
     import tempfile
 
-    place = os.path.join(tempfile.mkdtemp(prefix="unlearning-metric-jobs-"), "socket")
-    if sys.platform != "linux" or len(os.fsencode(place)) > _LONGEST_NAME:
-        os.rmdir(os.path.dirname(place))
+    if sys.platform != "linux" or len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
         return None
+    place = os.path.join(tempfile.mkdtemp(prefix="unlearning-metric-jobs-"), "socket")
     # The pipe is never written to: it closes with this process, however that ends.
     server = subprocess.Popen([python, __file__, "serve", place], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     atexit.register(server.communicate)

@@ -187,9 +187,9 @@ def test_a_pictures_channels(text):
 
 
 def test_the_first_line_of_a_docstring_says_what_a_method_is(tmp_path):
-    (tmp_path / "a.py").write_text('"""Title.\n\nMore."""\n')
+    (tmp_path / "a.py").write_text('"""Title of ``one``.\n\nMore."""\n')
     (tmp_path / "b.py").write_text("def (:")
-    assert first_sentence(tmp_path / "a.py") == "Title."
+    assert first_sentence(tmp_path / "a.py") == "Title of one."
     assert first_sentence(tmp_path / "b.py") == first_sentence(tmp_path / "none.py") == ""
 
 
