@@ -1,5 +1,6 @@
 """A copy of the workflow in a temporary folder, and how to run and read it. Shared by tests/dag and tests/e2e."""
 
+import fcntl
 import json
 import os
 import re
@@ -103,20 +104,24 @@ def run_in_server(args: Sequence[str], folder: Path, environment: dict[str, str]
 
 
 class Workflow:
-    """A copy of the workflow, without results, in ``folder``."""
+    """A copy of the workflow in ``folder``: the one that is there, or a new one without results."""
 
     small = SMALL
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for name in WORKFLOW_FILES:
+        for name in () if self.path("Snakefile").exists() else WORKFLOW_FILES:
             source = REPOSITORY / name
             if source.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(source, folder / name, ignore=ignored)
             else:
                 shutil.copy2(source, folder / name)
+
+    def copied_to(self, folder: Path) -> "Workflow":
+        """The same in another folder, results and all."""
+        return Workflow(Path(shutil.copytree(self.folder, folder)))
 
     def only(self, *methods: str) -> "Workflow":
         """Delete every method file but these (and the helpers)."""
@@ -185,9 +190,9 @@ def new_workflow():
 @pytest.fixture
 def workflow(tmp_path):
     """A fresh copy with four methods and the small configuration."""
-    copy = Workflow(tmp_path / "workflow").only(*METHODS)
-    copy.configure()
-    return copy
+    made = Workflow(tmp_path / "workflow").only(*METHODS)
+    made.configure()
+    return made
 
 
 @pytest.fixture
@@ -197,24 +202,31 @@ def untouched(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def session_workflow(tmp_path_factory):
-    """A copy for the whole session, with two methods and the small configuration."""
-    copy = Workflow(tmp_path_factory.mktemp("session") / "workflow").only("finetune", "identity")
-    copy.configure()
-    # A clock that goes wrong, an unpacked archive: times of files say nothing.
-    os.utime(copy.path("methods/finetune.py"), (time.time() + 86400,) * 2)
-    return copy
+def finished(tmp_path_factory):
+    """The workflow after a whole run with two methods, in a copy of this process's own.
 
-
-@pytest.fixture(scope="session")
-def finished(session_workflow):
-    """The workflow after a whole run."""
-    answer = session_workflow.run("--cores", "2")
-    assert answer.returncode == 0, answer.stdout
-    session_workflow.first_output = answer.stdout
-    files = [path for path in session_workflow.path("results").rglob("*") if path.is_file()]
-    session_workflow.first_size = sum(path.stat().st_size for path in files)
-    return session_workflow
+    The run is made once for all processes of a pytest, and for all that have one UNLEARNING_METRIC_FINISHED, a folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    among_workers = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    shared = Path(os.environ.get("UNLEARNING_METRIC_FINISHED", among_workers))
+    said = shared / "said.txt"
+    with open(shared / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(shared / "run", ignore_errors=True)
+            made = Workflow(shared / "run").only("finetune", "identity")
+            made.configure()
+            # A clock that goes wrong, an unpacked archive: times of files say nothing.
+            os.utime(made.path("methods/finetune.py"), (time.time() + 86400,) * 2)
+            answer = made.run("--cores", "2")
+            assert answer.returncode == 0, answer.stdout
+            said.write_text(answer.stdout, encoding="utf-8")
+    run = Workflow(shared / "run").copied_to(tmp_path_factory.mktemp("finished") / "workflow")
+    files = [path for path in run.path("results").rglob("*") if path.is_file()]
+    run.first_size = sum(path.stat().st_size for path in files)
+    run.first_output = said.read_text(encoding="utf-8")
+    return run
 
 
 @pytest.fixture

@@ -144,8 +144,7 @@ class Held:
     def __init__(self, trained, cluster, profile, tmp_path):
         source, self.expected = trained
         self.cluster, self.profile = cluster, profile
-        self.workflow = source.__class__.__new__(source.__class__)
-        self.workflow.folder = shutil.copytree(source.folder, tmp_path / "w")
+        self.workflow = source.copied_to(tmp_path / "w")
         self.workflow.write("hold", "")
         before = set(cluster.jobs())
         self.run = start(self.workflow, cluster, profile, MODELS)

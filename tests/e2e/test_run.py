@@ -1,9 +1,7 @@
 """One real run of a small experiment, and what a second run would do."""
 
-import copy
 import json
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -162,9 +160,7 @@ def test_another_folder_and_shard_size_give_the_same_bytes(finished):
 @pytest.fixture
 def own_run(finished, tmp_path):
     """The finished run in a folder of the test's own: what is made there is in nobody's way."""
-    run = copy.copy(finished)
-    run.folder = shutil.copytree(finished.folder, tmp_path / "own")
-    return run
+    return finished.copied_to(tmp_path / "own")
 
 
 def test_an_environment_in_a_folder_with_a_blank_and_a_quote(workflow):

@@ -10,8 +10,8 @@ Where no server answers, not yet or no more, ``ask`` runs the script as Python d
 missed. The server ends with the run; jobs that still run then go on, as they do without it. A job of whose ``ask``
 nothing is left is killed.
 
-Only libraries are loaded beforehand: what a job needs of this package it imports itself. Linux alone has what this
-needs.
+Beforehand is loaded what most jobs need: libraries and this package, which no run changes under its jobs (a job whose
+package was edited since the run began stops). Linux alone has what this needs.
 """
 
 from __future__ import annotations
@@ -36,9 +36,21 @@ LIBRARIES = (
     "numba",
     "scipy.special",
     "snakemake.script",
+    "unlearning_metric.upkeep.handover",
+    "unlearning_metric.jobs.train",
+    "unlearning_metric.jobs.unlearn",
+    "unlearning_metric.jobs.dump_losses",
+    "unlearning_metric.jobs.score",
 )
-#: What one job alone imports, but the last, when it keeps everybody waiting: loaded while nobody asks for anything.
-LATER = ("matplotlib.pyplot", "seaborn", "fontTools.subset", "jinja2")
+#: What later jobs need, some of it one alone, when it keeps everybody waiting: loaded while nobody asks for anything.
+#: What stands behind a colon is called.
+LATER = (
+    "unlearning_metric.metrics.compile_kernels:compile_kernels",
+    "matplotlib.pyplot",
+    "seaborn",
+    "fontTools.subset",
+    "jinja2",
+)
 #: Seconds without a request after which the next of those is loaded.
 IDLE = 1.0
 #: Jobs from which on a server costs less than it saves.
@@ -153,9 +165,12 @@ def _import(name: str) -> None:
     import importlib
     from contextlib import suppress
 
+    module, _, function = name.partition(":")
     # Where it is missing, the job that needs it says so.
     with suppress(Exception):
-        importlib.import_module(name)
+        found = importlib.import_module(module)
+        if function:
+            getattr(found, function)()
 
 
 class _Server:
@@ -296,4 +311,14 @@ if __name__ == "__main__":
     # As Python runs a script, and ends as it does.
     import runpy
 
-    runpy.run_path(script[0], run_name="__main__")
+    from unlearning_metric.runtime.processes import leave
+
+    try:
+        runpy.run_path(script[0], run_name="__main__")
+    except Exception as error:
+        trace = error.__traceback__
+        while trace.tb_next and trace.tb_frame.f_code.co_filename != script[0]:
+            trace = trace.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        leave(1)
+    leave()

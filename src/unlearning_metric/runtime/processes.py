@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 
 def how(status: int) -> str:
@@ -84,3 +88,21 @@ def prctl(option: int, value: int) -> None:
     call: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None)
     if call is not None:
         call(option, value, 0, 0, 0)
+
+
+def leave(status: int = 0) -> NoReturn:
+    """End this process with an exit status, as Python does, but for what no one would notice.
+
+    Threads are waited for, exit handlers run, and what was printed is written. Python would then take apart all that
+    was imported, object by object: a second for PyTorch, and most of what a small job costs in a fork of a process that
+    holds it, since each object that is touched is first copied. The system frees the memory at once.
+    """
+    # What the interpreter itself calls first and second when it ends.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    # What libraries in C have printed.
+    ctypes.CDLL(None).fflush(None)
+    os._exit(status)

@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unlearning_metric.progress import forget_failure, report_failure
-from unlearning_metric.runtime.processes import end_descendants, ended, how, pipe, prctl
+from unlearning_metric.runtime.processes import end_descendants, ended, how, leave, pipe, prctl
 
 #: Seconds that a child has to end once it is told to, or is done: for clean-up, and for exit handlers.
 GRACE = 20.0
@@ -57,7 +57,7 @@ def _shared_memory() -> _Shared:
 
 
 #: Of this process alone until `supervised` has a parent look at it.
-_shared = _shared_memory()
+_shared = _Shared()
 _scratch: str | None = None
 #: Whether this process got SIGINT.
 _heard = False
@@ -123,7 +123,7 @@ def scratch_folder() -> str:
 
 @contextmanager
 def supervised(log: Path | str, key: str = "") -> Iterator[None]:
-    """Run the block in a child process; the parent leaves the program with the child's exit status.
+    """Run the block in a child process, which ends with it; the parent leaves the program with the child's exit status.
 
     Enter it before a library starts a thread. How a child ended that could not say so itself stands in the log and in
     the job's record of failures, see `progress.failure`.
@@ -170,6 +170,7 @@ def supervised(log: Path | str, key: str = "") -> Iterator[None]:
     finally:
         end_twin(child)
         _shared.status, _shared.done = status, time.monotonic()
+    leave()
 
 
 def end_twin(pid: int) -> None:

@@ -46,8 +46,16 @@ def serving(folder):
     return str(place), server
 
 
+@pytest.fixture(scope="module", autouse=True)
+def buffered():
+    """Whatever these tests are started with, a script's output waits in its buffer, as in most runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(buffered, tmp_path_factory):
     place, server = serving(tmp_path_factory.mktemp("server") / "all")
     yield place
     server.stdin.close()
@@ -90,6 +98,36 @@ def test_a_script_knows_and_ends_as_one_that_python_runs(place, tmp_path):
         assert answer.stderr.splitlines()[0] == "spoken"
     # Nor do two of them draw alike.
     assert shared[0].stderr != shared[1].stderr
+
+
+ENDING = """
+import atexit, ctypes, sys, threading, time
+
+atexit.register(lambda: print("exit handler"))
+threading.Thread(target=lambda: (time.sleep(0.3), print("thread"))).start()
+ctypes.CDLL(None).printf(b"library in C\\n")
+sys.stdout.write("no end of line")
+"""
+
+
+def test_what_a_script_leaves_to_its_end_is_done(place, tmp_path):
+    script = written(tmp_path, ENDING)
+    plain = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    shared = subprocess.run(command(place, script), capture_output=True, text=True, check=True).stdout
+
+    parts = ("no end of line", "thread\n", "exit handler\n")
+    assert "".join(parts) in plain
+    assert sorted(shared.splitlines()) == sorted(plain.splitlines())
+    assert shared.index("thread") < shared.index("exit handler")
+
+
+def test_a_script_that_fails_says_what_it_says_to_python(place, tmp_path):
+    script = written(tmp_path, "def half(n):\n    return n / 0\n\n\nhalf(1)\n")
+    plain = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    shared = subprocess.run(command(place, script), capture_output=True, text=True)
+
+    assert "ZeroDivisionError" in plain.stderr
+    assert (shared.returncode, shared.stderr) == (plain.returncode, plain.stderr)
 
 
 def test_libraries_are_there_and_what_one_script_loads_no_other_has(place, tmp_path):
