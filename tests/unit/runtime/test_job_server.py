@@ -33,11 +33,11 @@ sys.exit(7)
 """
 
 
-def serving(folder):
-    """Socket and process of a server that has loaded one library of Python's own, and so is there at once."""
+def serving(folder, library="decimal"):
+    """Socket and process of a server that has loaded one library, one of Python's own unless told."""
     text = Path(job_server.__file__).read_text(encoding="utf-8")
     for name in ("LIBRARIES", "LATER"):
-        text = text.replace(f"{name} = (", f'{name} = ("decimal",) or (', 1)
+        text = text.replace(f"{name} = (", f'{name} = ("{library}",) or (', 1)
     folder.mkdir()
     folder.with_suffix(".py").write_text(text, encoding="utf-8")
     place = folder / "socket"
@@ -207,6 +207,15 @@ def test_what_python_reads_as_it_starts_makes_a_process_of_its_own(place, tmp_pa
 def test_a_module_is_run_as_python_does(place):
     asked = command(place, "-c", "import sys; print(sys.flags.isolated)")
     assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+def test_no_thread_is_left_behind_by_a_fork(tmp_path):
+    _, server = serving(tmp_path / "server", "pyarrow.parquet")
+    try:
+        threads = os.listdir(f"/proc/{server.pid}/task")
+    finally:
+        server.communicate()
+    assert threads == [str(server.pid)]
 
 
 def test_few_jobs_load_by_themselves(monkeypatch):
