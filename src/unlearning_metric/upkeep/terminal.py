@@ -117,7 +117,9 @@ class RunSummary(logging.Filter):
             text = self.line()
             if self.on_terminal:
                 self._clear()
-                self._shown = text[: os.get_terminal_size(self.stream.fileno()).columns - 1]
+                # Terminals of some programs say that they are 0 wide.
+                width = os.get_terminal_size(self.stream.fileno()).columns or 80
+                self._shown = text[: width - 1]
                 self.stream.write(self._shown)
             else:
                 self.stream.write(f"{text}\n")
