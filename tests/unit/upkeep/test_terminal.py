@@ -73,6 +73,20 @@ def test_the_time_left_is_what_jobs_of_each_rule_took_over_as_many_as_ran_at_onc
     assert run.summary.left() == pytest.approx(100)
 
 
+def test_a_job_that_runs_counts_for_what_is_left_of_it_and_the_first_of_its_rule_for_the_others(run):
+    run.start(1, "unlearn", method="scrub")
+    run.passes(5)
+    run.finish(1, 1, 6)
+    run.start(2, "train_retain")
+    run.passes(60)
+    # Three trainings of at least 60 s each wait, and a method of 5 s.
+    assert run.summary.left() == pytest.approx(185)
+    run.finish(2, 2, 6)
+    run.start(3, "train_retain")
+    run.passes(20)
+    assert run.summary.left() == pytest.approx(165)
+
+
 @pytest.mark.parametrize(("width", "shown"), [(0, 79), (30, 29), (200, 112)])
 def test_a_line_fits_into_the_terminal_also_where_that_does_not_know_its_width(run, width, shown):
     leader, terminal = os.openpty()
