@@ -209,6 +209,25 @@ def test_a_module_is_run_as_python_does(place):
     assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
+LOADING = """
+import torch
+from unlearning_metric.runtime import job_server
+
+def touched(*_):
+    raise SystemExit("a GPU was looked at")
+
+torch._C._cuda_init = torch._C._cuda_getDeviceCount = touched
+torch.cuda.is_available = torch.cuda.device_count = touched
+for name in (*job_server.LIBRARIES, *job_server.LATER):
+    job_server._import(name)
+"""
+
+
+def test_what_is_loaded_beforehand_looks_at_no_gpu():
+    """CUDA, once begun, works in no fork."""
+    subprocess.run([sys.executable, "-c", LOADING], check=True)
+
+
 def test_few_jobs_load_by_themselves(monkeypatch):
     monkeypatch.delenv(job_server.SERVER, raising=False)
     assert job_server.start("/a b/python", 2) == "'/a b/python'"
