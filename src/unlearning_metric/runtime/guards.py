@@ -159,6 +159,23 @@ def process_state() -> Iterator[None]:
 
 
 @contextmanager
+def _forking() -> Iterator[None]:
+    """On Linux, have processes forked where nothing else is asked for, as Python did before 3.14.
+
+    Another process is sent what it needs by name, and does not find the modules of a user's files: not even the
+    data set of a loader with workers. What is set here is the default; a function may still choose another kind.
+    """
+    default = multiprocessing.context._default_context  # type: ignore[attr-defined]
+    saved = default._default_context
+    if sys.platform == "linux":
+        default._default_context = multiprocessing.get_context("fork")
+    try:
+        yield
+    finally:
+        default._default_context = saved
+
+
+@contextmanager
 def as_if_alone(title: str) -> Iterator[None]:
     """What the block does to the process ends with it, and so does what it writes into its working folder.
 
@@ -166,7 +183,7 @@ def as_if_alone(title: str) -> Iterator[None]:
     ----------
     title : whose function runs there, such as ``method mine``
     """
-    with process_state(), own_working_folder(title):
+    with process_state(), _forking(), own_working_folder(title):
         yield
 
 

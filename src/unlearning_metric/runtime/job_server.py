@@ -154,6 +154,8 @@ def _load() -> None:
     # A thread more than one would not outlive the fork; a job sets its own number.
     for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA"):
         os.environ[f"{name}_NUM_THREADS"] = "1"
+    # Arrow's allocator would start a thread as it is loaded; Python 3.12 and later warn of every fork beside one.
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     gc.disable()
     for name in LIBRARIES:
         _import(name)

@@ -1,14 +1,16 @@
 """Whatever a method does to the process ends with its copy."""
 
+import multiprocessing
 import os
 import random
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from unlearning_metric.runtime.guards import process_state, seeded
+from unlearning_metric.runtime.guards import as_if_alone, process_state, seeded
 
 #: What a method may do -> how to see it.
 DEEDS = {
@@ -82,3 +84,16 @@ def test_a_seeded_block_draws_from_its_seed_and_leaves_the_generators_as_they_we
         other = draw()
     assert found == expected
     assert inside == again != other
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_a_users_processes_are_forked_unless_others_are_asked_for(monkeypatch):
+    # Python's default from 3.14 on.
+    default = multiprocessing.get_context("forkserver")
+    monkeypatch.setattr(multiprocessing.context._default_context, "_default_context", default)
+    monkeypatch.setattr(multiprocessing.context._default_context, "_actual_context", None)
+    with as_if_alone("method mine"):
+        assert multiprocessing.get_start_method() == "fork"
+    with as_if_alone("method mine"):
+        multiprocessing.set_start_method("spawn")
+    assert multiprocessing.get_start_method() == "forkserver"

@@ -210,7 +210,7 @@ def test_a_module_is_run_as_python_does(place):
 
 
 LOADING = """
-import torch
+import os, torch
 from unlearning_metric.runtime import job_server
 
 def touched(*_):
@@ -218,14 +218,19 @@ def touched(*_):
 
 torch._C._cuda_init = torch._C._cuda_getDeviceCount = touched
 torch.cuda.is_available = torch.cuda.device_count = touched
-for name in (*job_server.LIBRARIES, *job_server.LATER):
+job_server._load()
+for name in job_server.LATER:
     job_server._import(name)
+print(len(os.listdir("/proc/self/task")))
 """
 
 
-def test_what_is_loaded_beforehand_looks_at_no_gpu():
-    """CUDA, once begun, works in no fork."""
-    subprocess.run([sys.executable, "-c", LOADING], check=True)
+def test_what_is_loaded_beforehand_looks_at_no_gpu_and_starts_no_thread():
+    """Neither CUDA, once begun, nor a thread is there in a fork."""
+    # PyTorch comes first here, before the server has told libraries to compute in one thread.
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    answer = subprocess.run([sys.executable, "-c", LOADING], env=one_thread, check=True, stdout=subprocess.PIPE)
+    assert answer.stdout == b"1\n"
 
 
 def test_few_jobs_load_by_themselves(monkeypatch):
