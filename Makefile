@@ -37,6 +37,7 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib src; $(BIN)/python -m 
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
 	    f"Python 3.11 to 3.14 is needed, {sys.executable} is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
+	@echo "Packages are installed into .venv/, 6 GB with PyTorch: minutes, in which nothing is printed."
 	@touch $@
 
 .venv/installed: pyproject.toml constraints.txt | .venv/created

@@ -84,18 +84,23 @@ class RunSummary(logging.Filter):
             self._done, self._total = record.done, record.total
 
     def left(self) -> float | None:
-        """Seconds until the end: what jobs of each rule took so far, over as many at once as ran; None at first."""
+        """Seconds until the end: what jobs of each rule took so far, over as many at once as ran; None at first.
+
+        A job takes what others of its rule took, and at least as long as one has run of which none has ended.
+        """
         took = [seconds for each in self._seconds.values() for seconds in each]
         if not took:
             return None
+        now = self.now()
         typical = sum(took) / len(took)
-        open_seconds = sum(
-            count * (sum(known) / len(known) if (known := self._seconds.get(rule)) else typical)
-            for rule, count in self._waiting.items()
-            if count > 0
-        )
-        at_once = max(1.0, sum(took) / max(self.now() - self._start, 1e-9))
-        return open_seconds / at_once
+        spent, open_seconds = sum(took), 0.0
+        for rule, count in self._waiting.items():
+            running = [now - since for name, _, since in self._running.values() if name == rule]
+            known = self._seconds.get(rule)
+            each = sum(known) / len(known) if known else max(typical, *running, 0.0)
+            spent += sum(running)
+            open_seconds += max(0.0, count * each - sum(min(seconds, each) for seconds in running))
+        return open_seconds / max(1.0, spent / max(now - self._start, 1e-9))
 
     def line(self) -> str:
         """Jobs done, time left, what runs."""
@@ -117,7 +122,9 @@ class RunSummary(logging.Filter):
             text = self.line()
             if self.on_terminal:
                 self._clear()
-                self._shown = text[: os.get_terminal_size(self.stream.fileno()).columns - 1]
+                # Terminals of some programs say that they are 0 wide.
+                width = os.get_terminal_size(self.stream.fileno()).columns or 80
+                self._shown = text[: width - 1]
                 self.stream.write(self._shown)
             else:
                 self.stream.write(f"{text}\n")

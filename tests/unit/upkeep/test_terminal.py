@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import termios
 from enum import Enum
 
 import pytest
@@ -70,6 +71,31 @@ def test_the_time_left_is_what_jobs_of_each_rule_took_over_as_many_as_ran_at_onc
     run.finish(2, 2, 6)
     # Three more trainings of 30 s, one method of 10 s, one at a time.
     assert run.summary.left() == pytest.approx(100)
+
+
+def test_a_job_that_runs_counts_for_what_is_left_of_it_and_the_first_of_its_rule_for_the_others(run):
+    run.start(1, "unlearn", method="scrub")
+    run.passes(5)
+    run.finish(1, 1, 6)
+    run.start(2, "train_retain")
+    run.passes(60)
+    # Three trainings of at least 60 s each wait, and a method of 5 s.
+    assert run.summary.left() == pytest.approx(185)
+    run.finish(2, 2, 6)
+    run.start(3, "train_retain")
+    run.passes(20)
+    assert run.summary.left() == pytest.approx(165)
+
+
+@pytest.mark.parametrize(("width", "shown"), [(0, 79), (30, 29), (200, 112)])
+def test_a_line_fits_into_the_terminal_also_where_that_does_not_know_its_width(run, width, shown):
+    leader, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, width))
+    with os.fdopen(leader, "rb", buffering=0) as screen, os.fdopen(terminal, "w") as stream:
+        run.summary.stream, run.summary.on_terminal = stream, True
+        run.start(1, "train_retain", method="a_method_of_so_long_a_name_that_no_line_of_a_small_terminal_takes_it")
+        run.passes(1)
+        assert len(screen.read(1000)) == shown
 
 
 def test_no_time_is_told_before_a_job_has_ended(run):
