@@ -103,6 +103,21 @@ def run_in_server(args: Sequence[str], folder: Path, environment: dict[str, str]
         return subprocess.CompletedProcess(args, status, output.read())
 
 
+@pytest.fixture
+def run_code(tmp_path):
+    """``run_code(text)``: run Python in a process of its own that has PyTorch and this package loaded already."""
+
+    def run(text: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        script = tmp_path / f"script{len(list(tmp_path.iterdir()))}.py"
+        script.write_text(text, encoding="utf-8")
+        served = {**os.environ, **environment, **jobs_of_all()}
+        place = served.get(job_server.SERVER)
+        ask = ["-I", "-S", job_server.__file__, "ask", place] if place else []
+        return subprocess.run([sys.executable, *ask, script], env=served, capture_output=True, text=True)
+
+    return run
+
+
 class Workflow:
     """A copy of the workflow in ``folder``: the one that is there, or a new one without results."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from unlearning_metric.scoring.score import canonical
 from unlearning_metric.store.files import read_document
 
 pytestmark = pytest.mark.slow
+
+RULE = re.compile("dump-losses|prepare-data|score|split-data|train-full|train-retain|unlearn")
 
 KUBECTL = """#!{python}
 import json, os, pathlib, signal, subprocess, sys
@@ -65,19 +68,13 @@ def kubectl(tmp_path, monkeypatch):
     return jobs
 
 
-def test_a_small_run_gives_the_scores_of_a_local_one(workflow, finished, kubectl):
-    workflow.configure(shard_size=8)
+PROFILE = ("--workflow-profile", "profiles/kubernetes", "--seconds-between-status-checks", "1")
 
-    answer = workflow.run(
-        "--workflow-profile", "profiles/kubernetes", "--seconds-between-status-checks", "1",
-        "results/score_identity.json",
-    )  # fmt: skip
 
-    assert answer.returncode == 0, answer.stdout
-    found, expected = (canonical(read_document(w.path("results/score_identity.json"))) for w in (workflow, finished))
-    assert found == expected
+def jobs_of(workflow, kubectl):
+    """Rules of the Jobs that were made; each is what its rule needs and nothing else."""
     jobs = {path.stem: json.loads(path.read_text()) for path in kubectl.glob("*.json")}
-    assert len(jobs) == 9
+    rules = []
     for name, job in jobs.items():
         pod = job["spec"]["template"]["spec"]
         (container,), (volume,), (mount,) = pod["containers"], pod["volumes"], pod["containers"][0]["volumeMounts"]
@@ -96,16 +93,31 @@ def test_a_small_run_gives_the_scores_of_a_local_one(workflow, finished, kubectl
             # Of the pod: of the Job it would count the time that a pod waits for a node.
             assert pod["activeDeadlineSeconds"] == 3600
             assert "activeDeadlineSeconds" not in job["spec"]
+        rules.append(RULE.match(name)[0])
+    return sorted(rules)
+
+
+def test_its_jobs_make_the_score_of_a_local_run(workflow, finished, kubectl):
+    workflow.configure(shard_size=8)
+    # What a Job would make as the others are made is made here: a Job starts Snakemake anew.
+    models = [f"results/models/{group}/0000-0007.safetensors" for group in ("retain", "unlearn/identity")]
+    here = workflow.run("--cores", "2", *models)
+    assert here.returncode == 0, here.stdout
+
+    answer = workflow.run(*PROFILE, "results/score_identity.json")
+
+    assert answer.returncode == 0, answer.stdout
+    found, expected = (canonical(read_document(w.path("results/score_identity.json"))) for w in (workflow, finished))
+    assert found == expected
+    assert jobs_of(workflow, kubectl) == ["dump-losses", "dump-losses", "dump-losses", "score"]
 
 
 def test_a_job_that_fails_fails_the_run(workflow, kubectl):
     workflow.only().write("methods/broken.py", "def unlearn(model):\n    raise ArithmeticError('out of luck')\n")
     workflow.configure(methods={}, shard_size=8)
 
-    answer = workflow.run(
-        "--workflow-profile", "profiles/kubernetes", "--seconds-between-status-checks", "1",
-        "results/models/unlearn/broken/0000-0007.safetensors",
-    )  # fmt: skip
+    answer = workflow.run(*PROFILE, "results/models/unlearn/broken/0000-0007.safetensors")
 
     assert answer.returncode != 0
     assert "method broken failed on copy 0" in answer.stdout
+    assert jobs_of(workflow, kubectl) == ["prepare-data", "split-data", "train-full", "unlearn"]

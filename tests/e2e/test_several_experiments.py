@@ -145,5 +145,5 @@ def test_an_interrupted_sweep_leaves_no_lock_and_goes_on(workflow, tell, seconds
     assert "Interrupted in experiment a. The same command goes on from there." in rest
     assert "Traceback" not in rest.rpartition("Interrupted in experiment")[2]
     workflow.path("methods/slow.py").unlink()
-    again = sweep(workflow, "--cores", "2", "-p")
+    again = sweep(workflow, "--cores", "2", "-p", "leaderboard")
     assert again.returncode == 0, again.stdout

@@ -33,11 +33,11 @@ sys.exit(7)
 """
 
 
-def serving(folder, library="decimal"):
-    """Socket and process of a server that has loaded one library, one of Python's own unless told."""
+def serving(folder):
+    """Socket and process of a server that has loaded one library of Python's own, and so is there at once."""
     text = Path(job_server.__file__).read_text(encoding="utf-8")
     for name in ("LIBRARIES", "LATER"):
-        text = text.replace(f"{name} = (", f'{name} = ("{library}",) or (', 1)
+        text = text.replace(f"{name} = (", f'{name} = ("decimal",) or (', 1)
     folder.mkdir()
     folder.with_suffix(".py").write_text(text, encoding="utf-8")
     place = folder / "socket"
@@ -209,13 +209,28 @@ def test_a_module_is_run_as_python_does(place):
     assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
-def test_no_thread_is_left_behind_by_a_fork(tmp_path):
-    _, server = serving(tmp_path / "server", "pyarrow.parquet")
-    try:
-        threads = os.listdir(f"/proc/{server.pid}/task")
-    finally:
-        server.communicate()
-    assert threads == [str(server.pid)]
+LOADING = """
+import os, torch
+from unlearning_metric.runtime import job_server
+
+def touched(*_):
+    raise SystemExit("a GPU was looked at")
+
+torch._C._cuda_init = torch._C._cuda_getDeviceCount = touched
+torch.cuda.is_available = torch.cuda.device_count = touched
+job_server._load()
+for name in job_server.LATER:
+    job_server._import(name)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def test_what_is_loaded_beforehand_looks_at_no_gpu_and_starts_no_thread():
+    """Neither CUDA, once begun, nor a thread is there in a fork."""
+    # PyTorch comes first here, before the server has told libraries to compute in one thread.
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    answer = subprocess.run([sys.executable, "-c", LOADING], env=one_thread, check=True, stdout=subprocess.PIPE)
+    assert answer.stdout == b"1\n"
 
 
 def test_few_jobs_load_by_themselves(monkeypatch):

@@ -1,7 +1,6 @@
 """Training: bit by bit repeatable, shard by shard independent, and blind to the forget set where it must be."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -218,7 +217,7 @@ def test_the_compiler_is_asked_exactly_where_the_recipe_says_so(monkeypatch, com
     assert list(states[0]) == list(train([0])[0])
 
 
-def test_a_compiler_that_is_missing_is_told_with_what_to_set(tmp_path):
+def test_a_compiler_that_is_missing_is_told_with_what_to_set(run_code, tmp_path):
     text = "import numpy as np\nfrom unlearning_metric.config import Model, Training\n"
     text += "from unlearning_metric.batches.datasets import ImageDataset\n"
     text += "from unlearning_metric.seeds import Streams\n"
@@ -226,8 +225,7 @@ def test_a_compiler_that_is_missing_is_told_with_what_to_set(tmp_path):
     text += "data = ImageDataset(np.zeros((8, 4), np.uint8), np.arange(8) % 2, np.zeros(4), np.ones(4))\n"
     text += "recipe = Training(lr=0.1, epochs=1, batch_size=4, compile=True)\n"
     text += "train_models(data, Model(name='mlp'), 2, recipe, Streams.of_models(0, 'retain', [0]))\n"
-    environment = {**os.environ, "CXX": "/no/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
-    answer = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment)
+    answer = run_code(text, CXX="/no/compiler", TORCHINDUCTOR_CACHE_DIR=str(tmp_path))
     last = answer.stderr.splitlines()[-1]
     assert "CompilerError: training.compile: torch.compile failed (" in last
     assert "needs a C++ compiler (g++) on a CPU" in last
