@@ -22,7 +22,7 @@ from unlearning_metric.report.names import figure_names
 from unlearning_metric.plan.shard_size import asked_minutes
 from unlearning_metric.progress import print_anyway
 from unlearning_metric.store.shards import shard_models
-from unlearning_metric.upkeep.summary import summary
+from unlearning_metric.upkeep.summary import checked_alone, summary
 from unlearning_metric.upkeep.terminal import summarise
 from unlearning_metric.runtime.termination import handle_apart
 from unlearning_metric.upkeep.unfinished import failed_checks, unfinished_leaderboard
@@ -145,19 +145,14 @@ def spare(path):
 def finished_message():
     """What the user sees at the end."""
     PLAN_FILE.unlink(missing_ok=True)
-    return summary(PLAN, RESULTS)
+    return summary(PLAN, RESULTS, workflow.dag_settings.targets)
 
 
 def failed_message():
     """What the user sees when jobs failed: why checks did, or the leaderboard, failed methods marked as failed."""
     PLAN_FILE.unlink(missing_ok=True)
-    asked = {os.path.normpath(path) for path in workflow.dag_settings.targets}
-    checks = {
-        os.path.normpath(f"{RESULTS}/check_{method}.json"): method
-        for method in PLAN.methods
-    }
-    if asked and asked <= checks.keys():
-        return failed_checks(PLAN, RESULTS, [checks[path] for path in sorted(asked)])
+    if methods := checked_alone(PLAN, RESULTS, workflow.dag_settings.targets):
+        return failed_checks(PLAN, RESULTS, methods)
     return unfinished_leaderboard(PLAN, RESULTS)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 from unlearning_metric.errors import plain
@@ -10,17 +12,28 @@ from unlearning_metric.store.files import StoreError, read_document
 from unlearning_metric.upkeep.current import Folder
 
 
-def summary(plan: Plan, results: Path | str, lines: int = 12) -> str:
+def checked_alone(plan: Plan, results: Path | str, targets: Collection[str]) -> list[str]:
+    """Methods whose checks are all that a run was asked for; none where it was asked for anything else."""
+    asked = {os.path.normpath(target) for target in targets}
+    checks = {os.path.normpath(f"{results}/check_{method}.json"): method for method in plan.methods}
+    return [checks[path] for path in sorted(asked)] if asked <= checks.keys() else []
+
+
+def summary(plan: Plan, results: Path | str, targets: Collection[str] = (), lines: int = 12) -> str:
     """Scores that the leaderboard does not hold yet, then where it is and its first lines.
 
-    Only files that the plan knows are read, and of scores those that are current.
+    Only files that the plan knows are read, and of scores those that are current. After a check alone, whose lines
+    stand above, no scores are shown.
 
     Parameters
     ----------
     plan : whose scores to show
     results : the results folder
+    targets : what the run was asked for; nothing is everything
     lines : how many lines of the leaderboard to show
     """
+    if methods := checked_alone(plan, results, targets):
+        return "\n".join(f"{results}/check_{method}.json has all that the check found." for method in methods)
     results = Path(results)
     board = results / "leaderboard.md"
     shown = _unlisted(plan, Folder(results))

@@ -38,6 +38,13 @@ def test_a_score_that_the_leaderboard_does_not_hold_and_the_first_lines_of_it(ma
     assert "... and 15 more lines" in text
 
 
+def test_after_a_check_alone_no_scores_are_shown(make_plan, results):
+    board(results, mine="another key")
+    check = f"{results}/check_mine.json"
+    assert summary(make_plan(), results, [check]) == f"{check} has all that the check found."
+    assert "line 4" in summary(make_plan(), results, [check, f"{results}/leaderboard.json"])
+
+
 def test_a_score_of_few_models_has_no_ceiling(make_plan, results):
     score(results, make_plan().score_origin("mine"), ceiling=None)
     assert "forgetting score 0.1250 (floor 0.0000, ceiling none)" in summary(make_plan(), results)
