@@ -89,8 +89,9 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 pytest: .venv/installed-test
 	$(PYTEST) --durations 10 tests/dag tests/unit tests/pins
 
+LONGEST := tests/e2e/test_several_experiments.py
 test-runs: .venv/installed-test
-	$(PYTEST) --durations 20 tests/e2e
+	$(PYTEST) --durations 20 $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/e2e/test_*.py))
 
 test-faults: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist load --durations 5 -rs tests/faults
