@@ -10,7 +10,7 @@ import pytest
 from found import findings, many, method
 from matplotlib.colors import to_rgb
 
-from unlearning_metric.report import figures
+from unlearning_metric.report import figure_files
 from unlearning_metric.report.figure_files import save_all
 from unlearning_metric.report.figure_style import COLUMN, NAMED, SERIES, TEXT, named, style
 from unlearning_metric.report.figures import (
@@ -46,7 +46,7 @@ def test_every_colour_is_seen_on_light_and_on_dark(color, scheme):
     ids=str,
 )
 def test_the_users_own_styles_change_no_figure(tmp_path, monkeypatch, settings):
-    monkeypatch.setattr(figures, "drawings", lambda found: {"examples": drawings(found)["examples"]})
+    monkeypatch.setattr(figure_files, "drawings", lambda found: {"examples": drawings(found)["examples"]})
     save_all(findings(("one",)), tmp_path / "plain")
     with mpl.rc_context(settings):
         save_all(findings(("one",)), tmp_path / "styled")
