@@ -57,6 +57,8 @@ IDLE = 1.0
 ENOUGH = 8
 #: Seconds in which a process that has connected says what it wants.
 PATIENCE = 10.0
+#: Seconds for which a run that has ended waits until its server has.
+CLOSING = 2.0
 #: Bytes of a folder that a socket's name has room for, with what is added to it.
 _LONGEST_FOLDER = 55
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
@@ -85,13 +87,20 @@ def in_background(python: str) -> str | None:
     import atexit
     import subprocess
     import tempfile
+    from contextlib import suppress
 
     if sys.platform != "linux" or len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER:
         return None
     place = os.path.join(tempfile.mkdtemp(prefix="unlearning-metric-jobs-"), "socket")
     # The pipe is never written to: it closes with this process, however that ends.
     server = subprocess.Popen([python, __file__, "serve", place], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    atexit.register(server.communicate)
+
+    def close() -> None:
+        # One that is loading something ends once it has.
+        with suppress(subprocess.TimeoutExpired):
+            server.communicate(timeout=CLOSING)
+
+    atexit.register(close)
     return place
 
 

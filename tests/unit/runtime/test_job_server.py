@@ -189,6 +189,25 @@ def test_a_job_goes_on_when_the_run_is_killed_and_the_server_ends_after_it(tmp_p
     assert not Path(place).parent.exists()
 
 
+def test_a_run_that_has_ended_waits_for_no_server_that_loads_something(tmp_path):
+    text = Path(job_server.__file__).read_text(encoding="utf-8")
+    for name, library in (("LIBRARIES", "decimal"), ("LATER", "slow:load")):
+        text = text.replace(f"{name} = (", f'{name} = ("{library}",) or (', 1)
+    (tmp_path / "server.py").write_text(text, encoding="utf-8")
+    loading, loaded = tmp_path / "loading", tmp_path / "loaded"
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\n\n\ndef load():\n"
+        f"    pathlib.Path({str(loading)!r}).touch()\n    time.sleep(8)\n    pathlib.Path({str(loaded)!r}).touch()\n"
+    )
+    run = "import pathlib, server, sys, time\nprint(server.in_background(sys.executable))\n"
+    run += f"while not pathlib.Path({str(loading)!r}).exists():\n    time.sleep(0.05)\n"
+    surroundings = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    place = subprocess.run([sys.executable, "-c", run], env=surroundings, check=True, stdout=subprocess.PIPE).stdout
+    assert not loaded.exists()
+    # It then goes by itself.
+    wait_for(lambda: loaded.exists() and not Path(place.decode().strip()).parent.exists())
+
+
 def test_where_no_server_answers_python_runs_the_script(tmp_path):
     script = written(tmp_path, "import sys\nprint(sys.argv[1:], 'decimal' in sys.modules)\n")
     answer = subprocess.run(command(str(tmp_path / "none"), script, "a"), capture_output=True, text=True, check=True)

@@ -87,6 +87,17 @@ def test_a_job_that_runs_counts_for_what_is_left_of_it_and_the_first_of_its_rule
     assert run.summary.left() == pytest.approx(165)
 
 
+def test_jobs_that_run_at_once_count_before_they_have_ended(run):
+    run.start(1, "train_retain")
+    run.passes(30)
+    run.finish(1, 1, 6)
+    run.start(2, "train_retain")
+    run.start(3, "train_retain")
+    run.passes(20)
+    # Three trainings of 30 s, 40 s of which are done, and two methods; 70 s of jobs within 50 s.
+    assert run.summary.left() == pytest.approx((3 * 30 - 40 + 2 * 30) / 1.4)
+
+
 @pytest.mark.parametrize(("width", "shown"), [(0, 79), (30, 29), (200, 112)])
 def test_a_line_fits_into_the_terminal_also_where_that_does_not_know_its_width(run, width, shown):
     leader, terminal = os.openpty()
